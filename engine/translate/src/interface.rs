@@ -1,0 +1,128 @@
+//! The narrow interface between the pure translator and the engine that runs its output.
+
+use crate::state::State;
+use alloc::vec::Vec;
+
+/// Where the shadows of vector registers live.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum VectorShadows {
+    /// zmm16-31 hold the shadows of xmm/ymm0-15. Needs AVX-512 F, BW, DQ and VL, and a client that does not use it.
+    Registers,
+    /// Slots in the context.
+    Memory,
+}
+
+/// Vector instructions that shadow code may use in [`VectorShadows::Memory`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum HostVectors {
+    Sse2,
+    /// AVX2 and FMA.
+    Avx2,
+}
+
+/// What holds for every translation of a process until its caches are flushed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// False until the first input: client code is copied without shadows.
+    pub differentiating: bool,
+    pub vector_shadows: VectorShadows,
+    pub host_vectors: HostVectors,
+}
+
+/// What the translator asks about the client's address space.
+pub trait ClientCode {
+    /// Executable bytes from `pc` to the end of their mapping, `None` if nothing executable is mapped there.
+    fn code(&self, pc: u64) -> Option<&[u8]>;
+    /// True if `address` lies in a file mapping that was never writable: such data is passive.
+    fn is_constant(&self, address: u64) -> bool;
+    /// True if `pc` is the entry of a library function whose derivative is not to be trusted yet.
+    fn is_untrusted_function(&self, pc: u64) -> bool;
+}
+
+/// One translation to be made.
+pub struct Job<'a> {
+    pub pc: u64,
+    pub state: State,
+    /// Address at which the code will run, below 2^31.
+    pub address: u64,
+    /// Address of the thread's context, below 2^31.
+    pub context: u64,
+    /// Address of the common exit of this thread, see [`crate::glue::common`].
+    pub common_exit: u64,
+    /// Addresses of the tables for indirect branches, by class.
+    pub tables: [u64; crate::context::CLASSES],
+    /// Number of the first exit that this translation creates.
+    pub first_exit: u32,
+    /// Address of the 8-byte counter of the first site that this translation creates; the next follow behind it.
+    pub first_counter: u64,
+    pub settings: &'a Settings,
+}
+
+/// Result of a translation: position-dependent code for [`Job::address`].
+pub struct Translation {
+    pub code: Vec<u8>,
+    /// Exits, numbered from [`Job::first_exit`].
+    pub exits: Vec<Exit>,
+    /// One per client instruction, in ascending order of code offset. At its start all client registers are in place.
+    pub boundaries: Vec<Boundary>,
+    /// Places where a counter goes up when an active value meets something that is not differentiated.
+    pub sites: Vec<Site>,
+    /// Client byte ranges `[start, end)` that were translated.
+    pub ranges: Vec<(u64, u64)>,
+}
+
+/// Start of the code of one client instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Boundary {
+    /// Offset in the translation.
+    pub code_offset: u32,
+    /// Address of the client instruction.
+    pub pc: u64,
+    pub state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    pub kind: ExitKind,
+    /// Client address at which execution goes on.
+    pub target: u64,
+    /// State there.
+    pub state: State,
+    /// Offset of the rel32 that may be patched to jump to the target directly; only for [`ExitKind::Link`].
+    pub patch: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitKind {
+    /// Continue at `target`.
+    Link,
+    /// Execute the system call whose number and arguments are in the registers, then continue at `target`.
+    SystemCall,
+    /// Emulate CPUID, then continue.
+    Cpuid,
+    /// Emulate XGETBV, then continue.
+    Xgetbv,
+    /// Serve the client request at [rax] with default result rdx, then continue.
+    ClientRequest,
+    /// The client executes AVX-512 instructions while shadows live in zmm16-31: move them to memory, then continue.
+    NeedsMemoryShadows,
+    /// The bytes at `target` are no instruction: the client gets SIGILL there.
+    Undecodable,
+    /// Nothing executable is mapped at `target`: the client gets SIGSEGV there.
+    NotExecutable,
+}
+
+/// What is counted at a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SiteKind {
+    /// An instruction without a rule met an active operand. Holds iced-x86's `Code` as a number.
+    Instruction(u16),
+    /// A library function whose derivative is not trusted yet was called with an active argument.
+    Function,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    pub pc: u64,
+    pub kind: SiteKind,
+}

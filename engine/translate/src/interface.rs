@@ -35,6 +35,10 @@ pub trait ClientCode {
     fn code(&self, pc: u64) -> Option<&[u8]>;
     /// True if `address` lies in a file mapping that was never writable: such data is passive.
     fn is_constant(&self, address: u64) -> bool;
+    /// True if a translation of `pc` exists for the zero state: a superblock links to it instead of repeating it.
+    fn is_translated(&self, _pc: u64) -> bool {
+        false
+    }
     /// True if `pc` is the entry of a library function whose derivative is not to be trusted yet.
     fn is_untrusted_function(&self, pc: u64) -> bool;
 }
@@ -51,6 +55,8 @@ pub struct Job<'a> {
     pub common_exit: u64,
     /// Addresses of the tables for indirect branches, by class.
     pub tables: [u64; crate::context::CLASSES],
+    /// Where indirect branches go whose budget is used up, see [`crate::glue::Common::samples`].
+    pub samples: [u64; crate::context::CLASSES],
     /// Number of the first exit that this translation creates.
     pub first_exit: u32,
     /// Address of the 8-byte counter of the first site that this translation creates; the next follow behind it.

@@ -1,19 +1,249 @@
 //! Makes a translation: the entry point of this crate.
+//!
+//! A block is translated at one of three levels. *Plain*, before the first input: client instructions only. *Passive*,
+//! for the zero state: client instructions, plus checks that loaded data has no active shadow and zero shadows for what
+//! is stored. *Active*: every instruction moves or computes shadows. A failed check in a passive block continues in an
+//! active translation of the same instruction.
 
-use crate::interface::{ClientCode, Job, Translation};
+use crate::decode::{self, Block, Client, End};
+use crate::emit::{Assembler, Jump};
+use crate::flags;
+use crate::interface::{Boundary, ClientCode, Exit, ExitKind, Job, Site, SiteKind, Translation, VectorShadows};
 use crate::state::State;
+use crate::vectors::{Pending, Vectors};
+use alloc::vec::Vec;
+use iced_x86::{Code, InstructionInfoFactory, Register};
+
+/// Which of the three kinds of code is made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Level {
+    Plain,
+    Passive,
+    Active,
+}
+
+/// Code that is reached rarely and placed behind the block.
+pub(crate) enum OutOfLine {
+    /// Leave by exit number `exit` (counted within this translation), with shadows written back first.
+    Leave { jump: Jump, exit: usize, rcx_spilled: bool, pending: Option<Pending> },
+    /// Count an active operand at `site`, then go back.
+    Count { jump: Jump, back: u64, site: usize, rcx_spilled: bool },
+}
+
+/// One translation in the making.
+pub(crate) struct Translator<'a> {
+    pub asm: Assembler,
+    pub job: &'a Job<'a>,
+    pub client: &'a dyn ClientCode,
+    pub info: InstructionInfoFactory,
+    pub level: Level,
+    /// Knowledge about shadows at the current point.
+    pub zero_general: u16,
+    pub vectors: Vectors,
+    /// May the instruction change flags in front of it?
+    pub flags_dead: bool,
+    /// Number of the current instruction.
+    pub position: usize,
+    pub out_of_line: Vec<OutOfLine>,
+    exits: Vec<Exit>,
+    boundaries: Vec<Boundary>,
+    sites: Vec<Site>,
+}
 
 /// Translates the code that starts at `job.pc`.
-pub fn translate(_job: &Job, _client: &dyn ClientCode) -> Translation {
-    todo!()
+pub fn translate(job: &Job, client: &dyn ClientCode) -> Translation {
+    let settings = job.settings;
+    let level = match (settings.differentiating, job.state.is_active()) {
+        (false, _) => Level::Plain,
+        (true, false) => Level::Passive,
+        (true, true) => Level::Active,
+    };
+    let avoid_wide = settings.vector_shadows == VectorShadows::Registers;
+    let block = decode::decode(job.pc, client, avoid_wide, level != Level::Active);
+    let mut translator = Translator::new(job, client, level);
+    translator.block(&block);
+    translator.finish(block.ranges)
 }
 
 /// Code that brings the shadows from `job.state` to `to`, a state that knows less, and continues at `job.pc`.
-pub fn adapt(_job: &Job, _to: State) -> Translation {
-    todo!()
+pub fn adapt(job: &Job, client: &dyn ClientCode, to: State) -> Translation {
+    let mut translator = Translator::new(job, client, Level::Active);
+    translator.materialize(to);
+    translator.link(job.pc);
+    translator.finish(Vec::new())
 }
 
-/// Human-readable mnemonic and operand form of a [`crate::interface::SiteKind::Instruction`].
-pub fn instruction_name(_code: u16) -> alloc::string::String {
-    todo!()
+/// Human-readable mnemonic and operand form of a [`SiteKind::Instruction`].
+pub fn instruction_name(code: u16) -> alloc::string::String {
+    match Code::try_from(usize::from(code)) {
+        Ok(code) => alloc::format!("{}", code.op_code().instruction_string()),
+        Err(_) => alloc::string::String::from("unknown instruction"),
+    }
+}
+
+impl<'a> Translator<'a> {
+    fn new(job: &'a Job<'a>, client: &'a dyn ClientCode, level: Level) -> Translator<'a> {
+        Translator {
+            asm: Assembler::new(job.address, job.context),
+            job,
+            client,
+            info: InstructionInfoFactory::new(),
+            level,
+            zero_general: job.state.zero_general(),
+            vectors: Vectors::new(job.settings, job.state),
+            flags_dead: false,
+            position: 0,
+            out_of_line: Vec::new(),
+            exits: Vec::new(),
+            boundaries: Vec::new(),
+            sites: Vec::new(),
+        }
+    }
+
+    /// Knowledge about shadows at this point, as the key of a translation.
+    pub fn state(&self) -> State {
+        if self.level != Level::Active {
+            return State::ZERO;
+        }
+        let zero_general = self.zero_general | 1 << Register::RSP.number();
+        if zero_general == !0 && self.vectors.zero == !0 {
+            return State::ZERO;
+        }
+        State::active(zero_general, self.vectors.zero, self.vectors.upper)
+    }
+
+    fn block(&mut self, block: &Block) {
+        let dead = flags::dead_before(&block.instructions);
+        if self.level == Level::Active {
+            self.vectors.plan(&block.instructions);
+            self.check_untrusted_function(dead.first().copied().unwrap_or(false));
+        }
+        for (position, client) in block.instructions.iter().enumerate() {
+            self.position = position;
+            self.flags_dead = dead[position];
+            self.boundary(client.instruction.ip());
+            self.client_instruction(client);
+        }
+        match block.end {
+            End::Branch => {}
+            End::Continue(target) => self.link(target),
+            End::Engine { kind, pc, target } => {
+                self.boundary(pc);
+                self.write_back_all();
+                self.engine_writes(kind);
+                self.leave(kind, target);
+            }
+        }
+    }
+
+    fn client_instruction(&mut self, client: &Client) {
+        if self.control(client) || self.segment_base(client) {
+            return;
+        }
+        match self.level {
+            Level::Plain => self.copy(client),
+            Level::Passive => self.passive(client),
+            Level::Active => self.active(client),
+        }
+    }
+
+    /// The engine overwrites these registers with passive values.
+    fn engine_writes(&mut self, kind: ExitKind) {
+        let (rax, rcx, rdx, rbx, r11) = (1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 11);
+        self.zero_general |= match kind {
+            ExitKind::SystemCall => rax | rcx | r11,
+            ExitKind::Cpuid => rax | rcx | rdx | rbx,
+            ExitKind::Xgetbv => rax | rdx,
+            ExitKind::ClientRequest => rdx,
+            _ => 0,
+        };
+    }
+
+    /// All client registers are in place here.
+    fn boundary(&mut self, pc: u64) {
+        let code_offset = self.asm.code.len() as u32;
+        let state = self.state();
+        self.boundaries.push(Boundary { code_offset, pc, state });
+    }
+
+    /// Registers an exit; its code is emitted by the caller or behind the block.
+    pub fn exit(&mut self, kind: ExitKind, target: u64, state: State) -> usize {
+        self.exits.push(Exit { kind, target, state, patch: 0 });
+        self.exits.len() - 1
+    }
+
+    /// Leaves the cache for good.
+    fn leave(&mut self, kind: ExitKind, target: u64) {
+        let state = self.state();
+        let exit = self.exit(kind, target, state);
+        self.leave_by(exit);
+    }
+
+    fn leave_by(&mut self, exit: usize) {
+        let slot = self.asm.context(crate::context::offset::EXIT);
+        self.asm.store_immediate(slot, self.job.first_exit + exit as u32);
+        self.asm.jump_to(self.job.common_exit);
+    }
+
+    /// Continues at a client address, by a jump that the engine links to its translation.
+    pub fn link(&mut self, target: u64) {
+        self.write_back_all();
+        let state = self.state();
+        let jump = self.asm.jump(Code::Jmp_rel32_64);
+        let exit = self.exit(ExitKind::Link, target, state);
+        self.exits[exit].patch = self.asm.displacement_of(jump);
+        self.out_of_line.push(OutOfLine::Leave { jump, exit, rcx_spilled: false, pending: None });
+    }
+
+    /// Leaves through `jump` to a client address with the given state.
+    pub fn link_conditional(&mut self, jump: Jump, target: u64, state: State, rcx_spilled: bool) {
+        let exit = self.exit(ExitKind::Link, target, state);
+        let pending = self.vectors.pending();
+        if pending.is_none() && !rcx_spilled {
+            self.exits[exit].patch = self.asm.displacement_of(jump);
+        }
+        self.out_of_line.push(OutOfLine::Leave { jump, exit, rcx_spilled, pending });
+    }
+
+    /// Number of a new site of this translation.
+    pub fn site(&mut self, pc: u64, kind: SiteKind) -> usize {
+        let site = Site { pc, kind };
+        match self.sites.iter().position(|known| *known == site) {
+            Some(known) => known,
+            None => {
+                self.sites.push(site);
+                self.sites.len() - 1
+            }
+        }
+    }
+
+    fn finish(mut self, ranges: Vec<(u64, u64)>) -> Translation {
+        for item in core::mem::take(&mut self.out_of_line) {
+            match item {
+                OutOfLine::Leave { jump, exit, rcx_spilled, pending } => {
+                    self.asm.land(jump);
+                    if rcx_spilled {
+                        self.restore_rcx();
+                    }
+                    if let Some(pending) = &pending {
+                        self.write_back(pending);
+                    }
+                    if rcx_spilled || pending.is_some() {
+                        let direct = self.asm.jump(Code::Jmp_rel32_64);
+                        self.exits[exit].patch = self.asm.displacement_of(direct);
+                        self.asm.land(direct);
+                    }
+                    self.leave_by(exit);
+                }
+                OutOfLine::Count { jump, back, site, rcx_spilled } => self.count(jump, back, site, rcx_spilled),
+            }
+        }
+        Translation {
+            code: self.asm.code,
+            exits: self.exits,
+            boundaries: self.boundaries,
+            sites: self.sites,
+            ranges,
+        }
+    }
 }

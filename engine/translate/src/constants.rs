@@ -1,0 +1,59 @@
+//! Constants that shadow code reads from the context.
+
+use crate::context::offset::CONSTANTS;
+
+/// Byte k holds k: the source of mask registers.
+pub const BYTES: u32 = CONSTANTS;
+/// 32 zero bytes.
+pub const ZERO: u32 = CONSTANTS + 0x100;
+/// 32 bytes of ones.
+pub const ONES: u32 = CONSTANTS + 0x140;
+/// The sign bit of each 32-bit lane.
+pub const SIGN32: u32 = CONSTANTS + 0x180;
+/// The sign bit of each 64-bit lane.
+pub const SIGN64: u32 = CONSTANTS + 0x1c0;
+/// 1.0 in each 64-bit lane.
+pub const ONE_F64: u32 = CONSTANTS + 0x200;
+/// 1.0 in each 32-bit lane.
+pub const ONE_F32: u32 = CONSTANTS + 0x240;
+/// 0.5 in each 64-bit lane.
+pub const HALF_F64: u32 = CONSTANTS + 0x280;
+/// 0.5 in each 32-bit lane.
+pub const HALF_F32: u32 = CONSTANTS + 0x2c0;
+/// All bits but the lowest of each 32-bit lane.
+pub const ALL_BUT_LOWEST: u32 = CONSTANTS + 0x300;
+/// The sign bits of even lanes, as add/sub-alternating instructions subtract there: 64 bits, then 32 bits.
+pub const SIGN_EVEN_F64: u32 = CONSTANTS + 0x340;
+pub const SIGN_EVEN_F32: u32 = CONSTANTS + 0x380;
+/// The shadow offset, as a number.
+pub const SHADOW_OFFSET: u32 = CONSTANTS + 0x3c0;
+/// All ones in the lowest lane only: 64 bits, then 32 bits; zero above.
+pub const LOWEST_F64: u32 = CONSTANTS + 0x400;
+pub const LOWEST_F32: u32 = CONSTANTS + 0x440;
+
+/// Writes the constants into a zero-filled context of `CONTEXT_SIZE` bytes.
+pub fn fill(context: &mut [u8]) {
+    for k in 0..=255u8 {
+        context[BYTES as usize + usize::from(k)] = k;
+    }
+    fill_words(context, ONES, |_| u64::MAX);
+    fill_words(context, SIGN32, |_| 0x8000_0000_8000_0000);
+    fill_words(context, SIGN64, |_| 1 << 63);
+    fill_words(context, ONE_F64, |_| 1f64.to_bits());
+    fill_words(context, ONE_F32, |_| u64::from(1f32.to_bits()) << 32 | u64::from(1f32.to_bits()));
+    fill_words(context, HALF_F64, |_| 0.5f64.to_bits());
+    fill_words(context, HALF_F32, |_| u64::from(0.5f32.to_bits()) << 32 | u64::from(0.5f32.to_bits()));
+    fill_words(context, ALL_BUT_LOWEST, |_| 0xffff_fffe_ffff_fffe);
+    fill_words(context, SIGN_EVEN_F64, |k| if k % 2 == 0 { 1 << 63 } else { 0 });
+    fill_words(context, SIGN_EVEN_F32, |_| 1 << 31);
+    fill_words(context, SHADOW_OFFSET, |_| crate::context::SHADOW_OFFSET);
+    fill_words(context, LOWEST_F64, |k| if k == 0 { u64::MAX } else { 0 });
+    fill_words(context, LOWEST_F32, |k| if k == 0 { 0xffff_ffff } else { 0 });
+}
+
+fn fill_words(context: &mut [u8], at: u32, value: impl Fn(usize) -> u64) {
+    for k in 0..8 {
+        let start = at as usize + 8 * k;
+        context[start..start + 8].copy_from_slice(&value(k).to_le_bytes());
+    }
+}

@@ -1,0 +1,221 @@
+//! The summary at exit: what met active values and was not differentiated.
+//!
+//! The engine counts but knows only addresses, because the client ends with it. It leaves a list of the files that
+//! were mapped and of the addresses that were counted; here they get function, file and line. The list is text:
+//!
+//! ```text
+//! module START END FILEOFFSET PATH     one executable mapping of a file, addresses in hexadecimal
+//! site COUNT KIND PC NAME              KIND `i`: an instruction; `f`: a library function
+//! ```
+
+use crate::failure::Failure;
+use crate::log::Log;
+use crate::options::Options;
+use crate::symbols::{Place, Symbols};
+use anyhow::Context;
+use std::collections::HashMap;
+use std::fs;
+
+/// Rows of each list, unless `-v` asks for all.
+const ROWS: usize = 20;
+
+/// Something that was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Instruction,
+    Function,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Site {
+    count: u64,
+    kind: Kind,
+    pc: u64,
+    name: String,
+}
+
+/// An executable mapping of a file that the client made.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Module {
+    pub start: u64,
+    pub end: u64,
+    pub file_offset: u64,
+    pub path: String,
+}
+
+/// Print the report that the engine left in `descriptor`.
+pub fn print(descriptor: i32, options: &Options, log: &mut Log) -> Result<(), Failure> {
+    if let Some(process) = options.report_pid {
+        log.about_process(process);
+    }
+    // Through /proc, so that reading starts at the beginning wherever the engine's position is.
+    let text = fs::read_to_string(format!("/proc/self/fd/{descriptor}"))
+        .with_context(|| format!("cannot read the engine's report from descriptor {descriptor}"))?;
+    if options.is_quiet() {
+        return Ok(());
+    }
+    for line in summary(&text, options.is_verbose()) {
+        log.line(&line);
+    }
+    Ok(())
+}
+
+/// The lines of the summary.
+fn summary(text: &str, all_rows: bool) -> Vec<String> {
+    let (modules, sites) = parse(text);
+    let mut symbols = Symbols::new(modules);
+    let mut lines = Vec::new();
+    for (kind, heading) in [
+        (
+            Kind::Instruction,
+            "Active values met instructions that are not differentiated; their results are passive:",
+        ),
+        (Kind::Function, "Active values met library functions whose derivatives are not yet trustworthy:"),
+    ] {
+        let rows = rows(&sites, kind, &mut symbols);
+        if rows.is_empty() {
+            continue;
+        }
+        lines.push(heading.to_string());
+        let shown = if all_rows { rows.len() } else { rows.len().min(ROWS) };
+        let width = rows[..shown].iter().map(|row| row.count.to_string().len()).max().unwrap_or(0);
+        for row in &rows[..shown] {
+            let times = if row.count == 1 { "time " } else { "times" };
+            lines.push(format!("  {:>width$} {times}  {}", row.count, row.words));
+        }
+        if shown < rows.len() {
+            let rest: u64 = rows[shown..].iter().fold(0, |sum, row| sum.saturating_add(row.count));
+            lines.push(format!("  and {} more places, {rest} times (-v lists them)", rows.len() - shown));
+        }
+    }
+    if !lines.is_empty() {
+        lines.push("Derivatives that depend on these places may be wrong.".to_string());
+    }
+    lines
+}
+
+struct Row {
+    count: u64,
+    words: String,
+}
+
+/// Sites that read the same are one row; the most frequent come first.
+fn rows(sites: &[Site], kind: Kind, symbols: &mut Symbols) -> Vec<Row> {
+    let mut counts: HashMap<String, u64> = HashMap::new();
+    for site in sites.iter().filter(|site| site.kind == kind && site.count > 0) {
+        let words = match kind {
+            Kind::Instruction => instruction(&site.name, &symbols.place(site.pc), site.pc),
+            Kind::Function => function(&site.name, &symbols.place(site.pc)),
+        };
+        let count = counts.entry(words).or_default();
+        *count = count.saturating_add(site.count);
+    }
+    let mut rows: Vec<_> = counts.into_iter().map(|(words, count)| Row { count, words }).collect();
+    rows.sort_by(|left, right| right.count.cmp(&left.count).then_with(|| left.words.cmp(&right.words)));
+    rows
+}
+
+fn instruction(name: &str, place: &Place, pc: u64) -> String {
+    let function = place.function.as_deref().unwrap_or("an unknown function");
+    match (&place.line, &place.module) {
+        (Some(line), _) => format!("{name}  in {function} ({line})"),
+        (None, Some(module)) => format!("{name}  in {function} ({module})"),
+        (None, None) => format!("{name}  at {pc:#x} (generated code)"),
+    }
+}
+
+fn function(name: &str, place: &Place) -> String {
+    match &place.module {
+        Some(module) => format!("{name}  ({module})"),
+        None => name.to_string(),
+    }
+}
+
+/// A line that does not read as expected is left out: a report that is almost complete is better than none.
+fn parse(text: &str) -> (Vec<Module>, Vec<Site>) {
+    let mut modules = Vec::new();
+    let mut sites = Vec::new();
+    for line in text.lines() {
+        match line.split_once(' ') {
+            Some(("module", rest)) => modules.extend(parse_module(rest)),
+            Some(("site", rest)) => sites.extend(parse_site(rest)),
+            _ => {}
+        }
+    }
+    (modules, sites)
+}
+
+fn parse_module(rest: &str) -> Option<Module> {
+    let mut words = rest.splitn(4, ' ');
+    Some(Module {
+        start: hexadecimal(words.next()?)?,
+        end: hexadecimal(words.next()?)?,
+        file_offset: hexadecimal(words.next()?)?,
+        path: words.next()?.to_string(),
+    })
+}
+
+fn parse_site(rest: &str) -> Option<Site> {
+    let mut words = rest.splitn(4, ' ');
+    Some(Site {
+        count: words.next()?.parse().ok()?,
+        kind: match words.next()? {
+            "i" => Kind::Instruction,
+            "f" => Kind::Function,
+            _ => return None,
+        },
+        pc: hexadecimal(words.next()?)?,
+        name: words.next()?.to_string(),
+    })
+}
+
+fn hexadecimal(word: &str) -> Option<u64> {
+    u64::from_str_radix(word.strip_prefix("0x").unwrap_or(word), 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_equal_rows_add_up_and_rows_are_sorted() {
+        let text = "site 2 i 1000 rcpps xmm, xmm\nsite 5 i 1000 rcpps xmm, xmm\nsite 40 i 2000 dpps xmm, xmm, imm8\n\
+                    site 1 f 3000 sin\nsite 0 i 4000 never\n";
+        assert_eq!(
+            summary(text, false),
+            [
+                "Active values met instructions that are not differentiated; their results are passive:",
+                "  40 times  dpps xmm, xmm, imm8  at 0x2000 (generated code)",
+                "   7 times  rcpps xmm, xmm  at 0x1000 (generated code)",
+                "Active values met library functions whose derivatives are not yet trustworthy:",
+                "  1 time   sin",
+                "Derivatives that depend on these places may be wrong.",
+            ]
+        );
+    }
+
+    #[test]
+    fn long_lists_are_cut_unless_all_rows_are_asked_for() {
+        let text: String = (0..30).map(|n| format!("site 1 i {n:x} form{n:02}\n")).collect();
+        let lines = summary(&text, false);
+        assert_eq!(lines.len(), 1 + ROWS + 1 + 1);
+        assert_eq!(lines[ROWS + 1], "  and 10 more places, 10 times (-v lists them)");
+        assert_eq!(summary(&text, true).len(), 1 + 30 + 1);
+    }
+
+    #[test]
+    fn damaged_lines_are_left_out() {
+        let (modules, sites) =
+            parse("module 1000 zz 0 /bin/x\nmodule 1000 2000 0 /a b\nsite x i 0 y\nsite 1 q 0 y\nnoise\n");
+        assert_eq!(
+            modules,
+            [Module { start: 0x1000, end: 0x2000, file_offset: 0, path: "/a b".to_string() }]
+        );
+        assert!(sites.is_empty());
+    }
+
+    #[test]
+    fn nothing_counted_prints_nothing() {
+        assert!(summary("module 1000 2000 0 /bin/true\n", false).is_empty());
+    }
+}

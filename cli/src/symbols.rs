@@ -1,0 +1,195 @@
+//! Function, file and line of an address of the client.
+
+use crate::report::Module;
+use addr2line::Loader;
+use object::elf::{FileHeader64, PT_LOAD};
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::{LittleEndian, Object, ReadCache};
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// Where Debian and others put debug information that is kept apart from programs.
+const DEBUG_DIRECTORY: &str = "/usr/lib/debug";
+
+/// What is known about an address.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    pub function: Option<String>,
+    /// `file:line`.
+    pub line: Option<String>,
+    /// Last component of the path of the mapped file.
+    pub module: Option<String>,
+}
+
+/// Looks up addresses; opens a file when the first address in it is asked for.
+pub struct Symbols {
+    modules: Vec<Module>,
+    files: HashMap<String, Option<SymbolFile>>,
+}
+
+impl Symbols {
+    pub fn new(modules: Vec<Module>) -> Symbols {
+        Symbols { modules, files: HashMap::new() }
+    }
+
+    pub fn place(&mut self, address: u64) -> Place {
+        // The last one counts: a library that was unloaded may have made room for another one.
+        let mapped = self.modules.iter().rev().find(|module| (module.start..module.end).contains(&address));
+        let Some(module) = mapped else { return Place::default() };
+        let offset = address - module.start + module.file_offset;
+        let name = Path::new(&module.path).file_name().map(|name| name.to_string_lossy().into_owned());
+        let file = self
+            .files
+            .entry(module.path.clone())
+            .or_insert_with(|| SymbolFile::open(Path::new(&module.path)));
+        let mut place = file.as_ref().and_then(|file| file.place(offset)).unwrap_or_default();
+        place.module = name.or_else(|| Some(module.path.clone()));
+        place
+    }
+}
+
+/// A mapped file and the files with its symbols and debug information.
+struct SymbolFile {
+    segments: Vec<Segment>,
+    /// In the order in which they are asked: separate debug information first, it knows more.
+    loaders: Vec<Loader>,
+}
+
+/// A part of the file and its address according to the program headers.
+struct Segment {
+    file_offset: u64,
+    size: u64,
+    address: u64,
+}
+
+impl SymbolFile {
+    fn open(path: &Path) -> Option<SymbolFile> {
+        let cache = ReadCache::new(File::open(path).ok()?);
+        let segments = segments(&cache)?;
+        let separate = separate_debug_file(path, &cache);
+        let loaders =
+            separate.iter().map(PathBuf::as_path).chain([path]).filter_map(|file| Loader::new(file).ok());
+        Some(SymbolFile { segments, loaders: loaders.collect() })
+    }
+
+    fn place(&self, file_offset: u64) -> Option<Place> {
+        let segment = self.segments.iter().find(|segment| {
+            (segment.file_offset..segment.file_offset + segment.size).contains(&file_offset)
+        })?;
+        let address = file_offset - segment.file_offset + segment.address;
+        let mut place = Place::default();
+        for loader in &self.loaders {
+            place.line = place.line.or_else(|| line(loader, address));
+            place.function = place.function.or_else(|| function(loader, address));
+        }
+        Some(place)
+    }
+}
+
+fn segments(cache: &ReadCache<File>) -> Option<Vec<Segment>> {
+    let header = FileHeader64::<LittleEndian>::parse(cache).ok()?;
+    let segments = header.program_headers(LittleEndian, cache).ok()?;
+    let loaded = segments.iter().filter(|segment| segment.p_type(LittleEndian) == PT_LOAD);
+    let described = loaded.map(|segment| {
+        let (file_offset, size) = segment.file_range(LittleEndian);
+        Segment {
+            file_offset,
+            size: size.min(u64::MAX - file_offset),
+            address: segment.p_vaddr(LittleEndian),
+        }
+    });
+    Some(described.collect())
+}
+
+fn line(loader: &Loader, address: u64) -> Option<String> {
+    let location = loader.find_location(address).ok()??;
+    Some(match location.line {
+        Some(line) if line > 0 => format!("{}:{line}", location.file?),
+        _ => location.file?.to_string(),
+    })
+}
+
+/// The innermost function, also if it was inlined; else the symbol before the address.
+fn function(loader: &Loader, address: u64) -> Option<String> {
+    if let Ok(mut frames) = loader.find_frames(address) {
+        if let Ok(Some(frame)) = frames.next() {
+            if let Some(name) = frame.function {
+                return name.demangle().ok().map(|name| name.into_owned());
+            }
+        }
+    }
+    let symbol = loader.find_symbol(address)?;
+    Some(addr2line::demangle_auto(symbol.into(), None).into_owned())
+}
+
+/// The file with the debug information of another one: by build id, else by the name in `.gnu_debuglink`.
+fn separate_debug_file(path: &Path, cache: &ReadCache<File>) -> Option<PathBuf> {
+    let file = object::File::parse(cache).ok()?;
+    if let Ok(Some([first, rest @ ..])) = file.build_id() {
+        let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let candidate = Path::new(DEBUG_DIRECTORY).join(format!(".build-id/{first:02x}/{rest}.debug"));
+        if candidate.is_file() {
+            return Some(candidate);
+        }
+    }
+    let (name, _checksum) = file.gnu_debuglink().ok()??;
+    let name = std::str::from_utf8(name).ok()?;
+    let directory = path.parent()?;
+    let under_debug = Path::new(DEBUG_DIRECTORY).join(directory.strip_prefix("/").ok()?).join(name);
+    [directory.join(name), directory.join(".debug").join(name), under_debug]
+        .into_iter()
+        .find(|candidate| candidate != path && candidate.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[inline(never)]
+    fn landmark() -> u32 {
+        std::hint::black_box(line!())
+    }
+
+    /// The test's own mappings are those that an engine would report.
+    fn own_modules() -> Vec<Module> {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let mut modules = Vec::new();
+        for line in maps.lines() {
+            let words: Vec<_> = line.split_whitespace().collect();
+            if words.len() < 6 || !words[1].contains('x') || !words[5].starts_with('/') {
+                continue;
+            }
+            let (start, end) = words[0].split_once('-').unwrap();
+            modules.push(Module {
+                start: u64::from_str_radix(start, 16).unwrap(),
+                end: u64::from_str_radix(end, 16).unwrap(),
+                file_offset: u64::from_str_radix(words[2], 16).unwrap(),
+                path: words[5].to_string(),
+            });
+        }
+        modules
+    }
+
+    #[test]
+    fn function_and_line_of_an_own_function() {
+        let mut symbols = Symbols::new(own_modules());
+        let place = symbols.place(landmark as fn() -> u32 as usize as u64);
+        assert!(place.function.unwrap().contains("landmark"));
+        assert!(place.line.unwrap().contains("symbols.rs:"));
+    }
+
+    #[test]
+    fn function_of_a_stripped_library() {
+        let mut symbols = Symbols::new(own_modules());
+        let place = symbols.place(libc::getpid as unsafe extern "C" fn() -> i32 as usize as u64);
+        assert_eq!(place.function.as_deref().map(|name| name.contains("getpid")), Some(true));
+        assert!(place.module.unwrap().contains("libc"));
+    }
+
+    #[test]
+    fn unknown_addresses_have_no_place() {
+        let mut symbols = Symbols::new(Vec::new());
+        assert!(symbols.place(0x1234).function.is_none());
+    }
+}

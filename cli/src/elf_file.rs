@@ -3,7 +3,7 @@
 //! Everything that the kernel would find out while it maps the program is found out here, where it can be explained.
 
 use crate::failure::Obstacle;
-use object::elf::{self, FileHeader64, Ident};
+use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{LittleEndian, ReadCache, ReadRef};
 use std::ffi::OsStr;
@@ -23,7 +23,7 @@ pub fn check_program(file: File) -> Result<(), Obstacle> {
         return Err(Obstacle::NoElfInterpreter(interpreter));
     }
     check_interpreter(&interpreter)
-        .map_err(|obstacle| Obstacle::BadElfInterpreter(interpreter, Box::new(obstacle)))
+        .map_err(|obstacle| Obstacle::BadElfInterpreter { path: interpreter, reason: Box::new(obstacle) })
 }
 
 fn check_interpreter(path: &Path) -> Result<(), Obstacle> {
@@ -89,16 +89,18 @@ fn check_identity<'data, R: ReadRef<'data>>(data: R, length: u64) -> Result<(), 
     if magic != Ok(&elf::ELFMAG) {
         return Err(Obstacle::UnknownFormat);
     }
-    // Type and machine follow the identification, at the same place for each word size.
-    let identification = size_of::<Ident>() as u64;
-    let incomplete = |()| Obstacle::Truncated("its header is incomplete");
-    let ident = data.read_at::<Ident>(0).map_err(incomplete)?;
-    let machine = data.read_bytes_at(identification + 2, 2).map_err(incomplete)?;
-    let machine = match ident.data {
-        elf::ELFDATA2MSB => u16::from_be_bytes([machine[0], machine[1]]),
-        _ => u16::from_le_bytes([machine[0], machine[1]]),
+    // The same places for each word size (System V ABI, figure 4-3).
+    const CLASS: usize = 4;
+    const DATA: usize = 5;
+    const MACHINE: usize = 18;
+    const READ: u64 = 20;
+    let header = data.read_bytes_at(0, READ).map_err(|()| Obstacle::Truncated("its header is incomplete"))?;
+    let machine = [header[MACHINE], header[MACHINE + 1]];
+    let machine = match header[DATA] {
+        elf::ELFDATA2MSB => u16::from_be_bytes(machine),
+        _ => u16::from_le_bytes(machine),
     };
-    match (machine, ident.class) {
+    match (machine, header[CLASS]) {
         (elf::EM_X86_64, elf::ELFCLASS64) => Ok(()),
         (elf::EM_386, _) => Err(Obstacle::Bits32),
         (elf::EM_X86_64, _) => Err(Obstacle::Architecture("x32, x86-64 with 32-bit addresses".to_string())),

@@ -1,6 +1,5 @@
 //! What can go wrong before the client starts, in the words that the user reads, and the exit statuses.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -19,7 +18,7 @@ pub enum Failure {
     Option(String),
 
     #[error("{}: no such program in PATH", .0.display())]
-    NotInPath(OsString),
+    NotInPath(PathBuf),
 
     #[error("{}: no such file", .0.display())]
     NoSuchFile(PathBuf),
@@ -60,14 +59,14 @@ pub enum Obstacle {
     Truncated(&'static str),
     #[error("its ELF interpreter {} does not exist", .0.display())]
     NoElfInterpreter(PathBuf),
-    #[error("its ELF interpreter {} cannot be used: {1}", .0.display())]
-    BadElfInterpreter(PathBuf, Box<Obstacle>),
+    #[error("its ELF interpreter {} cannot be used: {reason}", .path.display())]
+    BadElfInterpreter { path: PathBuf, reason: Box<Obstacle> },
     #[error("its first line names no interpreter")]
     NoScriptInterpreter,
     #[error("the interpreter {} of this script does not exist", .0.display())]
     ScriptInterpreterMissing(PathBuf),
-    #[error("the interpreter {} of this script cannot be executed: {1}", .0.display())]
-    BadScriptInterpreter(PathBuf, Box<Obstacle>),
+    #[error("the interpreter {} of this script cannot be executed: {reason}", .path.display())]
+    BadScriptInterpreter { path: PathBuf, reason: Box<Obstacle> },
     #[error("scripts that are each other's interpreter are nested too deeply")]
     ScriptsTooDeep,
 }

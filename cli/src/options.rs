@@ -4,7 +4,7 @@ use crate::defaults::Source;
 use crate::failure::Failure;
 use crate::unavailable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{Parser, ValueEnum};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
@@ -48,12 +48,12 @@ pub struct Options {
     pub log_file: Option<PathBuf>,
 
     /// Print only errors.
-    #[arg(short, long, action = ArgAction::Count, overrides_with = "verbose")]
-    quiet: u8,
+    #[arg(short, long, overrides_with = "verbose")]
+    quiet: bool,
 
     /// Print more detail.
-    #[arg(short, long, action = ArgAction::Count, overrides_with = "quiet")]
-    verbose: u8,
+    #[arg(short, long, overrides_with = "quiet")]
+    verbose: bool,
 
     /// The engine sets this when a traced client executes a program: the argv[0] that the client chose.
     #[arg(long, hide = true, require_equals = true)]
@@ -108,11 +108,11 @@ impl Switch {
 
 impl Options {
     pub fn is_quiet(&self) -> bool {
-        self.quiet > 0
+        self.quiet
     }
 
     pub fn is_verbose(&self) -> bool {
-        self.verbose > 0
+        self.verbose
     }
 
     /// The word in the engine's configuration.
@@ -189,7 +189,7 @@ fn sentence(error: &clap::Error) -> String {
     };
     // The parser names an argument as in `--log-file=<FILE>`; the user typed what stands before `=`.
     let argument = context(ContextKind::InvalidArg).unwrap_or_default();
-    let name = argument.split(['=', '[']).next().unwrap_or_default().trim();
+    let name = argument.split(['=', '[']).next().unwrap_or_default().trim().trim_end_matches('.');
     match error.kind() {
         ErrorKind::UnknownArgument => match context(ContextKind::SuggestedArg) {
             Some(suggestion) => format!("unknown option {name}; did you mean {suggestion}?"),

@@ -69,7 +69,9 @@ fn resolve(named: PathBuf, words: Vec<OsString>) -> Result<Program, Failure> {
                 path = line.interpreter;
             }
             Err(obstacle) if script.is_none() => return Err(refuse(obstacle)),
-            Err(obstacle) => return Err(refuse(Obstacle::BadScriptInterpreter(path, Box::new(obstacle)))),
+            Err(obstacle) => {
+                return Err(refuse(Obstacle::BadScriptInterpreter { path, reason: Box::new(obstacle) }))
+            }
         }
     }
     Err(refuse(Obstacle::ScriptsTooDeep))
@@ -142,7 +144,7 @@ fn look_up(name: &OsStr) -> Result<PathBuf, Failure> {
     }
     match not_executable {
         Some(path) => Err(Failure::CannotExecute { path, reason: Obstacle::NotExecutable }),
-        None => Err(Failure::NotInPath(name.to_os_string())),
+        None => Err(Failure::NotInPath(PathBuf::from(name))),
     }
 }
 

@@ -1,0 +1,3 @@
+//! The parts of the development commands that tests use.
+
+pub mod headers;

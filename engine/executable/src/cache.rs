@@ -1,0 +1,412 @@
+//! A thread's code cache: translations, the links between them, and the tables of indirect branches.
+//!
+//! Context and code are addressed absolutely, so a cache belongs to one thread and needs no lock. A translation is found
+//! by client address and state. Direct exits are linked by patching a jump; indirect branches go through a table per
+//! state class, indexed by the low 16 bits of the target, whose entries check the target and fall through to the entry
+//! that was there before.
+//!
+//! Code lives in extents of the window. The main thread has one large extent, other threads start small and get more.
+//! When no extent is to be had, everything is flushed: nothing outside of the cache refers to translations, since each
+//! return into it goes through [`Cache::resume_address`].
+//!
+//! Invariant: exits, blocks, table entries and counters of one epoch are valid until [`Cache::flush`] starts the next.
+
+use crate::boundaries::{Found, PackedBoundaries};
+use crate::counters::Counters;
+use crate::detail;
+use crate::fatal;
+use crate::invalidate;
+use crate::library_functions;
+use crate::memory::{self, AddressSpace};
+use crate::settings;
+use crate::window::{self, Region};
+use alloc::vec::Vec;
+use core::hash::{BuildHasherDefault, Hasher};
+use derivgrind_translate::context::{CLASSES, TABLE_ENTRIES};
+use derivgrind_translate::glue::{self, Common};
+use derivgrind_translate::interface::{ClientCode, Exit, ExitKind, Job, Translation};
+use derivgrind_translate::state::{Class, State};
+use derivgrind_translate::translate;
+use hashbrown::HashMap;
+
+/// Room that is asked for before a translation of unknown length is made.
+const TYPICAL_TRANSLATION: u64 = 32 << 10;
+/// Counters that one translation may need.
+const SITES_PER_TRANSLATION: u64 = 1024;
+/// Extents of one thread together.
+const CODE_LIMIT: u64 = 128 << 20;
+/// Versions of one address before less specific states are used.
+const VERSION_LIMIT: u8 = 4;
+const CODE_ALIGNMENT: u64 = 16;
+const TABLE_SIZE: u64 = TABLE_ENTRIES as u64 * 8;
+
+struct Extent {
+    region: Region,
+    /// Where the next translation goes.
+    next: u64,
+    /// Blocks of this extent have numbers from here on, as long as the extent is the last one in use.
+    first_block: usize,
+    last_block: usize,
+}
+
+struct Block {
+    pc: u64,
+    state: State,
+    address: u32,
+    boundaries: u32,
+}
+
+#[derive(Clone, Copy)]
+pub struct ExitRecord {
+    pub kind: ExitKind,
+    pub target: u64,
+    pub state: State,
+    /// Address of the rel32 that can be patched.
+    patch: u32,
+}
+
+/// Multiplicative hashing: keys are addresses, there is no adversary, and look-ups are on the way of every exit.
+#[derive(Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+    fn write_u64(&mut self, value: u64) {
+        let mixed = (self.0 ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ mixed >> 32;
+    }
+}
+
+type AddressMap<K, V> = HashMap<K, V, BuildHasherDefault<AddressHasher>>;
+
+pub struct Cache {
+    context: u64,
+    common: Common,
+    /// Tables by class; those that do not exist yet repeat the first.
+    tables: [u64; CLASSES],
+    owned_tables: Vec<Region>,
+    extents: Vec<Extent>,
+    /// Index of the extent that is being filled.
+    current: usize,
+    blocks: Vec<Block>,
+    index: AddressMap<(u64, u64), u32>,
+    versions: AddressMap<u64, u8>,
+    exits: Vec<ExitRecord>,
+    boundaries: PackedBoundaries,
+    pub counters: Counters,
+    /// Number of flushes so far.
+    pub epoch: u64,
+}
+
+impl Cache {
+    /// A cache for the context at `context`, whose first table is at `zero_table`.
+    pub fn new(context: u64, zero_table: u64, code: Region) -> Cache {
+        let common = glue::common(code.start, context);
+        // SAFETY: the extent is fresh and large enough for the common code.
+        unsafe { write_code(code.start, &common.code) };
+        let mut cache = Cache {
+            context,
+            common,
+            tables: [zero_table; CLASSES],
+            owned_tables: Vec::new(),
+            extents: Vec::new(),
+            current: 0,
+            blocks: Vec::new(),
+            index: HashMap::default(),
+            versions: HashMap::default(),
+            exits: Vec::new(),
+            boundaries: PackedBoundaries::default(),
+            counters: Counters::default(),
+            epoch: 0,
+        };
+        cache.extents.push(Extent { region: code, next: code.start, first_block: 0, last_block: 0 });
+        cache.extents[0].next = cache.after_common();
+        cache.fill_table(Class::Zero);
+        cache
+    }
+
+    fn after_common(&self) -> u64 {
+        let end = self.common.exit + self.common.code.len() as u64;
+        end.next_multiple_of(64)
+    }
+
+    /// Address that loads the client's registers and enters translated code.
+    pub fn enter_address(&self) -> u64 {
+        self.common.enter
+    }
+
+    /// Address to which translated code jumps to leave.
+    pub fn exit_address(&self) -> u64 {
+        self.common.exit
+    }
+
+    pub fn exit(&self, number: u64) -> ExitRecord {
+        self.exits[number as usize]
+    }
+
+    /// Is `address` in this thread's common code or translations?
+    pub fn contains(&self, address: u64) -> bool {
+        self.extents.iter().any(|extent| extent.region.contains(address))
+    }
+
+    /// Cache address at which `pc` in `state` goes on, translating it if necessary.
+    pub fn resume_address(&mut self, pc: u64, state: State) -> u64 {
+        if let Some(number) = self.index.get(&(pc, state.0)) {
+            return u64::from(self.blocks[*number as usize].address);
+        }
+        self.make(pc, state)
+    }
+
+    fn make(&mut self, pc: u64, state: State) -> u64 {
+        let general = state.class().state();
+        let specific = state.is_active() && state != general && !state.expects_active_load();
+        if specific && self.too_many_versions(pc) {
+            return self.emit(pc, state, |job, client| translate::adapt(job, client, general));
+        }
+        self.emit(pc, state, |job, client| translate::translate(job, client))
+    }
+
+    fn too_many_versions(&mut self, pc: u64) -> bool {
+        let count = self.versions.entry(pc).or_insert(0);
+        if *count == VERSION_LIMIT {
+            return true;
+        }
+        *count += 1;
+        false
+    }
+
+    fn emit(&mut self, pc: u64, state: State, produce: impl Fn(&Job, &dyn ClientCode) -> Translation) -> u64 {
+        let settings = settings::current();
+        let mut room = TYPICAL_TRANSLATION;
+        loop {
+            let address = self.reserve(room);
+            let first_counter =
+                if settings.differentiating { self.counters.next_free(SITES_PER_TRANSLATION) } else { 0 };
+            let job = Job {
+                pc,
+                state,
+                address,
+                context: self.context,
+                common_exit: self.common.exit,
+                tables: self.tables,
+                samples: self.common.samples,
+                first_exit: self.exits.len() as u32,
+                first_counter,
+                settings: &settings,
+            };
+            let space = memory::read();
+            let client = View { space: &space, index: &self.index };
+            let translation = produce(&job, &client);
+            let length = translation.code.len() as u64;
+            if address + length > self.extents[self.current].region.end() {
+                room = length;
+                continue;
+            }
+            // With the lock held: who unmaps the code later finds it among the translated pages.
+            invalidate::note_translated(pc, &translation.ranges);
+            drop(space);
+            self.install(&job, &translation);
+            return address;
+        }
+    }
+
+    fn install(&mut self, job: &Job, translation: &Translation) {
+        // SAFETY: `emit` has checked that the code fits into the extent.
+        unsafe { write_code(job.address, &translation.code) };
+        for exit in &translation.exits {
+            self.exits.push(record(exit, job.address));
+        }
+        self.counters.take(job.first_counter, &translation.sites);
+        let boundaries = self.boundaries.add(job.pc, job.state, &translation.boundaries);
+        let number = self.blocks.len() as u32;
+        self.blocks.push(Block { pc: job.pc, state: job.state, address: job.address as u32, boundaries });
+        self.index.insert((job.pc, job.state.0), number);
+        let extent = &mut self.extents[self.current];
+        extent.next = (job.address + translation.code.len() as u64).next_multiple_of(CODE_ALIGNMENT);
+        extent.last_block = self.blocks.len();
+    }
+
+    /// Address of `length` free bytes of code memory.
+    fn reserve(&mut self, length: u64) -> u64 {
+        loop {
+            let extent = &self.extents[self.current];
+            if extent.next + length <= extent.region.end() {
+                return extent.next;
+            }
+            if self.current + 1 < self.extents.len() {
+                self.advance();
+                continue;
+            }
+            let total: u64 = self.extents.iter().map(|extent| extent.region.length).sum();
+            let wanted = total.max(length);
+            let more = if total + wanted <= CODE_LIMIT { window::allocate(wanted) } else { None };
+            match more {
+                Some(region) => {
+                    self.extents.push(Extent { region, next: region.start, first_block: 0, last_block: 0 });
+                    self.advance();
+                }
+                None if length > self.extents[0].region.length / 2 => {
+                    fatal!("The memory below 2 GB is full: too many threads.");
+                }
+                None => self.flush(),
+            }
+        }
+    }
+
+    fn advance(&mut self) {
+        self.current += 1;
+        let count = self.blocks.len();
+        let extent = &mut self.extents[self.current];
+        extent.first_block = count;
+        extent.last_block = count;
+    }
+
+    /// Patches a direct exit so that it jumps to its target.
+    pub fn link(&mut self, exit: &ExitRecord, address: u64) {
+        if exit.patch == 0 {
+            return;
+        }
+        let displacement = address.wrapping_sub(u64::from(exit.patch) + 4) as u32;
+        // SAFETY: the field lies in a translation of this epoch, and only this thread executes it.
+        unsafe { core::ptr::write_unaligned(u64::from(exit.patch) as *mut u32, displacement) };
+    }
+
+    /// Puts a translation into the table of its class, so that indirect branches find it without leaving the cache.
+    pub fn enter_into_table(&mut self, class: Class, pc: u64, body: u64) {
+        let epoch = self.epoch;
+        let address = self.reserve(256);
+        if self.epoch != epoch {
+            // The flush has taken the translation with it; the next miss will try again.
+            return;
+        }
+        let slot = (self.tables[class as usize] as *mut u64).wrapping_add(pc as usize % TABLE_ENTRIES);
+        // SAFETY: the slot is in the table.
+        let before = unsafe { *slot };
+        let code = glue::indirect_entry(address, self.context, pc, body, before);
+        // SAFETY: reserved above; the slot is in the table.
+        unsafe {
+            write_code(address, &code);
+            *slot = address;
+        }
+        let extent = &mut self.extents[self.current];
+        extent.next = (address + code.len() as u64).next_multiple_of(CODE_ALIGNMENT);
+    }
+
+    /// Forgets all translations.
+    pub fn flush(&mut self) {
+        detail!("code cache flushed: {} translations", self.blocks.len());
+        self.epoch += 1;
+        let after_common = self.after_common();
+        for extent in &mut self.extents {
+            extent.next = extent.region.start;
+            extent.first_block = 0;
+            extent.last_block = 0;
+        }
+        self.extents[0].next = after_common;
+        self.current = 0;
+        self.blocks.clear();
+        self.index.clear();
+        self.versions.clear();
+        self.exits.clear();
+        self.boundaries.clear();
+        self.counters.collect();
+        if settings::differentiating() {
+            self.allocate_tables();
+        }
+        self.fill_table(Class::Zero);
+        for class in [Class::Active, Class::ActiveUpper, Class::Unknown] {
+            if self.tables[class as usize] != self.tables[0] {
+                self.fill_table(class);
+            }
+        }
+    }
+
+    /// Makes the tables of the active classes, which need half a megabyte each.
+    pub fn allocate_tables(&mut self) {
+        for class in [Class::Active, Class::ActiveUpper, Class::Unknown] {
+            if self.tables[class as usize] != self.tables[0] {
+                continue;
+            }
+            let Some(region) = window::allocate(TABLE_SIZE) else {
+                fatal!("The memory below 2 GB is full: too many threads.");
+            };
+            self.tables[class as usize] = region.start;
+            self.owned_tables.push(region);
+            self.fill_table(class);
+        }
+    }
+
+    fn fill_table(&mut self, class: Class) {
+        let table = self.tables[class as usize] as *mut u64;
+        let miss = self.common.misses[class as usize];
+        // SAFETY: the table has this many entries.
+        let entries = unsafe { core::slice::from_raw_parts_mut(table, TABLE_ENTRIES) };
+        entries.fill(miss);
+    }
+
+    /// The client instruction to which a cache address belongs; `None` in common code and between blocks.
+    pub fn find_boundary(&self, address: u64) -> Option<Found> {
+        let extent = self.extents.iter().find(|extent| extent.region.contains(address))?;
+        let blocks = &self.blocks[extent.first_block..extent.last_block];
+        let after = blocks.partition_point(|block| u64::from(block.address) <= address);
+        let block = blocks[..after].last()?;
+        let offset = (address - u64::from(block.address)) as u32;
+        self.boundaries.find(block.boundaries, block.pc, block.state, offset)
+    }
+
+    /// Gives all memory back. The cache must not be used afterwards.
+    pub fn release(&mut self) {
+        self.counters.release();
+        for extent in self.extents.drain(..) {
+            // SAFETY: the thread will not run translated code any more.
+            unsafe { window::free(extent.region) };
+        }
+        for region in self.owned_tables.drain(..) {
+            // SAFETY: as above.
+            unsafe { window::free(region) };
+        }
+    }
+}
+
+/// The client's code as the translator sees it from this thread.
+struct View<'a> {
+    space: &'a AddressSpace,
+    index: &'a AddressMap<(u64, u64), u32>,
+}
+
+impl ClientCode for View<'_> {
+    fn code(&self, pc: u64) -> Option<&[u8]> {
+        self.space.code(pc)
+    }
+
+    fn is_constant(&self, address: u64) -> bool {
+        self.space.is_constant(address)
+    }
+
+    fn is_translated(&self, pc: u64) -> bool {
+        self.index.contains_key(&(pc, State::ZERO.0))
+    }
+
+    fn is_untrusted_function(&self, pc: u64) -> bool {
+        library_functions::is_untrusted(pc)
+    }
+}
+
+fn record(exit: &Exit, address: u64) -> ExitRecord {
+    let patch = if exit.kind == ExitKind::Link && exit.patch != 0 { address as u32 + exit.patch } else { 0 };
+    ExitRecord { kind: exit.kind, target: exit.target, state: exit.state, patch }
+}
+
+/// # Safety
+/// `[address, address + code.len())` is memory of an extent that no translation occupies.
+unsafe fn write_code(address: u64, code: &[u8]) {
+    // SAFETY: the caller's promise.
+    unsafe { core::ptr::copy_nonoverlapping(code.as_ptr(), address as *mut u8, code.len()) };
+}

@@ -1,0 +1,104 @@
+//! What the launcher tells the engine: `key=value` lines in its first argument.
+
+use crate::lock::Once;
+use alloc::vec::Vec;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Verbosity {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum VectorShadowChoice {
+    Auto,
+    Registers,
+    Memory,
+}
+
+pub struct Config {
+    /// Path of the launcher, ending with a zero byte: it starts traced children and prints the report.
+    pub launcher: Vec<u8>,
+    pub vector_shadows: VectorShadowChoice,
+    pub trace_children: bool,
+    pub log_descriptor: i32,
+    pub verbosity: Verbosity,
+    /// The launcher's own options, each ending with a zero byte.
+    pub options: Vec<Vec<u8>>,
+}
+
+static CONFIG: Once<Config> = Once::new();
+
+pub fn get() -> Option<&'static Config> {
+    CONFIG.get()
+}
+
+/// The configuration, which exists from the start of the client on.
+pub fn current() -> &'static Config {
+    CONFIG.get().expect("the configuration is read first")
+}
+
+/// # Safety
+/// As [`Once::set`].
+pub unsafe fn install(config: Config) {
+    // SAFETY: the caller's promise.
+    unsafe { CONFIG.set(config) };
+}
+
+/// Reads the launcher's lines; the error is the line that is not understood.
+pub fn parse(text: &[u8]) -> Result<Config, &[u8]> {
+    let mut config = Config {
+        launcher: Vec::new(),
+        vector_shadows: VectorShadowChoice::Auto,
+        trace_children: false,
+        log_descriptor: 2,
+        verbosity: Verbosity::Normal,
+        options: Vec::new(),
+    };
+    for line in text.split(|byte| *byte == b'\n') {
+        if line.is_empty() {
+            continue;
+        }
+        let equals = line.iter().position(|byte| *byte == b'=').ok_or(line)?;
+        let (key, value) = (&line[..equals], &line[equals + 1..]);
+        match key {
+            b"launcher" => config.launcher = with_zero(value),
+            b"vector-shadows" => config.vector_shadows = parse_vector_shadows(value).ok_or(line)?,
+            b"trace-children" => config.trace_children = value == b"yes",
+            b"log-fd" => config.log_descriptor = parse_number(value).ok_or(line)?,
+            b"verbosity" => config.verbosity = parse_verbosity(value).ok_or(line)?,
+            b"option" => config.options.push(with_zero(value)),
+            _ => return Err(line),
+        }
+    }
+    Ok(config)
+}
+
+fn with_zero(value: &[u8]) -> Vec<u8> {
+    let mut text = value.to_vec();
+    text.push(0);
+    text
+}
+
+fn parse_vector_shadows(value: &[u8]) -> Option<VectorShadowChoice> {
+    match value {
+        b"auto" => Some(VectorShadowChoice::Auto),
+        b"registers" => Some(VectorShadowChoice::Registers),
+        b"memory" => Some(VectorShadowChoice::Memory),
+        _ => None,
+    }
+}
+
+fn parse_verbosity(value: &[u8]) -> Option<Verbosity> {
+    match value {
+        b"quiet" => Some(Verbosity::Quiet),
+        b"normal" => Some(Verbosity::Normal),
+        b"verbose" => Some(Verbosity::Verbose),
+        _ => None,
+    }
+}
+
+fn parse_number(value: &[u8]) -> Option<i32> {
+    core::str::from_utf8(value).ok()?.parse().ok()
+}

@@ -1,0 +1,193 @@
+//! Where translated code comes when it cannot go on by itself, and where it is sent on.
+//!
+//! The common exit code has saved the client's registers in the context and calls [`exit_handler`] on the engine's stack.
+//! The handler finds out why, serves the client, and determines a [`Continuation`]: a client address and the state there.
+//! Signals and invalidations are looked at here and nowhere else, immediately before translated code is entered again.
+//!
+//! Invariant: `in_cache` is set after the last look at generation and signals could still be undone, and cleared before
+//! anything else happens on the way out. So a signal handler that finds it set may step forward to a boundary.
+
+use crate::cache::ExitRecord;
+use crate::cpuid;
+use crate::extended;
+use crate::invalidate;
+use crate::requests;
+use crate::settings;
+use crate::shadow;
+use crate::signals::handler::TRAP_FLAG;
+use crate::signals::{delivery, Fault, Queued, SignalInformation};
+use crate::sys::kernel;
+use crate::syscalls;
+use crate::threads::{Thread, SAMPLE_BUDGET};
+use crate::{activation, detail};
+use core::arch::asm;
+use derivgrind_translate::context::{Context, CLASSES, SHADOW_OFFSET};
+use derivgrind_translate::glue::{MISS, SAMPLE};
+use derivgrind_translate::interface::ExitKind;
+use derivgrind_translate::state::{Class, State};
+
+/// `Context::exit` after the signal handler has taken the thread out of its cache.
+pub const INTERRUPTED: u64 = 0x7fff_0020;
+
+/// Where the client goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Continuation {
+    pub pc: u64,
+    pub state: State,
+}
+
+/// What makes the way to the continuation shorter next time.
+enum Shortcut<'a> {
+    None,
+    /// Patch this exit.
+    Link(&'a ExitRecord),
+    /// Enter the target into the table of this class.
+    Table(Class),
+}
+
+/// Called by the common exit code; `Context::resume` says where it returns to.
+pub extern "C" fn exit_handler(context: *mut Context) {
+    // SAFETY: the context's thread is the current one, and nothing else refers to it now.
+    let thread = unsafe { &mut *((*context).thread as *mut Thread) };
+    thread.set_in_cache(false);
+    let context = thread.context();
+    context.flags &= !TRAP_FLAG;
+    let reason = context.exit;
+    if reason < MISS {
+        let exit = thread.cache.exit(reason);
+        if exit.kind == ExitKind::Link {
+            let next = Continuation { pc: exit.target, state: exit.state };
+            proceed(thread, next, Shortcut::Link(&exit));
+        } else {
+            let next = serve(thread, &exit);
+            proceed(thread, next, Shortcut::None);
+        }
+    } else if reason < MISS + CLASSES as u64 {
+        let class = Class::ALL[(reason - MISS) as usize];
+        let next = Continuation { pc: context.target, state: class.state() };
+        proceed(thread, next, Shortcut::Table(class));
+    } else {
+        let next = if reason == INTERRUPTED {
+            let interruption = thread.signals.interruption();
+            Continuation { pc: interruption.pc, state: interruption.state }
+        } else {
+            sample(thread, Class::ALL[(reason - SAMPLE) as usize])
+        };
+        proceed(thread, next, Shortcut::None);
+    }
+}
+
+/// The budget of indirect branches in active code is used up: is anything still active?
+fn sample(thread: &mut Thread, class: Class) -> Continuation {
+    let context = thread.context();
+    context.budget = SAMPLE_BUDGET;
+    let state = shadow::observe(context, class.state());
+    Continuation { pc: context.target, state }
+}
+
+/// Prepares the return into translated code at `next`, unless a signal or an invalidation comes first.
+fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) {
+    let epoch = thread.cache.epoch;
+    loop {
+        if thread.signals.is_pending() {
+            next = delivery::deliver(thread, next);
+            shortcut = Shortcut::None;
+        }
+        let generation = invalidate::generation();
+        if thread.seen_generation() != generation {
+            thread.cache.flush();
+            thread.set_seen_generation(generation);
+        }
+        let mut address = thread.cache.resume_address(next.pc, next.state);
+        match shortcut {
+            Shortcut::None => {}
+            Shortcut::Link(exit) if thread.cache.epoch == epoch => thread.cache.link(exit, address),
+            Shortcut::Link(_) => {}
+            Shortcut::Table(class) => {
+                thread.cache.enter_into_table(class, next.pc, address);
+                // Making room may have flushed everything.
+                address = thread.cache.resume_address(next.pc, next.state);
+            }
+        }
+        shortcut = Shortcut::None;
+        thread.context().resume = address;
+        thread.set_in_cache(true);
+        if invalidate::generation() == generation && !thread.signals.is_pending() {
+            return;
+        }
+        thread.set_in_cache(false);
+    }
+}
+
+/// Does what the client's instruction asks of the engine.
+fn serve(thread: &mut Thread, exit: &ExitRecord) -> Continuation {
+    let next = Continuation { pc: exit.target, state: exit.state };
+    match exit.kind {
+        ExitKind::Link => next,
+        ExitKind::SystemCall => syscalls::serve(thread, next),
+        ExitKind::Cpuid => {
+            cpuid::emulate(thread.context());
+            next
+        }
+        ExitKind::Xgetbv => {
+            cpuid::emulate_xgetbv(thread.context());
+            next
+        }
+        ExitKind::ClientRequest => requests::serve(thread, next),
+        ExitKind::NeedsMemoryShadows => activation::move_shadows_to_memory(thread, next),
+        ExitKind::Undecodable => {
+            detail!("no instruction at {:#x}", next.pc);
+            raise(thread, kernel::SIGILL, ILL_ILLOPN, 0, 6, next)
+        }
+        ExitKind::NotExecutable => {
+            let mapped = crate::memory::read().mappings.find(next.pc).is_some();
+            let code = if mapped { SEGV_ACCERR } else { SEGV_MAPERR };
+            let error = if mapped { FETCH_ERROR | PRESENT_ERROR } else { FETCH_ERROR };
+            raise(thread, kernel::SIGSEGV, code, error, 14, next)
+        }
+    }
+}
+
+const ILL_ILLOPN: i32 = 2;
+const SEGV_MAPERR: i32 = 1;
+const SEGV_ACCERR: i32 = 2;
+/// Bits of a page fault's error code: user-mode instruction fetch, page present.
+const FETCH_ERROR: u64 = 0x14;
+const PRESENT_ERROR: u64 = 1;
+
+/// The client's instruction at `next` raises a signal, as the processor would.
+fn raise(
+    thread: &mut Thread,
+    signal: u32,
+    code: i32,
+    error: u64,
+    trap: u64,
+    next: Continuation,
+) -> Continuation {
+    let information = SignalInformation::fault(signal, code, next.pc);
+    let address = if trap == 14 { next.pc } else { 0 };
+    let fault = Fault { error, trap, address };
+    thread.signals.enqueue(Queued { signal, information, fault: Some(fault) });
+    next
+}
+
+/// Starts the calling thread at `next`. Its registers are in the context.
+///
+/// # Safety
+/// Runs on the thread's engine stack or one that is not needed any more; signals are blocked.
+pub unsafe fn run(thread: *mut Thread, next: Continuation) -> ! {
+    // SAFETY: the caller's promise; the reference is gone before translated code runs.
+    let (stack, enter) = unsafe {
+        let thread = &mut *thread;
+        extended::set_gs_base(SHADOW_OFFSET);
+        if settings::differentiating() {
+            thread.cache.allocate_tables();
+        }
+        let mask = thread.signals.mask;
+        thread.signals.set_mask(mask);
+        proceed(thread, next, Shortcut::None);
+        (thread.context().engine_stack, thread.cache.enter_address())
+    };
+    // SAFETY: the common code loads everything from the context.
+    unsafe { asm!("mov rsp, {}", "jmp {}", in(reg) stack, in(reg) enter, options(noreturn)) }
+}

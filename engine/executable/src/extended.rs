@@ -1,0 +1,170 @@
+//! Register state beyond the general registers: XSAVE, AVX-512 shadow registers, segment bases.
+//!
+//! The engine is compiled for SSE2 and changes nothing but the low 128 bits of xmm0-15, which the common exit code has
+//! saved in the context. So everything else is live in the processor while the engine runs, and is read from there.
+
+use crate::call;
+use crate::settings;
+use crate::sys::kernel;
+use core::arch::{asm, global_asm};
+use derivgrind_translate::context::Context;
+
+/// Bytes of the area that XSAVE shares with FXSAVE.
+pub const LEGACY_SIZE: usize = 512;
+/// The header behind it.
+pub const HEADER_SIZE: usize = 64;
+/// Offset of the low halves of xmm0-15 in the area.
+pub const VECTORS_OFFSET: usize = 160;
+/// Offset of MXCSR in the area.
+pub const MXCSR_OFFSET: usize = 24;
+/// x87, SSE and AVX state.
+const VISIBLE_FEATURES: u64 = 7;
+
+/// XCR0: what the operating system has enabled. Only if XSAVE is there.
+pub fn enabled_features() -> u64 {
+    let (low, high): (u32, u32);
+    // SAFETY: the caller has found the OSXSAVE bit.
+    unsafe { asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") high, options(nomem, nostack)) };
+    u64::from(high) << 32 | u64::from(low)
+}
+
+/// XCR0 as the client sees it.
+pub fn client_features() -> u64 {
+    let enabled = enabled_features();
+    if settings::shadows_in_registers() {
+        enabled & VISIBLE_FEATURES
+    } else {
+        // Tile data is left out of signal frames: no shadows travel through it and it is eight kilobytes.
+        enabled & !(3 << 17)
+    }
+}
+
+/// Size of the uncompacted XSAVE area for the features that the client sees.
+pub fn area_size() -> usize {
+    if !settings::has_xsave() {
+        return LEGACY_SIZE;
+    }
+    let mut size = LEGACY_SIZE + HEADER_SIZE;
+    let features = client_features();
+    for feature in 2..63 {
+        if features >> feature & 1 != 0 {
+            let leaf = core::arch::x86_64::__cpuid_count(0xd, feature);
+            size = size.max((leaf.ebx + leaf.eax) as usize);
+        }
+    }
+    size
+}
+
+/// Offset of a state component in the area.
+pub fn component_offset(feature: u32) -> usize {
+    core::arch::x86_64::__cpuid_count(0xd, feature).ebx as usize
+}
+
+/// Saves the client's extended state.
+///
+/// # Safety
+/// `area` is a multiple of 64 and [`area_size`] zeroed bytes long; translated code was left through the common exit, and
+/// nothing but the engine's own compiled code has run since.
+pub unsafe fn save(context: &Context, area: *mut u8) {
+    // SAFETY: the caller's promise; the low halves come from the context.
+    unsafe {
+        if settings::has_xsave() {
+            let features = client_features();
+            asm!("xsave64 [{area}]", area = in(reg) area, in("eax") features as u32, in("edx") (features >> 32) as u32,
+                 options(nostack));
+        } else {
+            asm!("fxsave64 [{area}]", area = in(reg) area, options(nostack));
+        }
+        let vectors = area.add(VECTORS_OFFSET) as *mut [[u64; 2]; 16];
+        *vectors = context.vectors;
+        if settings::has_xsave() {
+            // The component may have been in its initial state while the context holds something else.
+            *(area.add(LEGACY_SIZE) as *mut u64) |= 2;
+        }
+    }
+}
+
+/// Restores what [`save`] has saved; the low halves of xmm0-15 go into the context.
+///
+/// # Safety
+/// The area is laid out as by [`save`], with a header that the processor accepts (checked by the caller).
+pub unsafe fn restore(context: &mut Context, area: *const u8) {
+    // SAFETY: the caller's promise. The engine's own values in xmm0-15 are dead across the asm.
+    unsafe {
+        let vectors_valid;
+        if settings::has_xsave() {
+            let features = client_features();
+            vectors_valid = *(area.add(LEGACY_SIZE) as *const u64) & 2 != 0;
+            asm!("xrstor64 [{area}]", area = in(reg) area, in("eax") features as u32, in("edx") (features >> 32) as u32,
+                 out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _, out("xmm5") _,
+                 out("xmm6") _, out("xmm7") _, out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+                 out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _, options(nostack));
+        } else {
+            vectors_valid = true;
+            asm!("fxrstor64 [{area}]", area = in(reg) area,
+                 out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _, out("xmm5") _,
+                 out("xmm6") _, out("xmm7") _, out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+                 out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _, options(nostack));
+        }
+        context.vectors =
+            if vectors_valid { *(area.add(VECTORS_OFFSET) as *const [[u64; 2]; 16]) } else { [[0; 2]; 16] };
+    }
+}
+
+/// Shadows of the vector registers 0-31, 64 bytes each.
+pub type VectorShadows = [[u64; 8]; 32];
+
+global_asm!(
+    ".globl derivgrind_store_shadow_registers",
+    "derivgrind_store_shadow_registers:",
+    ".irp number, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31",
+    "vmovdqu64 [rdi + 64 * (\\number - 16)], zmm\\number",
+    ".endr",
+    "ret",
+    ".globl derivgrind_load_shadow_registers",
+    "derivgrind_load_shadow_registers:",
+    ".irp number, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31",
+    "vmovdqu64 zmm\\number, [rdi + 64 * (\\number - 16)]",
+    ".endr",
+    "ret",
+);
+
+extern "C" {
+    fn derivgrind_store_shadow_registers(shadows: *mut [u64; 8]);
+    fn derivgrind_load_shadow_registers(shadows: *const [u64; 8]);
+}
+
+/// Copies zmm16-31, the shadows of vector registers 0-15, to the first 16 slots.
+pub fn store_shadow_registers(shadows: &mut VectorShadows) {
+    // SAFETY: called only if the host has AVX-512; the slots are ours.
+    unsafe { derivgrind_store_shadow_registers(shadows.as_mut_ptr()) };
+}
+
+/// Loads zmm16-31 from the first 16 slots.
+pub fn load_shadow_registers(shadows: &VectorShadows) {
+    // SAFETY: called only if the host has AVX-512. Compiled code of the engine does not use these registers, so they
+    // keep the values until translated code finds them there.
+    unsafe { derivgrind_load_shadow_registers(shadows.as_ptr()) };
+}
+
+/// Sets GS base, which all shadow accesses of this thread use.
+pub fn set_gs_base(value: u64) {
+    if settings::has_fsgsbase() {
+        // SAFETY: the kernel allows the instruction; the engine itself does not use GS.
+        unsafe { asm!("wrgsbase {}", in(reg) value, options(nomem, nostack)) };
+        return;
+    }
+    // SAFETY: as above.
+    unsafe { call!(kernel::__NR_arch_prctl, ARCH_SET_GS, value) };
+}
+
+/// Sets FS base, the client's thread pointer.
+pub fn set_fs_base(value: u64) -> crate::sys::Outcome {
+    // SAFETY: the engine itself does not use FS.
+    unsafe { call!(kernel::__NR_arch_prctl, ARCH_SET_FS, value) }
+}
+
+pub const ARCH_SET_GS: u64 = 0x1001;
+pub const ARCH_SET_FS: u64 = 0x1002;
+pub const ARCH_GET_FS: u64 = 0x1003;
+pub const ARCH_GET_GS: u64 = 0x1004;

@@ -1,0 +1,54 @@
+//! A child with a copy of the memory: all engine locks are held across the fork, so the child finds them in order.
+
+use crate::allocator;
+use crate::call;
+use crate::counters;
+use crate::invalidate;
+use crate::memory;
+use crate::modules;
+use crate::signals;
+use crate::sys::{kernel, Outcome};
+use crate::threads::{self, Thread};
+use crate::window;
+
+/// Makes the child by `clone` with `flags` (without `CLONE_VM`); `in_child` adapts the child's registers. `words` are
+/// the parent id, child id and thread pointer arguments.
+pub fn fork(thread: &mut Thread, flags: u64, in_child: impl FnOnce(&mut Thread), words: [u64; 3]) -> Outcome {
+    let before = signals::block_everything();
+    acquire_all(thread);
+    // SAFETY: the child gets a copy of this stack and returns here too.
+    let outcome = unsafe { call!(kernel::__NR_clone, flags, 0, words[0], words[1], words[2]) };
+    release_all(thread);
+    if outcome == 0 {
+        threads::keep_only(thread);
+        counters::clear_totals();
+        thread.signals.forget_queue();
+        thread.adopt_current();
+        in_child(thread);
+    }
+    signals::set_kernel_mask(before);
+    outcome
+}
+
+/// In the order in which they nest elsewhere.
+fn acquire_all(thread: &Thread) {
+    threads::acquire_for_fork();
+    memory::acquire_for_fork();
+    invalidate::acquire_for_fork();
+    modules::acquire_for_fork();
+    counters::acquire_for_fork();
+    window::acquire_for_fork();
+    thread.signals.actions.acquire_for_fork();
+    allocator::acquire_for_fork();
+}
+
+fn release_all(thread: &Thread) {
+    allocator::release_after_fork();
+    thread.signals.actions.release_after_fork();
+    window::release_after_fork();
+    counters::release_after_fork();
+    modules::release_after_fork();
+    invalidate::release_after_fork();
+    memory::release_after_fork();
+    threads::release_after_fork();
+}

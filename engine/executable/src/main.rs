@@ -1,0 +1,54 @@
+//! The engine: loads the client into its own process and runs it from a code cache.
+//!
+//! The launcher executes this program with the client's arguments. It is a static executable without libc, linked high in
+//! the address space, so that client, shadows and engine never meet. It maps the client's ELF file and interpreter
+//! ([`elf`], [`stack`]), then translates from the entry point on ([`cache`]; the translator itself is the crate
+//! `derivgrind-translate`). Translated code leaves the cache through [`dispatch`], which is the hub: links between
+//! translations, system calls ([`syscalls`]), client requests ([`requests`]), signals ([`signals`]), changes of code
+//! ([`invalidate`]).
+//!
+//! Invariants:
+//! * No user-space code of the client runs outside of a code cache.
+//! * The engine touches nothing of the client but through system calls, the frames of signal handlers, and requests.
+//! * While the engine runs, the client's registers are in the thread's context, except for what the engine's compiled
+//!   code cannot change (see [`extended`]).
+
+#![no_std]
+#![no_main]
+#![deny(unsafe_op_in_unsafe_fn)]
+
+extern crate alloc;
+
+mod activation;
+mod allocator;
+mod boundaries;
+mod cache;
+mod client_memory;
+mod config;
+mod counters;
+mod cpuid;
+mod dispatch;
+mod elf;
+mod extended;
+mod fork;
+mod intrinsics;
+mod invalidate;
+mod library_functions;
+mod lock;
+mod mappings;
+mod memory;
+mod modules;
+mod print;
+mod program;
+mod report;
+mod requests;
+mod settings;
+mod shadow;
+mod signals;
+mod stack;
+mod start;
+mod sys;
+mod syscalls;
+mod threads;
+mod window;
+mod write_protection;

@@ -1,0 +1,38 @@
+//! Every executable file mapping that was ever made, for the report at the end.
+
+use crate::lock::Mutex;
+use crate::sys;
+use alloc::format;
+use alloc::vec::Vec;
+
+pub struct Module {
+    pub start: u64,
+    pub end: u64,
+    pub offset: u64,
+    pub path: Vec<u8>,
+}
+
+static MODULES: Mutex<Vec<Module>> = Mutex::new(Vec::new());
+
+/// Notes that `[start, end)` maps the open file from `offset` on.
+pub fn note(descriptor: i32, start: u64, end: u64, offset: u64) {
+    let link = format!("/proc/self/fd/{descriptor}\0");
+    let path = sys::read_link(link.as_bytes()).unwrap_or_default();
+    MODULES.lock().push(Module { start, end, offset, path });
+}
+
+/// Calls `visit` for each mapping in the order in which they were made.
+pub fn for_each(mut visit: impl FnMut(&Module)) {
+    for module in MODULES.lock().iter() {
+        visit(module);
+    }
+}
+
+pub fn acquire_for_fork() {
+    core::mem::forget(MODULES.lock());
+}
+
+pub fn release_after_fork() {
+    // SAFETY: taken in `acquire_for_fork` by this thread.
+    unsafe { MODULES.release() };
+}

@@ -1,0 +1,3 @@
+//! The report at the end of the client.
+
+pub fn make() {}

@@ -1,0 +1,86 @@
+//! Client requests: how a program declares inputs and asks for derivatives.
+
+use crate::activation;
+use crate::client_memory;
+use crate::dispatch::Continuation;
+use crate::settings;
+use crate::shadow;
+use crate::threads::Thread;
+use derivgrind_translate::context::SHADOW_START;
+
+const BASE: u64 = (b'D' as u64) << 24 | (b'G' as u64) << 16;
+/// All requests of the tool have numbers below this distance from the base.
+const COUNT: u64 = 0x1_0000;
+const GET_DOTVALUE: u64 = BASE;
+const SET_DOTVALUE: u64 = BASE + 1;
+const DISABLE: u64 = BASE + 2;
+const GET_MODE: u64 = BASE + 8;
+
+/// What GET_MODE answers in forward mode.
+const MODE_FORWARD: u64 = b'd' as u64;
+
+/// Serves the request whose block rax points to; the result goes to rdx, which holds the default result.
+pub fn serve(thread: &mut Thread, next: Continuation) -> Continuation {
+    let block = thread.context().registers[0];
+    let Ok(words) = client_memory::read_value::<[u64; 6]>(block) else {
+        return next;
+    };
+    let [code, first, second, third, ..] = words;
+    if !(BASE..BASE + COUNT).contains(&code) {
+        return next;
+    }
+    let result = match code {
+        GET_DOTVALUE => get_dot_value(first, second, third),
+        SET_DOTVALUE => set_dot_value(thread, first, second, third),
+        DISABLE => {
+            let before = thread.disabled;
+            thread.disabled = before.wrapping_add(first).wrapping_sub(second);
+            before
+        }
+        GET_MODE => MODE_FORWARD,
+        _ => 0,
+    };
+    thread.context().registers[2] = result;
+    next
+}
+
+/// Is there a shadow for all bytes?
+fn has_shadow(address: u64, size: u64) -> bool {
+    address.checked_add(size).is_some_and(|end| end <= SHADOW_START)
+}
+
+/// Copies the shadow of the variable to where the client wants it.
+fn get_dot_value(variable: u64, target: u64, size: u64) -> u64 {
+    if !has_shadow(variable, size) {
+        return 0;
+    }
+    // SAFETY: the shadow memory is mapped as a whole.
+    let dot_value = unsafe { core::slice::from_raw_parts(shadow::of(variable) as *const u8, size as usize) };
+    if client_memory::write(target, dot_value).is_err() {
+        return 0;
+    }
+    // The dot value is a number of its own, and passive.
+    shadow::clear(target, size);
+    1
+}
+
+/// Writes the dot value into the shadow of the variable.
+fn set_dot_value(thread: &mut Thread, variable: u64, source: u64, size: u64) -> u64 {
+    if !has_shadow(variable, size) {
+        return 0;
+    }
+    let mut dot_value = alloc::vec![0; size as usize];
+    if client_memory::read(source, &mut dot_value).is_err() {
+        return 0;
+    }
+    let active = dot_value.iter().any(|byte| *byte != 0);
+    if !active && !settings::differentiating() {
+        return 1;
+    }
+    // SAFETY: the shadow memory is mapped as a whole.
+    unsafe {
+        core::ptr::copy_nonoverlapping(dot_value.as_ptr(), shadow::of(variable) as *mut u8, dot_value.len())
+    };
+    activation::start_differentiating(thread);
+    1
+}

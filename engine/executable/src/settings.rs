@@ -1,0 +1,79 @@
+//! How this process translates: fixed choices about the host, and whether anything is active yet.
+
+use crate::config::{Config, VectorShadowChoice};
+use crate::fatal;
+use core::arch::x86_64::__cpuid_count;
+use core::sync::atomic::{AtomicBool, Ordering};
+use derivgrind_translate::interface::{HostVectors, Settings, VectorShadows};
+
+static DIFFERENTIATING: AtomicBool = AtomicBool::new(false);
+static SHADOWS_IN_REGISTERS: AtomicBool = AtomicBool::new(false);
+static HAS_AVX2: AtomicBool = AtomicBool::new(false);
+static HAS_XSAVE: AtomicBool = AtomicBool::new(false);
+static HAS_FSGSBASE: AtomicBool = AtomicBool::new(false);
+
+pub fn current() -> Settings {
+    let vector_shadows =
+        if shadows_in_registers() { VectorShadows::Registers } else { VectorShadows::Memory };
+    let host_vectors = if HAS_AVX2.load(Ordering::Relaxed) { HostVectors::Avx2 } else { HostVectors::Sse2 };
+    Settings { differentiating: differentiating(), vector_shadows, host_vectors }
+}
+
+/// Has the client declared an input?
+pub fn differentiating() -> bool {
+    DIFFERENTIATING.load(Ordering::SeqCst)
+}
+
+/// Returns true for the caller that made the change.
+pub fn start_differentiating() -> bool {
+    !DIFFERENTIATING.swap(true, Ordering::SeqCst)
+}
+
+pub fn shadows_in_registers() -> bool {
+    SHADOWS_IN_REGISTERS.load(Ordering::SeqCst)
+}
+
+pub fn move_shadows_to_memory() {
+    SHADOWS_IN_REGISTERS.store(false, Ordering::SeqCst);
+}
+
+pub fn has_xsave() -> bool {
+    HAS_XSAVE.load(Ordering::Relaxed)
+}
+
+pub fn has_fsgsbase() -> bool {
+    HAS_FSGSBASE.load(Ordering::Relaxed)
+}
+
+const AVX512_STATE: u64 = 0xe6;
+const AVX_STATE: u64 = 6;
+
+/// Looks at the host and the user's wish.
+pub fn choose(config: &Config, hardware_capabilities_2: u64) {
+    let leaf_1 = __cpuid_count(1, 0);
+    let leaf_7 =
+        if __cpuid_count(0, 0).eax >= 7 { __cpuid_count(7, 0) } else { __cpuid_count(0x7fff_ffff, 0) };
+    let bit = |word: u32, number: u32| word >> number & 1 != 0;
+    let xsave = bit(leaf_1.ecx, 27);
+    let enabled = if xsave { crate::extended::enabled_features() } else { 0 };
+    let avx = enabled & AVX_STATE == AVX_STATE && bit(leaf_1.ecx, 28);
+    let avx2 = avx && bit(leaf_1.ecx, 12) && bit(leaf_7.ebx, 5);
+    let avx512 = avx2
+        && enabled & AVX512_STATE == AVX512_STATE
+        && [16, 17, 30, 31].iter().all(|number| bit(leaf_7.ebx, *number));
+    HAS_XSAVE.store(xsave, Ordering::Relaxed);
+    HAS_AVX2.store(avx2, Ordering::Relaxed);
+    // AT_HWCAP2 says whether the kernel allows the instructions.
+    HAS_FSGSBASE.store(hardware_capabilities_2 & 2 != 0, Ordering::Relaxed);
+    let registers = match config.vector_shadows {
+        VectorShadowChoice::Auto => avx512,
+        VectorShadowChoice::Memory => false,
+        VectorShadowChoice::Registers => {
+            if !avx512 {
+                fatal!("--vector-shadows=registers needs a processor with AVX-512 F, BW, DQ and VL; use auto or memory.");
+            }
+            true
+        }
+    };
+    SHADOWS_IN_REGISTERS.store(registers, Ordering::SeqCst);
+}

@@ -1,0 +1,144 @@
+//! Shadow memory and shadow registers, as the engine sees them.
+//!
+//! Before the first input every shadow is zero and nothing needs to be done. Afterwards the engine keeps one invariant:
+//! memory that is not mapped has zero shadows, so that a new mapping starts passive.
+
+use crate::call;
+use crate::extended::{self, VectorShadows};
+use crate::settings;
+use crate::sys::{self, kernel, page_down, page_up, Outcome};
+use derivgrind_translate::context::{offset, Context, SHADOW_END, SHADOW_OFFSET, SHADOW_START};
+use derivgrind_translate::state::{Class, State};
+
+/// Reserves the shadow memory. It is never written before the first input, so it costs address space only.
+pub fn map() -> Result<(), Outcome> {
+    let length = SHADOW_END - SHADOW_START;
+    sys::map_engine_memory(SHADOW_START, length, sys::READ_WRITE)?;
+    // SAFETY: advice on our own mapping. A core dump of 32 terabytes would help nobody.
+    unsafe { call!(kernel::__NR_madvise, SHADOW_START, length, kernel::MADV_DONTDUMP) };
+    Ok(())
+}
+
+/// Address of the shadow of a client address.
+pub fn of(address: u64) -> u64 {
+    address + SHADOW_OFFSET
+}
+
+/// Makes `[start, start + length)` of the client passive.
+pub fn clear(start: u64, length: u64) {
+    if !settings::differentiating() || length == 0 || start.saturating_add(length) > SHADOW_START {
+        return;
+    }
+    let (first, last) = (of(start), of(start + length));
+    let (first_page, last_page) = (page_up(first), page_down(last));
+    if first_page >= last_page {
+        zero(first, last);
+        return;
+    }
+    zero(first, first_page);
+    zero(last_page, last);
+    // SAFETY: whole pages of the shadow memory; dropping them makes them read as zero.
+    unsafe { call!(kernel::__NR_madvise, first_page, last_page - first_page, kernel::MADV_DONTNEED) };
+}
+
+fn zero(first: u64, last: u64) {
+    // SAFETY: inside of the shadow memory, which is mapped as a whole.
+    unsafe { core::ptr::write_bytes(first as *mut u8, 0, (last - first) as usize) };
+}
+
+/// Copies shadows with the bytes of `[from, from + length)` that the kernel has moved to `to`.
+pub fn follow_move(from: u64, to: u64, length: u64) {
+    if !settings::differentiating() {
+        return;
+    }
+    // Page by page, so that untouched shadow stays untouched.
+    let mut offset = 0;
+    while offset < length {
+        let count = sys::PAGE.min(length - offset) as usize;
+        // SAFETY: both lie in the shadow memory, and the ranges do not overlap since the client's do not.
+        unsafe {
+            let source = core::slice::from_raw_parts(of(from + offset) as *const u8, count);
+            if source.iter().any(|byte| *byte != 0) {
+                core::ptr::copy_nonoverlapping(source.as_ptr(), of(to + offset) as *mut u8, count);
+            }
+        }
+        offset += count as u64;
+    }
+}
+
+/// The slots of vector shadows in the context.
+fn slots(context: &mut Context) -> &mut VectorShadows {
+    let base = context as *mut Context as u64 + u64::from(offset::VECTOR_SHADOWS);
+    // SAFETY: the context is CONTEXT_SIZE bytes long and the slots are a part of it beyond what `Context` describes.
+    unsafe { &mut *(base as *mut VectorShadows) }
+}
+
+/// Shadows of all vector registers, wherever they live; those that `state` says are zero read as zero.
+pub fn read_vectors(context: &mut Context, state: State) -> VectorShadows {
+    let mut shadows = [[0; 8]; 32];
+    if settings::shadows_in_registers() {
+        extended::store_shadow_registers(&mut shadows);
+    } else {
+        shadows = *slots(context);
+    }
+    for (number, shadow) in shadows.iter_mut().enumerate() {
+        let stale = if number < 16 { state.zero_vector() >> number & 1 != 0 } else { !state.is_active() };
+        if stale {
+            *shadow = [0; 8];
+        } else if !state.upper() {
+            shadow[2..].fill(0);
+        }
+    }
+    shadows
+}
+
+/// Puts the shadows of all vector registers where translated code expects them.
+pub fn write_vectors(context: &mut Context, shadows: &VectorShadows) {
+    if settings::shadows_in_registers() {
+        extended::load_shadow_registers(shadows);
+    } else {
+        *slots(context) = *shadows;
+    }
+}
+
+/// Shadows of the general registers; those that `state` says are zero read as zero.
+pub fn read_general(context: &Context, state: State) -> [u64; 16] {
+    let mut shadows = context.general_shadows;
+    for (number, shadow) in shadows.iter_mut().enumerate() {
+        if state.zero_general() >> number & 1 != 0 {
+            *shadow = 0;
+        }
+    }
+    shadows
+}
+
+/// The best state that holds now, found by looking at the shadows that `state` does not already know to be zero.
+pub fn observe(context: &mut Context, state: State) -> State {
+    if !state.is_active() {
+        return State::ZERO;
+    }
+    if read_general(context, state).iter().any(|shadow| *shadow != 0) {
+        return state;
+    }
+    let vectors = read_vectors(context, state);
+    let mut low = 0;
+    let mut high = 0;
+    for shadow in &vectors {
+        low |= shadow[0] | shadow[1];
+        high |= shadow[2..].iter().fold(0, |bits, word| bits | word);
+    }
+    // In the two middle states all general registers are passive; their slots in the context may stay stale.
+    if high != 0 {
+        explicit(context, &vectors, Class::ActiveUpper.state())
+    } else if low != 0 {
+        explicit(context, &vectors, Class::Active.state())
+    } else {
+        State::ZERO
+    }
+}
+
+/// `state` knows no vector register to be zero, so the stale places must be made zero.
+fn explicit(context: &mut Context, vectors: &VectorShadows, state: State) -> State {
+    write_vectors(context, vectors);
+    state
+}

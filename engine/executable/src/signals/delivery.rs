@@ -1,0 +1,72 @@
+//! Hands queued signals to the client, between two of its instructions.
+
+use super::actions::{self, DEFAULT, IGNORE};
+use super::{bit, frame, Queued, SYNCHRONOUS};
+use crate::dispatch::Continuation;
+use crate::report;
+use crate::sys::{self, kernel};
+use crate::threads::Thread;
+use crate::{call, detail};
+use derivgrind_translate::state::State;
+
+/// Delivers everything in the queue; returns where the client goes on.
+pub fn deliver(thread: &mut Thread, mut next: Continuation) -> Continuation {
+    while let Some(queued) = thread.signals.dequeue() {
+        next = deliver_one(thread, &queued, next);
+        // The handler has blocked everything; now the client's own mask holds again.
+        let mask = thread.signals.mask;
+        thread.signals.set_mask(mask);
+    }
+    thread.signals.temporary_mask = None;
+    next
+}
+
+fn deliver_one(thread: &mut Thread, queued: &Queued, next: Continuation) -> Continuation {
+    let signal = queued.signal;
+    let action = thread.signals.actions.get(signal);
+    let mask = thread.signals.temporary_mask.unwrap_or(thread.signals.mask);
+    let blocked = SYNCHRONOUS & bit(signal) & mask != 0;
+    if queued.fault.is_some() && (blocked || action.handler <= IGNORE) {
+        end(queued, next);
+    }
+    if blocked {
+        thread.signals.held.push(*queued);
+        return next;
+    }
+    match action.handler {
+        IGNORE => next,
+        DEFAULT if actions::is_ignored_by_default(signal) => next,
+        DEFAULT if actions::stops_by_default(signal) => {
+            // SAFETY: stops the process as the default action would.
+            unsafe { call!(kernel::__NR_kill, sys::process_id(), kernel::SIGSTOP) };
+            next
+        }
+        DEFAULT => end(queued, next),
+        _ => enter_handler(thread, queued, next),
+    }
+}
+
+fn enter_handler(thread: &mut Thread, queued: &Queued, next: Continuation) -> Continuation {
+    let signal = queued.signal;
+    let action = thread.signals.actions.get(signal);
+    if frame::push(thread, queued, &action, next.pc, next.state).is_err() {
+        let overflow = Queued { signal: kernel::SIGSEGV, ..*queued };
+        end(&overflow, next);
+    }
+    let mut mask = thread.signals.temporary_mask.take().unwrap_or(thread.signals.mask) | action.mask;
+    if action.flags & u64::from(kernel::SA_NODEFER) == 0 {
+        mask |= bit(signal);
+    }
+    thread.signals.set_mask(mask);
+    if action.flags & u64::from(kernel::SA_RESETHAND) != 0 {
+        thread.signals.actions.reset(signal);
+    }
+    Continuation { pc: action.handler, state: State::ZERO }
+}
+
+/// The signal ends the process.
+fn end(queued: &Queued, next: Continuation) -> ! {
+    detail!("ended by signal {} at {:#x}", queued.signal, next.pc);
+    report::make();
+    actions::die_by(queued)
+}

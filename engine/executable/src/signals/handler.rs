@@ -1,0 +1,180 @@
+//! The engine's own signal handler: runs on the thread's signal stack, with all signals blocked.
+//!
+//! It never takes a lock when it has interrupted the engine, because the interrupted code may hold it. When it has
+//! interrupted translated code, no lock is held and it may do as it likes.
+
+use super::actions::Action;
+use super::frame::UserContext;
+use super::{bit, Fault, Interruption, Queued, SignalInformation, KICK_SIGNAL, SYNCHRONOUS};
+use crate::dispatch::INTERRUPTED;
+use crate::invalidate;
+use crate::sys::kernel;
+use crate::syscalls::entry;
+use crate::threads::{self, Thread};
+use crate::{client_memory, fatal, write_protection};
+use core::arch::global_asm;
+use core::sync::atomic::Ordering;
+use derivgrind_translate::context::{SHADOW_END, SHADOW_OFFSET, SHADOW_START};
+
+global_asm!(
+    ".globl derivgrind_signal_return",
+    "derivgrind_signal_return:",
+    "mov eax, {number}",
+    "syscall",
+    "ud2",
+    number = const kernel::__NR_rt_sigreturn,
+);
+
+extern "C" {
+    fn derivgrind_signal_return();
+}
+
+/// Processor flag that raises a trap after each instruction.
+pub const TRAP_FLAG: u64 = 1 << 8;
+/// The instruction `pushfq`, which would store the trap flag.
+const PUSHF: u8 = 0x9c;
+
+pub fn restorer() -> u64 {
+    derivgrind_signal_return as *const () as u64
+}
+
+/// The engine's handler with some of the client's flags.
+pub fn action(client_flags: u64) -> Action {
+    let flags = kernel::SA_SIGINFO | kernel::SA_ONSTACK | kernel::SA_RESTORER;
+    Action {
+        handler: handle as *const () as u64,
+        flags: u64::from(flags) | client_flags,
+        restorer: restorer(),
+        mask: !0,
+    }
+}
+
+/// The kernel calls this.
+extern "C" fn handle(signal: i32, information: *mut SignalInformation, user: *mut UserContext) {
+    // SAFETY: both lie in the frame that the kernel has pushed, and so on the signal stack of a thread.
+    let (information, user, thread) = unsafe {
+        let thread = threads::of_signal_stack(user as u64);
+        (&mut *information, &mut *user, &*thread)
+    };
+    let signal = signal as u32;
+    if signal == KICK_SIGNAL {
+        kicked(thread, user);
+        return;
+    }
+    let raised_by_processor = SYNCHRONOUS & bit(signal) != 0 && information.code() > 0;
+    if raised_by_processor {
+        fault(thread, signal, information, user);
+        return;
+    }
+    thread.signals.enqueue(Queued { signal, information: *information, fault: None });
+    // Nothing else until this one is delivered: so the kernel keeps the order.
+    user.mask = !super::NEVER_BLOCKED;
+    if thread.in_cache() {
+        leave_or_step(thread, user);
+    } else {
+        entry::step_back(user);
+    }
+}
+
+fn kicked(thread: &Thread, user: &mut UserContext) {
+    if !thread.in_cache() {
+        thread.signals.kicked.store(true, Ordering::SeqCst);
+        return;
+    }
+    if thread.seen_generation() != invalidate::generation() {
+        leave_or_step(thread, user);
+    }
+}
+
+fn fault(thread: &Thread, signal: u32, information: &mut SignalInformation, user: &mut UserContext) {
+    if signal == kernel::SIGTRAP && thread.signals.stepping.load(Ordering::SeqCst) {
+        stepped(thread, user);
+        return;
+    }
+    if client_memory::recover(user) {
+        return;
+    }
+    if signal == kernel::SIGSEGV && write_protection::resolve(thread, information.address()) {
+        if thread.in_cache() {
+            // The translations of the page are stale now: leave at the next boundary.
+            step(thread, user);
+        }
+        return;
+    }
+    if !thread.in_cache() || !thread.cache.contains(user.instruction) {
+        fatal!(
+            "internal error of derivgrind: signal {} at {:#x}, address {:#x}",
+            signal,
+            user.instruction,
+            information.address()
+        );
+    }
+    let Some(found) = thread.cache.find_boundary(user.instruction) else {
+        fatal!("internal error of derivgrind: signal {} in common code at {:#x}", signal, user.instruction);
+    };
+    let pc = found.boundary.pc;
+    let mut address = information.address();
+    if signal == kernel::SIGSEGV || signal == kernel::SIGBUS {
+        if (SHADOW_START..SHADOW_END).contains(&address) {
+            address -= SHADOW_OFFSET;
+            information.set_address(address);
+        }
+    } else if address == user.instruction {
+        information.set_address(pc);
+    }
+    stop_stepping(thread, user);
+    let fault = Fault { error: user.error, trap: user.trap, address };
+    thread.signals.enqueue(Queued { signal, information: *information, fault: Some(fault) });
+    user.mask = !super::NEVER_BLOCKED;
+    leave(thread, user, Interruption { pc, state: found.boundary.state });
+}
+
+/// After one instruction with the trap flag.
+fn stepped(thread: &Thread, user: &mut UserContext) {
+    let before = thread.signals.stepped_from.load(Ordering::SeqCst);
+    // SAFETY: the thread has just executed the instruction there, and pushed the flags where its stack pointer points.
+    unsafe {
+        if *(before as *const u8) == PUSHF {
+            *(user.stack_pointer() as *mut u64) &= !TRAP_FLAG;
+        }
+    }
+    if !thread.in_cache() {
+        stop_stepping(thread, user);
+        return;
+    }
+    leave_or_step(thread, user);
+}
+
+/// Leaves translated code if it is at an instruction boundary, else executes one more instruction of it.
+fn leave_or_step(thread: &Thread, user: &mut UserContext) {
+    let found = if thread.cache.contains(user.instruction) {
+        thread.cache.find_boundary(user.instruction)
+    } else {
+        None
+    };
+    match found {
+        Some(found) if found.exact => {
+            stop_stepping(thread, user);
+            leave(thread, user, Interruption { pc: found.boundary.pc, state: found.boundary.state });
+        }
+        _ => step(thread, user),
+    }
+}
+
+fn step(thread: &Thread, user: &mut UserContext) {
+    thread.signals.stepping.store(true, Ordering::SeqCst);
+    thread.signals.stepped_from.store(user.instruction, Ordering::SeqCst);
+    user.flags |= TRAP_FLAG;
+}
+
+fn stop_stepping(thread: &Thread, user: &mut UserContext) {
+    thread.signals.stepping.store(false, Ordering::SeqCst);
+    user.flags &= !TRAP_FLAG;
+}
+
+/// All client registers are in place: go out through the common exit, which saves them.
+fn leave(thread: &Thread, user: &mut UserContext, interruption: Interruption) {
+    thread.signals.set_interruption(interruption);
+    thread.context().exit = INTERRUPTED;
+    user.instruction = thread.cache.exit_address();
+}

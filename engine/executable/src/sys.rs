@@ -1,0 +1,179 @@
+//! Raw system calls and the few wrappers that the engine needs for itself.
+
+use core::arch::asm;
+pub use linux_raw_sys::errno;
+pub use linux_raw_sys::general as kernel;
+
+/// Result of a system call as the kernel gives it: negative values from -4095 on are error numbers.
+pub type Outcome = i64;
+
+/// The kernel's failure value for `error`.
+pub const fn failure(error: u32) -> Outcome {
+    -(error as i64)
+}
+
+pub const fn is_failure(outcome: Outcome) -> bool {
+    outcome < 0 && outcome >= -4095
+}
+
+/// # Safety
+/// Whatever the system call demands.
+#[inline(always)]
+pub unsafe fn syscall(number: u32, arguments: [u64; 6]) -> Outcome {
+    let [a, b, c, d, e, f] = arguments;
+    let outcome: i64;
+    // SAFETY: the caller vouches for the effects; registers are declared.
+    unsafe {
+        asm!("syscall", inlateout("rax") i64::from(number) => outcome,
+             in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
+             lateout("rcx") _, lateout("r11") _, options(nostack));
+    }
+    outcome
+}
+
+/// A system call with up to six arguments, the missing ones 0.
+#[macro_export]
+macro_rules! call {
+    ($number:expr $(, $argument:expr)* $(,)?) => {{
+        let given = [$($argument as u64),*];
+        let mut arguments = [0u64; 6];
+        arguments[..given.len()].copy_from_slice(&given);
+        $crate::sys::syscall($number, arguments)
+    }};
+}
+
+pub const PAGE: u64 = 4096;
+
+pub const fn page_down(address: u64) -> u64 {
+    address & !(PAGE - 1)
+}
+
+pub const fn page_up(address: u64) -> u64 {
+    address.wrapping_add(PAGE - 1) & !(PAGE - 1)
+}
+
+pub const READ_WRITE: u32 = kernel::PROT_READ | kernel::PROT_WRITE;
+pub const READ_WRITE_EXECUTE: u32 = READ_WRITE | kernel::PROT_EXEC;
+
+/// Maps anonymous memory at exactly `address`, where nothing may be mapped yet.
+pub fn map_engine_memory(address: u64, length: u64, protection: u32) -> Result<(), Outcome> {
+    map_anonymous(address, length, protection, kernel::MAP_NORESERVE)
+}
+
+/// The same for memory that counts against the limits of the system, as the client's own does.
+pub fn map_reserved_memory(address: u64, length: u64, protection: u32) -> Result<(), Outcome> {
+    map_anonymous(address, length, protection, 0)
+}
+
+fn map_anonymous(address: u64, length: u64, protection: u32, more_flags: u32) -> Result<(), Outcome> {
+    let flags = kernel::MAP_PRIVATE | kernel::MAP_ANONYMOUS | kernel::MAP_FIXED_NOREPLACE | more_flags;
+    // SAFETY: MAP_FIXED_NOREPLACE touches no mapping that exists.
+    let outcome = unsafe { call!(kernel::__NR_mmap, address, length, protection, flags, !0u64, 0) };
+    if outcome as u64 == address {
+        return Ok(());
+    }
+    if !is_failure(outcome) {
+        // A kernel that does not know the flag takes the address as a hint.
+        // SAFETY: the mapping was made a moment ago and nobody knows of it.
+        unsafe { call!(kernel::__NR_munmap, outcome, length) };
+        return Err(failure(errno::EEXIST));
+    }
+    Err(outcome)
+}
+
+/// # Safety
+/// Nothing may use the memory any more.
+pub unsafe fn unmap(address: u64, length: u64) {
+    // SAFETY: see above.
+    unsafe { call!(kernel::__NR_munmap, address, length) };
+}
+
+pub fn exit_group(status: i32) -> ! {
+    loop {
+        // SAFETY: ends the process.
+        unsafe { call!(kernel::__NR_exit_group, status) };
+    }
+}
+
+pub fn process_id() -> i32 {
+    // SAFETY: no effect.
+    unsafe { call!(kernel::__NR_getpid) as i32 }
+}
+
+pub fn thread_id() -> i32 {
+    // SAFETY: no effect.
+    unsafe { call!(kernel::__NR_gettid) as i32 }
+}
+
+/// Opens a file read-only and close-on-exec; `path` ends with a zero byte.
+pub fn open_for_reading(path: &[u8]) -> Outcome {
+    debug_assert_eq!(path.last(), Some(&0));
+    let flags = kernel::O_RDONLY | kernel::O_CLOEXEC;
+    // SAFETY: the path is a C string.
+    unsafe { call!(kernel::__NR_openat, kernel::AT_FDCWD, path.as_ptr(), flags, 0) }
+}
+
+pub fn close(descriptor: i32) {
+    // SAFETY: the engine closes only what it opened.
+    unsafe { call!(kernel::__NR_close, descriptor) };
+}
+
+/// Reads at `offset` until `buffer` is full or the file ends; returns the number of bytes.
+pub fn read_at(descriptor: i32, buffer: &mut [u8], offset: u64) -> Result<usize, Outcome> {
+    let mut done = 0;
+    while done < buffer.len() {
+        let rest = &mut buffer[done..];
+        // SAFETY: the buffer is ours.
+        let outcome = unsafe {
+            call!(kernel::__NR_pread64, descriptor, rest.as_mut_ptr(), rest.len(), offset + done as u64)
+        };
+        if outcome == failure(errno::EINTR) {
+            continue;
+        }
+        if outcome < 0 {
+            return Err(outcome);
+        }
+        if outcome == 0 {
+            break;
+        }
+        done += outcome as usize;
+    }
+    Ok(done)
+}
+
+/// Writes everything or gives up at the first error.
+pub fn write_all(descriptor: i32, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        // SAFETY: the bytes are ours.
+        let outcome = unsafe { call!(kernel::__NR_write, descriptor, bytes.as_ptr(), bytes.len()) };
+        if outcome == failure(errno::EINTR) || outcome == failure(errno::EAGAIN) {
+            continue;
+        }
+        if outcome <= 0 {
+            return;
+        }
+        bytes = &bytes[outcome as usize..];
+    }
+}
+
+/// Name of a link's target, without a terminating zero; `None` if it cannot be read.
+pub fn read_link(path: &[u8]) -> Option<alloc::vec::Vec<u8>> {
+    debug_assert_eq!(path.last(), Some(&0));
+    let mut buffer = alloc::vec![0u8; PAGE as usize];
+    // SAFETY: the path is a C string and the buffer is ours.
+    let outcome = unsafe { call!(kernel::__NR_readlink, path.as_ptr(), buffer.as_mut_ptr(), buffer.len()) };
+    if outcome < 0 {
+        return None;
+    }
+    buffer.truncate(outcome as usize);
+    Some(buffer)
+}
+
+/// The bytes of a C string without the zero.
+///
+/// # Safety
+/// `text` points to bytes that end with a zero and live long enough.
+pub unsafe fn c_string<'a>(text: *const u8) -> &'a [u8] {
+    // SAFETY: the caller's promise.
+    unsafe { core::slice::from_raw_parts(text, crate::intrinsics::strlen(text)) }
+}

@@ -1,0 +1,107 @@
+//! System calls of the client.
+//!
+//! Most go to the kernel as they are. Those that concern what the engine does itself (address space, threads, signals,
+//! segment bases) or that would show the engine to the client are handled, one file per group. A handler returns
+//! `None` for what it does not handle.
+
+pub mod entry;
+mod file;
+mod memory;
+mod process;
+mod signal;
+mod thread;
+mod written;
+
+use crate::client_memory;
+use crate::dispatch::Continuation;
+use crate::shadow;
+use crate::sys::{self, Outcome};
+use crate::threads::Thread;
+
+/// Length of the `syscall` instruction.
+const INSTRUCTION_LENGTH: u64 = 2;
+const RAX: usize = 0;
+const RCX: usize = 1;
+const R11: usize = 11;
+
+/// A system call with its arguments.
+#[derive(Clone, Copy)]
+pub struct Call {
+    pub number: u32,
+    pub arguments: [u64; 6],
+}
+
+/// What comes after a system call.
+enum Done {
+    /// The client gets this value.
+    Value(Outcome),
+    /// The client goes on elsewhere, with the registers that are in the context.
+    Elsewhere(Continuation),
+}
+
+/// Executes the system call in the registers; `next` is behind the instruction.
+pub fn serve(thread: &mut Thread, next: Continuation) -> Continuation {
+    let again = Continuation { pc: next.pc - INSTRUCTION_LENGTH, state: next.state };
+    if thread.signals.is_pending() {
+        return again;
+    }
+    let registers = &thread.context().registers;
+    let call = Call {
+        number: entry::number_of(registers[RAX]),
+        arguments: [registers[7], registers[6], registers[2], registers[10], registers[8], registers[9]],
+    };
+    let outcome = match execute(thread, &call, next) {
+        Done::Elsewhere(continuation) => return continuation,
+        Done::Value(outcome) => outcome,
+    };
+    if entry::is_restart(outcome) {
+        return again;
+    }
+    finish(thread, outcome, next);
+    Continuation { pc: next.pc, state: shadow::observe(thread.context(), next.state) }
+}
+
+/// Sets the registers as the processor and the kernel leave them.
+fn finish(thread: &mut Thread, outcome: Outcome, next: Continuation) {
+    let context = thread.context();
+    context.registers[RAX] = outcome as u64;
+    context.registers[RCX] = next.pc;
+    context.registers[R11] = context.flags;
+}
+
+fn execute(thread: &mut Thread, call: &Call, next: Continuation) -> Done {
+    if let Some(outcome) = memory::execute(thread, call) {
+        return Done::Value(outcome);
+    }
+    if let Some(outcome) = file::execute(thread, call) {
+        return Done::Value(outcome);
+    }
+    if let Some(done) = signal::execute(thread, call) {
+        return done;
+    }
+    if let Some(outcome) = thread::execute(thread, call, next) {
+        return Done::Value(outcome);
+    }
+    if let Some(outcome) = process::execute(thread, call, next) {
+        return Done::Value(outcome);
+    }
+    Done::Value(pass(thread, call))
+}
+
+/// Hands the call to the kernel.
+fn pass(thread: &mut Thread, call: &Call) -> Outcome {
+    if let Some(argument) = entry::temporary_mask_argument(call.number) {
+        let address = call.arguments[argument];
+        thread.signals.temporary_mask =
+            if address == 0 { None } else { client_memory::read_value(address).ok() };
+    }
+    // SAFETY: calls that could harm the engine have been handled before.
+    let outcome = unsafe { entry::call(&thread.signals, u64::from(call.number), &call.arguments) };
+    if !thread.signals.is_pending() {
+        thread.signals.temporary_mask = None;
+    }
+    if !sys::is_failure(outcome) {
+        written::make_passive(call, outcome);
+    }
+    outcome
+}

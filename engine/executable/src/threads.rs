@@ -1,0 +1,270 @@
+//! Threads of the client, each with a context, a code cache and two stacks of the engine.
+//!
+//! FS belongs to the client and GS holds the shadow offset, so the engine cannot keep a pointer to the current thread in
+//! a register. It comes in through the context when translated code exits, and through the stack in a signal handler:
+//! a thread's stacks lie in an aligned block whose first word points to the thread.
+//!
+//! Invariant: a thread in the registry is either running or about to; its memory is freed only after it has left the
+//! registry, by itself at its exit or by its creator if it shares memory through `vfork`.
+
+use crate::cache::Cache;
+use crate::invalidate;
+use crate::lock::Mutex;
+use crate::mappings::{Attributes, Mappings};
+use crate::memory::{ENGINE_STACKS_END, ENGINE_STACKS_START};
+use crate::signals::{ActionTable, SignalState};
+use crate::sys::{self, kernel, Outcome};
+use crate::window::{self, Region};
+use crate::{call, dispatch};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use derivgrind_translate::constants;
+use derivgrind_translate::context::{Context, CONTEXT_SIZE, TABLE_ENTRIES};
+
+/// Stacks of a thread: header page, signal stack, guard page, engine stack.
+const STACK_BLOCK: u64 = 512 << 10;
+pub const SIGNAL_STACK_SIZE: u64 = 128 << 10;
+const TABLE_SIZE: u64 = TABLE_ENTRIES as u64 * 8;
+/// Code memory of the first thread and of others at their start.
+const MAIN_CODE_SIZE: u64 = 64 << 20;
+const THREAD_CODE_SIZE: u64 = 1 << 20;
+/// Indirect branches in active code between two looks at the shadows.
+pub const SAMPLE_BUDGET: u64 = 1000;
+
+pub struct Thread {
+    context: *mut Context,
+    /// Context and first table.
+    region: Region,
+    stacks: u64,
+    pub cache: Cache,
+    pub signals: SignalState,
+    process_id: AtomicI32,
+    thread_id: AtomicI32,
+    in_cache: AtomicBool,
+    seen_generation: AtomicU64,
+    /// Counter of the request `DISABLE`.
+    pub disabled: u64,
+}
+
+struct Registry(Vec<*mut Thread>);
+
+// SAFETY: threads are reached through the registry only with its lock held, and only their atomics are touched.
+unsafe impl Send for Registry {}
+
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry(Vec::new()));
+static STACKS: Mutex<Mappings> = Mutex::new(Mappings::new());
+
+impl Thread {
+    /// Makes a thread that is not running yet and puts it into the registry.
+    pub fn create(main: bool, actions: Arc<ActionTable>) -> Result<*mut Thread, Outcome> {
+        let no_memory = sys::failure(sys::errno::EAGAIN);
+        let region = window::allocate(CONTEXT_SIZE + TABLE_SIZE).ok_or(no_memory)?;
+        let code_size = if main { MAIN_CODE_SIZE } else { THREAD_CODE_SIZE };
+        let Some(code) = window::allocate(code_size) else {
+            // SAFETY: just allocated and not used.
+            unsafe { window::free(region) };
+            return Err(no_memory);
+        };
+        let stacks = match allocate_stacks() {
+            Ok(stacks) => stacks,
+            Err(error) => {
+                // SAFETY: just allocated and not used.
+                unsafe {
+                    window::free(region);
+                    window::free(code);
+                }
+                return Err(error);
+            }
+        };
+        // SAFETY: the region starts with a zeroed context.
+        let bytes =
+            unsafe { core::slice::from_raw_parts_mut(region.start as *mut u8, CONTEXT_SIZE as usize) };
+        constants::fill(bytes);
+        let context = region.start as *mut Context;
+        let thread = Box::into_raw(Box::new(Thread {
+            context,
+            region,
+            stacks,
+            cache: Cache::new(region.start, region.start + CONTEXT_SIZE, code),
+            signals: SignalState::new(actions),
+            process_id: AtomicI32::new(0),
+            thread_id: AtomicI32::new(0),
+            in_cache: AtomicBool::new(false),
+            seen_generation: AtomicU64::new(invalidate::generation()),
+            disabled: 0,
+        }));
+        // SAFETY: context and stack block are ours; the block's first word is where handlers look.
+        unsafe {
+            (*context).engine_stack = stacks + STACK_BLOCK - 64;
+            (*context).exit_handler = dispatch::exit_handler as *const () as u64;
+            (*context).budget = SAMPLE_BUDGET;
+            (*context).thread = thread as u64;
+            *(stacks as *mut u64) = thread as u64;
+        }
+        REGISTRY.lock().0.push(thread);
+        Ok(thread)
+    }
+
+    #[allow(clippy::mut_from_ref)]
+    pub fn context(&self) -> &mut Context {
+        // SAFETY: the context lives as long as the thread; only its own thread calls this, and no reference is kept
+        // across a return into translated code.
+        unsafe { &mut *self.context }
+    }
+
+    /// Called by the new thread itself, with all signals blocked.
+    pub fn adopt_current(&self) {
+        self.process_id.store(sys::process_id(), Ordering::SeqCst);
+        self.thread_id.store(sys::thread_id(), Ordering::SeqCst);
+        self.install_signal_stack();
+    }
+
+    fn install_signal_stack(&self) {
+        let stack = crate::signals::AlternateStack {
+            start: self.stacks + sys::PAGE,
+            flags: 0,
+            padding: 0,
+            size: SIGNAL_STACK_SIZE,
+        };
+        // SAFETY: the stack lives as long as the thread.
+        unsafe { call!(kernel::__NR_sigaltstack, &stack as *const _, 0) };
+    }
+
+    pub fn process_id(&self) -> i32 {
+        self.process_id.load(Ordering::SeqCst)
+    }
+
+    pub fn thread_id(&self) -> i32 {
+        self.thread_id.load(Ordering::SeqCst)
+    }
+
+    pub fn in_cache(&self) -> bool {
+        self.in_cache.load(Ordering::SeqCst)
+    }
+
+    pub fn set_in_cache(&self, value: bool) {
+        self.in_cache.store(value, Ordering::SeqCst);
+    }
+
+    pub fn seen_generation(&self) -> u64 {
+        self.seen_generation.load(Ordering::SeqCst)
+    }
+
+    pub fn set_seen_generation(&self, value: u64) {
+        self.seen_generation.store(value, Ordering::SeqCst);
+    }
+
+    /// Top of the stack on which a new thread runs until it enters its cache.
+    pub fn engine_stack(&self) -> u64 {
+        self.stacks + STACK_BLOCK - 64
+    }
+}
+
+/// The thread whose signal stack contains `address`.
+pub fn of_signal_stack(address: u64) -> *mut Thread {
+    let block = address & !(STACK_BLOCK - 1);
+    // SAFETY: handlers run on signal stacks only, which lie in blocks that begin with this pointer.
+    unsafe { *(block as *const *mut Thread) }
+}
+
+fn allocate_stacks() -> Result<u64, Outcome> {
+    let mut stacks = STACKS.lock();
+    let no_memory = sys::failure(sys::errno::EAGAIN);
+    let start =
+        stacks.find_gap(ENGINE_STACKS_START, ENGINE_STACKS_END, STACK_BLOCK, STACK_BLOCK).ok_or(no_memory)?;
+    sys::map_engine_memory(start, STACK_BLOCK, sys::READ_WRITE)?;
+    let guard = start + sys::PAGE + SIGNAL_STACK_SIZE;
+    // SAFETY: our own fresh mapping.
+    unsafe { call!(kernel::__NR_mprotect, guard, sys::PAGE, kernel::PROT_NONE) };
+    let attributes = Attributes { protection: sys::READ_WRITE, file: false, ever_writable: true };
+    stacks.insert(start, start + STACK_BLOCK, attributes);
+    Ok(start)
+}
+
+/// Calls `visit` for every thread, with the registry locked.
+pub fn for_each(mut visit: impl FnMut(&Thread)) {
+    for thread in &REGISTRY.lock().0 {
+        // SAFETY: threads in the registry are alive; only atomics are touched through the reference.
+        visit(unsafe { &**thread });
+    }
+}
+
+pub fn count() -> usize {
+    REGISTRY.lock().0.len()
+}
+
+fn remove_from_registry(thread: *mut Thread) {
+    REGISTRY.lock().0.retain(|other| *other != thread);
+}
+
+/// Frees a thread that does not run (any more); returns its stacks, which the caller unmaps.
+///
+/// # Safety
+/// Nobody uses the thread, except that the caller may stand on its engine stack.
+unsafe fn dismantle(thread: *mut Thread) -> u64 {
+    remove_from_registry(thread);
+    // SAFETY: the caller's promise; `create` made the box.
+    unsafe {
+        let mut thread = Box::from_raw(thread);
+        thread.cache.release();
+        window::free(thread.region);
+        STACKS.lock().remove(thread.stacks, thread.stacks + STACK_BLOCK);
+        thread.stacks
+    }
+}
+
+/// Frees a thread that could not be started, or whose process has left the shared memory.
+///
+/// # Safety
+/// The thread does not run.
+pub unsafe fn destroy(thread: *mut Thread) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let stacks = dismantle(thread);
+        sys::unmap(stacks, STACK_BLOCK);
+    }
+}
+
+/// Ends the calling thread and frees everything that belongs to it.
+///
+/// # Safety
+/// `thread` is the calling thread and all signals are blocked.
+pub unsafe fn exit(thread: *mut Thread, status: u64) -> ! {
+    // The block is still in use until the last instruction, so nobody may take its place before the kernel says so:
+    // `allocate_stacks` maps without replacing.
+    // SAFETY: the caller's promise. After the first system call there is no stack.
+    unsafe {
+        let stacks = dismantle(thread);
+        core::arch::asm!(
+            "syscall", "mov eax, {exit}", "mov rdi, r12", "syscall", "ud2",
+            exit = const kernel::__NR_exit,
+            in("rax") u64::from(kernel::__NR_munmap), in("rdi") stacks, in("rsi") STACK_BLOCK, in("r12") status,
+            options(noreturn)
+        );
+    }
+}
+
+/// In a forked child: the other threads do not exist here.
+pub fn keep_only(thread: *mut Thread) {
+    let others: Vec<*mut Thread> =
+        REGISTRY.lock().0.iter().copied().filter(|other| *other != thread).collect();
+    for other in others {
+        // SAFETY: it does not run in this process.
+        unsafe { destroy(other) };
+    }
+}
+
+pub fn acquire_for_fork() {
+    core::mem::forget(REGISTRY.lock());
+    core::mem::forget(STACKS.lock());
+}
+
+pub fn release_after_fork() {
+    // SAFETY: taken in `acquire_for_fork` by this thread.
+    unsafe {
+        STACKS.release();
+        REGISTRY.release();
+    }
+}

@@ -1,3 +1,15 @@
-//! The parts of the development commands that tests use.
+//! The development commands: `cargo xtask setup | demo | test | bench | lint | headers | install`.
+//!
+//! Everything that a person or a machine does with this repository beyond plain Cargo is one of these commands, so that
+//! there is one way of doing it and it can be tested.
 
+pub mod bench;
+pub mod checks;
+pub mod command;
+pub mod demo;
 pub mod headers;
+pub mod install;
+pub mod machine;
+pub mod measure;
+pub mod setup;
+pub mod workspace;

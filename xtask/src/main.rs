@@ -1,3 +1,72 @@
-fn main() -> anyhow::Result<()> {
-    xtask::headers::run(std::path::Path::new(&std::env::args().nth(1).unwrap()), false)
+//! Entry point of `cargo xtask`.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use xtask::workspace::Workspace;
+use xtask::{bench, checks, demo, headers, install, setup};
+
+/// Development commands of Derivgrind.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install the Debian packages that demo, tests and benchmarks need.
+    Setup {
+        /// Only what this command needs.
+        #[arg(long = "for", value_enum, default_value_t = setup::Purpose::Test)]
+        purpose: setup::Purpose,
+    },
+    /// Differentiate a solver for Burgers' equation and a Bessel function of a library, and check the derivatives.
+    Demo,
+    /// Check formatting, lints and the generated header, then run all tests.
+    Test {
+        /// Also the tests in release mode and the long ones.
+        #[arg(long)]
+        full: bool,
+    },
+    /// Measure run times against native execution and print them as a table.
+    Bench(bench::Arguments),
+    /// Check formatting, lints and the generated header.
+    Lint,
+    /// Generate headers/derivgrind.h from the request codes.
+    Headers {
+        /// Write nothing; fail if the committed header is stale.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Build in release mode and install the program and the header.
+    Install {
+        #[arg(long, value_name = "DIR")]
+        prefix: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    let workspace = Workspace::find()?;
+    match command {
+        Command::Setup { purpose } => setup::run(purpose),
+        Command::Demo => demo::run(&workspace),
+        Command::Test { full } => checks::test(&workspace, full),
+        Command::Bench(arguments) => bench::run(&workspace, &arguments),
+        Command::Lint => checks::lint(&workspace),
+        Command::Headers { check } => headers::run(workspace.root(), check),
+        Command::Install { prefix } => install::run(&workspace, &prefix),
+    }
 }

@@ -1,0 +1,72 @@
+//! The table of results, as Markdown that can also be read in a terminal.
+
+use crate::bench::programs::{Limit, Work};
+
+/// One row in words.
+pub struct Row {
+    cells: [String; 7],
+    pub within_limit: bool,
+}
+
+const HEADINGS: [&str; 7] =
+    ["work", "native", "derivgrind", "overhead", "at most", "valgrind --tool=none", "valgrind (memcheck)"];
+
+impl Row {
+    /// A row from median times in seconds.
+    pub fn measured(work: &Work, native: f64, tool: f64, none: Option<f64>, memcheck: Option<f64>) -> Row {
+        let overhead = |time: f64| match work.limit {
+            Limit::Ratio(_) => format!("{:.2}", time / native),
+            Limit::Milliseconds(_) => format!("{:.1} ms", (time - native) * 1e3),
+        };
+        let limit = match work.limit {
+            Limit::Ratio(limit) => format!("{limit:.1}"),
+            Limit::Milliseconds(limit) => format!("{limit:.0} ms"),
+        };
+        let within_limit = match work.limit {
+            Limit::Ratio(limit) => tool / native <= limit,
+            Limit::Milliseconds(limit) => (tool - native) * 1e3 <= limit,
+        };
+        Row {
+            cells: [
+                work.name.clone(),
+                format!("{native:.4} s"),
+                format!("{tool:.4} s"),
+                format!("{}{}", overhead(tool), if within_limit { "" } else { " (above)" }),
+                limit,
+                none.map_or_else(String::new, overhead),
+                memcheck.map_or_else(String::new, overhead),
+            ],
+            within_limit,
+        }
+    }
+
+    /// A row that could not be measured says why.
+    pub fn failed(work: &Work, error: &anyhow::Error) -> Row {
+        let mut cells: [String; 7] = Default::default();
+        cells[0] = work.name.clone();
+        cells[2] = format!("{error:#}").replace('|', "/").replace('\n', " ");
+        Row { cells, within_limit: false }
+    }
+}
+
+/// All rows with their headings, columns padded to the same width.
+pub fn markdown(rows: &[Row]) -> String {
+    let heading = HEADINGS.map(String::from);
+    let mut widths = heading.each_ref().map(|cell| cell.chars().count());
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(&row.cells) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: &[String; 7]| {
+        let padded: Vec<String> =
+            cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        format!("| {} |\n", padded.join(" | "))
+    };
+    let mut text = line(&heading);
+    text += &line(&widths.map(|width| "-".repeat(width)));
+    for row in rows {
+        text += &line(&row.cells);
+    }
+    text
+}

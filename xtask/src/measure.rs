@@ -1,0 +1,114 @@
+//! Run times of single processes, and medians of runs that take turns.
+//!
+//! The machines that this runs on are shared and change their clock rate. So what is compared takes turns, run by run,
+//! and the median of each is what counts.
+
+use crate::command;
+use anyhow::{bail, Context, Result};
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// Times of one process, or medians of several, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Times {
+    pub wall: f64,
+    /// User and system time of the process and of the children it waited for.
+    pub processor: f64,
+}
+
+/// One run and what it printed.
+pub struct Run {
+    pub times: Times,
+    pub stdout: String,
+}
+
+/// Run a command to its end.
+pub fn run(command: &mut Command) -> Result<Run> {
+    let description = command::words(command);
+    let start = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start `{description}`"))?;
+    // Read stderr beside stdout: a full pipe would stop the child.
+    let mut stderr = child.stderr.take().context("stderr is piped")?;
+    let errors = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        let _ = stderr.read_to_end(&mut text);
+        text
+    });
+    let mut stdout = Vec::new();
+    child.stdout.take().context("stdout is piped")?.read_to_end(&mut stdout)?;
+    let (status, processor) = wait(child.id())?;
+    let wall = start.elapsed().as_secs_f64();
+    if status != 0 {
+        let errors = errors.join().unwrap_or_default();
+        let errors = String::from_utf8_lossy(&errors);
+        bail!(
+            "`{description}` failed (wait status {status:#x}): {}",
+            errors.lines().next_back().unwrap_or_default()
+        );
+    }
+    Ok(Run { times: Times { wall, processor }, stdout: String::from_utf8_lossy(&stdout).into_owned() })
+}
+
+/// Wait for a child, and return its wait status and its processor time in seconds.
+fn wait(process: u32) -> Result<(i32, f64)> {
+    let process = libc::pid_t::try_from(process)?;
+    let mut status = 0;
+    // SAFETY: all fields of the structure are numbers, for which zero is a value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    loop {
+        // SAFETY: both pointers are to variables of the right type that live during the call. The child is ours, and
+        // nobody else waits for it: its `Child` is dropped without doing so.
+        let waited = unsafe { libc::wait4(process, &mut status, 0, &mut usage) };
+        if waited == process {
+            break;
+        }
+        let error = std::io::Error::last_os_error();
+        if error.kind() != std::io::ErrorKind::Interrupted {
+            return Err(error).context("cannot wait for a child");
+        }
+    }
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 * 1e-6;
+    Ok((status, seconds(usage.ru_utime) + seconds(usage.ru_stime)))
+}
+
+/// The median; of an even number of values, the mean of the two in the middle.
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 {
+        sorted[middle]
+    } else {
+        (sorted[middle - 1] + sorted[middle]) / 2.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+    }
+
+    #[test]
+    fn output_and_times_of_a_process() {
+        let run = run(Command::new("sh").args(["-c", "echo words; echo more >&2"])).unwrap();
+        assert_eq!(run.stdout, "words\n");
+        assert!(run.times.wall > 0.0);
+    }
+
+    #[test]
+    fn failure_is_an_error_with_the_last_words() {
+        let error = run(Command::new("sh").args(["-c", "echo reason >&2; exit 3"])).err().unwrap();
+        assert!(error.to_string().contains("reason"), "{error}");
+    }
+}

@@ -1,16 +1,267 @@
-//! Active level.
+//! Blocks in which shadows travel: what is common to all rules.
+//!
+//! Shadow code of an instruction stands before or after the client's own copy of it, whichever lets it see the values
+//! it needs. General registers are taken to be passive wherever possible: a load into one is checked like in a passive
+//! block, and only where the check fails is the block translated again from there, with that load moving its shadow.
+
+use crate::checks::OnActive;
+use crate::context::offset;
 use crate::decode::Client;
-use crate::emit::Jump;
+use crate::emit::{ymm, Operand};
+use crate::encodings::{Shape, Width};
+use crate::interface::SiteKind;
+use crate::logic::Origin;
+use crate::rules::{self, Element, Rule};
 use crate::state::State;
 use crate::translate::Translator;
 use crate::vectors::Pending;
+use iced_x86::{Code, EncodingKind, Instruction, Mnemonic, OpKind, Register};
+
 impl Translator<'_> {
     pub(crate) fn active(&mut self, client: &Client) {
-        self.copy(client);
+        let instruction = &client.instruction;
+        if self.vectors.in_registers() {
+            self.vectors.own = crate::vectors::used_by(&mut self.info, instruction);
+        }
+        let kept = self.upper_to_keep(instruction);
+        if let Some(number) = kept {
+            self.save_upper(number);
+        }
+        self.apply(client);
+        self.track_origin(instruction);
+        if let Some(number) = kept {
+            self.restore_upper(number);
+        }
+        self.end_of_instruction();
     }
-    pub(crate) fn check_untrusted_function(&mut self, _flags_dead: bool) {}
-    pub(crate) fn write_back_all(&mut self) {}
-    pub(crate) fn write_back(&mut self, _pending: &Pending) {}
-    pub(crate) fn materialize(&mut self, _to: State) {}
-    pub(crate) fn count(&mut self, _jump: Jump, _back: u64, _site: usize, _rcx_spilled: bool) {}
+
+    fn apply(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        match rules::rule(instruction) {
+            Rule::Binary(operation, element, lanes) => {
+                self.differentiate_binary(client, operation, element, lanes);
+            }
+            Rule::SquareRoot(element, lanes) => self.differentiate_square_root(client, element, lanes),
+            Rule::Fused { negated, addend, order, element, lanes } => {
+                self.differentiate_fused(client, negated, addend, order, element, lanes);
+            }
+            Rule::Logic(_) if uses_mmx(instruction) => self.without_rule(client),
+            Rule::Logic(logic) => self.differentiate_logic(client, logic),
+            Rule::Same(_) if uses_mmx(instruction) => self.without_rule(client),
+            Rule::Same(shadows) => self.same(client, shadows),
+            Rule::MaskedMove => self.same_on_low_registers(client, 0b101),
+            Rule::Gather => self.gather(client),
+            Rule::PassiveLane(element) => self.passive_scalar(client, element),
+            Rule::Passive => self.passive_result(client),
+            Rule::LaneMove if uses_mmx(instruction) => self.without_rule(client),
+            Rule::LaneMove => self.lane_move(client),
+            Rule::ZeroUpper => self.zero_upper(client),
+            Rule::ZeroAll => {
+                self.copy(client);
+                (0..16).for_each(|number| self.set_zero(number));
+                self.vectors.upper = false;
+            }
+            Rule::Move => self.general_move(client),
+            Rule::Push => self.push(client),
+            Rule::Pop => self.pop(client),
+            Rule::Exchange => self.exchange(client),
+            Rule::CompareExchange => self.compare_exchange(client),
+            Rule::ConditionalMove => self.conditional_move(client),
+            Rule::StringMove => self.string_move(client),
+            Rule::StringStore => self.string_store(client),
+            Rule::SaveState => self.save_state(client),
+            Rule::RestoreState => self.restore_state(client),
+            Rule::ExchangeAdd | Rule::None => self.without_rule(client),
+        }
+    }
+
+    pub(crate) fn set_zero(&mut self, number: usize) {
+        self.vectors.zero |= 1 << number;
+        self.vectors.forget(number);
+    }
+
+    /// The shadow of a register was written; `wide`: also bits 128 and up.
+    pub(crate) fn set_active(&mut self, number: usize, wide: bool) {
+        self.vectors.zero &= !(1 << number);
+        self.vectors.upper |= wide;
+    }
+
+    /// A comparison whose result is not active, with the lowest lane alone or all lanes.
+    fn passive_scalar(&mut self, client: &Client, element: Element) {
+        let instruction = &client.instruction;
+        self.check_general_operands(instruction);
+        if matches!(
+            instruction.mnemonic(),
+            Mnemonic::Cvtsi2sd | Mnemonic::Cvtsi2ss | Mnemonic::Vcvtsi2sd | Mnemonic::Vcvtsi2ss
+        ) {
+            self.check_memory_operand(instruction);
+        }
+        let target = instruction.op0_register().number();
+        let legacy = instruction.encoding() == EncodingKind::Legacy;
+        let first = if legacy { target } else { instruction.op1_register().number() };
+        self.passive_lane(client, element, target, first);
+    }
+
+    /// Remembers which registers hold masks, and forgets what was known about a register that is overwritten.
+    fn track_origin(&mut self, instruction: &Instruction) {
+        if matches!(rules::rule(instruction), Rule::Logic(_)) || instruction.op_count() == 0 {
+            return;
+        }
+        if instruction.op0_kind() != OpKind::Register || !instruction.op0_register().is_vector_register() {
+            return;
+        }
+        let target = instruction.op0_register().number();
+        self.origins[target & 15] = match instruction.mnemonic() {
+            Mnemonic::Cmppd
+            | Mnemonic::Cmpps
+            | Mnemonic::Vcmppd
+            | Mnemonic::Vcmpps
+            | Mnemonic::Pcmpeqd
+            | Mnemonic::Pcmpeqq
+            | Mnemonic::Pcmpgtd
+            | Mnemonic::Pcmpgtq
+            | Mnemonic::Vpcmpeqd
+            | Mnemonic::Vpcmpeqq
+            | Mnemonic::Vpcmpgtd
+            | Mnemonic::Vpcmpgtq => Origin::Mask(self.position as u32),
+            Mnemonic::Movapd
+            | Mnemonic::Movaps
+            | Mnemonic::Movdqa
+            | Mnemonic::Vmovapd
+            | Mnemonic::Vmovaps
+            | Mnemonic::Vmovdqa
+                if instruction.op1_kind() == OpKind::Register =>
+            {
+                self.origins[instruction.op1_register().number()]
+            }
+            _ => Origin::Unknown,
+        };
+    }
+
+    /// Counts an active argument of a library function whose derivative is not to be trusted.
+    pub(crate) fn check_untrusted_function(&mut self) {
+        if !self.client.is_untrusted_function(self.job.pc) {
+            return;
+        }
+        let on_active = OnActive::Count(self.site(self.job.pc, SiteKind::Function));
+        // Floating-point arguments come in xmm0 and up (System V ABI, section 3.2.3); libm has at most three.
+        for number in 0..3 {
+            self.check_vector(number, on_active);
+        }
+        self.end_of_instruction();
+    }
+
+    fn end_of_instruction(&mut self) {
+        if self.vectors.in_registers() {
+            self.vectors.write_back(&mut self.asm);
+            self.vectors.restore_homes(&mut self.asm);
+        } else {
+            self.vectors.release();
+        }
+    }
+
+    /// Tests the shadow of a vector register.
+    pub(crate) fn check_vector(&mut self, number: usize, on_active: OnActive) {
+        if self.vectors.is_zero(number) {
+            return;
+        }
+        let shadow = self.shadow(number);
+        let width = if self.vectors.upper { Width::L256 } else { Width::L128 };
+        let shape = Shape { element: Element::F64, width };
+        self.check_lanes(shape, shadow, on_active);
+    }
+
+    /// Cached shadows go home, borrowed registers come back.
+    pub(crate) fn write_back_all(&mut self) {
+        self.vectors.write_back(&mut self.asm);
+    }
+
+    pub(crate) fn write_back(&mut self, pending: &Pending) {
+        self.vectors.settle(&mut self.asm, pending);
+    }
+
+    /// Makes the places of shadows valid that `to` no longer knows to be zero.
+    pub(crate) fn materialize(&mut self, to: State) {
+        for number in 0..16 {
+            let bit = 1 << number;
+            if self.vectors.zero & bit != 0 && to.zero_vector() & bit == 0 {
+                self.vectors.clear_home(&mut self.asm, number);
+            }
+            let not_stack_pointer = number != Register::RSP.number();
+            if not_stack_pointer && self.zero_general & bit != 0 && to.zero_general() & bit == 0 {
+                let slot = self.asm.shadow_slot(number);
+                self.asm.store_zero(slot, 8);
+            }
+        }
+        self.vectors.zero = to.zero_vector();
+        self.vectors.upper = to.upper();
+        self.zero_general = to.zero_general();
+    }
+}
+
+/// Bits 128 and up of shadows.
+impl Translator<'_> {
+    /// A legacy instruction leaves bits 128 and up of its target alone, and so must its shadow code.
+    fn upper_to_keep(&self, instruction: &Instruction) -> Option<usize> {
+        if !self.vectors.upper
+            || instruction.encoding() != EncodingKind::Legacy
+            || instruction.op_count() == 0
+        {
+            return None;
+        }
+        let register = instruction.op0_register();
+        let writes = instruction.op0_kind() == OpKind::Register && register.is_xmm();
+        (writes && !self.vectors.is_zero(register.number())).then(|| register.number())
+    }
+
+    fn save_upper(&mut self, number: usize) {
+        let place = self.asm.context(offset::VECTOR_SPILLS).operand();
+        let shadow = self.shadow(number);
+        let code = if self.vectors.in_registers() {
+            Code::EVEX_Vextractf64x2_xmmm128_k1z_ymm_imm8
+        } else {
+            Code::VEX_Vextractf128_xmmm128_ymm_imm8
+        };
+        self.asm.built(Instruction::with3(code, place, ymm(shadow), 1u32));
+    }
+
+    fn restore_upper(&mut self, number: usize) {
+        let place = self.asm.context(offset::VECTOR_SPILLS);
+        let shadow = self.shadow(number);
+        self.target(number);
+        let code = if self.vectors.in_registers() {
+            Code::EVEX_Vinsertf64x2_ymm_k1z_ymm_xmmm128_imm8
+        } else {
+            Code::VEX_Vinsertf128_ymm_ymm_xmmm128_imm8
+        };
+        self.asm.with_immediate(code, ymm(shadow), ymm(shadow), Operand::Memory(place), 1);
+        self.set_active(number, true);
+    }
+
+    fn zero_upper(&mut self, client: &Client) {
+        self.copy(client);
+        if !self.vectors.upper {
+            return;
+        }
+        self.write_back_all();
+        for number in 0..16 {
+            if self.vectors.in_registers() {
+                if !self.vectors.is_zero(number) {
+                    let home = crate::vectors::home_register(number);
+                    self.asm.built(Instruction::with2(Code::EVEX_Vmovaps_xmm_k1z_xmmm128, home, home));
+                }
+            } else {
+                let slot = self.vectors.home_slot(&self.asm, number);
+                self.asm.store_zero(slot.offset_by(16), 8);
+                self.asm.store_zero(slot.offset_by(24), 8);
+            }
+        }
+        self.vectors.upper = false;
+    }
+}
+
+/// MMX registers have no shadows.
+fn uses_mmx(instruction: &Instruction) -> bool {
+    (0..instruction.op_count())
+        .any(|k| instruction.op_kind(k) == OpKind::Register && instruction.op_register(k).is_mm())
 }

@@ -20,7 +20,9 @@ impl Translator<'_> {
                 self.push_return_address(instruction.next_ip());
                 self.link(instruction.near_branch_target());
             }
-            FlowControl::Return | FlowControl::IndirectBranch | FlowControl::IndirectCall => self.indirect(client),
+            FlowControl::Return | FlowControl::IndirectBranch | FlowControl::IndirectCall => {
+                self.indirect(client)
+            }
             FlowControl::XbeginXabortXend => return self.transaction(instruction),
         }
         true

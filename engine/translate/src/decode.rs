@@ -10,9 +10,8 @@ use iced_x86::{
 const MAXIMUM: usize = 96;
 
 /// `rol rdi,3; rol rdi,13; rol rdi,61; rol rdi,51; xchg rbx,rbx`: a client request.
-const MAGIC: [u8; 19] = [
-    0x48, 0xc1, 0xc7, 3, 0x48, 0xc1, 0xc7, 13, 0x48, 0xc1, 0xc7, 61, 0x48, 0xc1, 0xc7, 51, 0x48, 0x87, 0xdb,
-];
+const MAGIC: [u8; 19] =
+    [0x48, 0xc1, 0xc7, 3, 0x48, 0xc1, 0xc7, 13, 0x48, 0xc1, 0xc7, 61, 0x48, 0xc1, 0xc7, 51, 0x48, 0x87, 0xdb];
 
 /// A decoded client instruction.
 pub struct Client {
@@ -169,5 +168,9 @@ fn is_wide(instruction: &Instruction) -> bool {
 fn is_far(code: Code) -> bool {
     use Code::*;
     let to_memory = matches!(code, Jmp_m1616 | Jmp_m1632 | Jmp_m1664 | Call_m1616 | Call_m1632 | Call_m1664);
-    to_memory || matches!(code, Retfd | Retfq | Retfw | Retfd_imm16 | Retfq_imm16 | Retfw_imm16 | Iretd | Iretq | Iretw)
+    to_memory
+        || matches!(
+            code,
+            Retfd | Retfq | Retfw | Retfd_imm16 | Retfq_imm16 | Retfw_imm16 | Iretd | Iretq | Iretw
+        )
 }

@@ -18,6 +18,8 @@ pub enum HostVectors {
     Sse2,
     /// AVX2 and FMA.
     Avx2,
+    /// AVX-512 F, BW, DQ and VL as well.
+    Avx512,
 }
 
 /// What holds for every translation of a process until its caches are flushed.

@@ -10,17 +10,29 @@
 #![no_std]
 extern crate alloc;
 
+mod active;
+mod arithmetic;
+mod checks;
 pub mod constants;
 pub mod context;
 mod control;
+mod copies;
 mod decode;
+mod derivatives;
 mod emit;
+mod encodings;
+mod evex_copies;
 mod flags;
+mod general;
 pub mod glue;
 pub mod interface;
+mod logic;
 mod memory;
 mod passive;
-mod active;
+mod rules;
+mod saved_states;
 pub mod state;
+mod strings;
 pub mod translate;
 mod vectors;
+mod without_rule;

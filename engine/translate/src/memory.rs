@@ -24,7 +24,13 @@ pub fn direct(instruction: &Instruction) -> Option<Memory> {
     if displacement != i64::from(displacement as i32) {
         return None;
     }
-    Some(Memory { base, index, scale: instruction.memory_index_scale(), displacement, segment: Register::None })
+    Some(Memory {
+        base,
+        index,
+        scale: instruction.memory_index_scale(),
+        displacement,
+        segment: Register::None,
+    })
 }
 
 /// Emits code that puts the address of the client's memory operand into `register`, which the operand may use. The

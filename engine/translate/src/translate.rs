@@ -8,11 +8,14 @@
 use crate::decode::{self, Block, Client, End};
 use crate::emit::{Assembler, Jump};
 use crate::flags;
-use crate::interface::{Boundary, ClientCode, Exit, ExitKind, Job, Site, SiteKind, Translation, VectorShadows};
+use crate::interface::{
+    Boundary, ClientCode, Exit, ExitKind, Job, Site, SiteKind, Translation, VectorShadows,
+};
+use crate::logic::Origin;
 use crate::state::State;
-use crate::vectors::{Pending, Vectors};
+use crate::vectors::{self, Pending, Vectors};
 use alloc::vec::Vec;
-use iced_x86::{Code, InstructionInfoFactory, Register};
+use iced_x86::{Code, Instruction, InstructionInfoFactory, Register};
 
 /// Which of the three kinds of code is made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +43,8 @@ pub(crate) struct Translator<'a> {
     /// Knowledge about shadows at the current point.
     pub zero_general: u16,
     pub vectors: Vectors,
+    /// What is known about the values of vector registers.
+    pub origins: [Origin; 16],
     /// May the instruction change flags in front of it?
     pub flags_dead: bool,
     /// Number of the current instruction.
@@ -91,6 +96,7 @@ impl<'a> Translator<'a> {
             level,
             zero_general: job.state.zero_general(),
             vectors: Vectors::new(job.settings, job.state),
+            origins: [Origin::Unknown; 16],
             flags_dead: false,
             position: 0,
             out_of_line: Vec::new(),
@@ -114,15 +120,20 @@ impl<'a> Translator<'a> {
 
     fn block(&mut self, block: &Block) {
         let dead = flags::dead_before(&block.instructions);
+        let length = self.length(&block.instructions);
         if self.level == Level::Active {
-            self.vectors.plan(&block.instructions);
-            self.check_untrusted_function(dead.first().copied().unwrap_or(false));
+            self.flags_dead = dead.first().copied().unwrap_or(false);
+            self.check_untrusted_function();
         }
-        for (position, client) in block.instructions.iter().enumerate() {
+        for (position, client) in block.instructions[..length].iter().enumerate() {
             self.position = position;
             self.flags_dead = dead[position];
             self.boundary(client.instruction.ip());
             self.client_instruction(client);
+        }
+        if let Some(next) = block.instructions.get(length) {
+            self.continue_elsewhere(&next.instruction);
+            return;
         }
         match block.end {
             End::Branch => {}
@@ -134,6 +145,44 @@ impl<'a> Translator<'a> {
                 self.leave(kind, target);
             }
         }
+    }
+
+    /// How many of the instructions this translation takes. In a passive block, those before the first that is left to
+    /// the active level. With shadows in memory, as many as leave enough vector registers to be borrowed.
+    fn length(&mut self, instructions: &[Client]) -> usize {
+        if self.level == Level::Passive {
+            let left = instructions.iter().position(|client| Self::needs_active_level(&client.instruction));
+            return left.unwrap_or(instructions.len());
+        }
+        if self.level == Level::Plain || self.vectors.in_registers() {
+            return instructions.len();
+        }
+        let mut used = 0u16;
+        let mut without_vex = true;
+        for (position, client) in instructions.iter().enumerate() {
+            let instruction = &client.instruction;
+            let with_this = used | vectors::used_by(&mut self.info, instruction);
+            if with_this.count_ones() > vectors::MOST_USED {
+                self.vectors.plan(used, without_vex);
+                return position;
+            }
+            used = with_this;
+            without_vex &= instruction.encoding() == iced_x86::EncodingKind::Legacy;
+        }
+        self.vectors.plan(used, without_vex);
+        instructions.len()
+    }
+
+    /// Ends the translation in front of an instruction.
+    fn continue_elsewhere(&mut self, next: &Instruction) {
+        if self.level != Level::Passive {
+            self.link(next.ip());
+            return;
+        }
+        let jump = self.asm.jump(Code::Jmp_rel32_64);
+        let exit = self.exit(ExitKind::Link, next.ip(), crate::passive::active_state(false));
+        self.exits[exit].patch = self.asm.displacement_of(jump);
+        self.out_of_line.push(OutOfLine::Leave { jump, exit, rcx_spilled: false, pending: None });
     }
 
     fn client_instruction(&mut self, client: &Client) {
@@ -235,7 +284,9 @@ impl<'a> Translator<'a> {
                     }
                     self.leave_by(exit);
                 }
-                OutOfLine::Count { jump, back, site, rcx_spilled } => self.count(jump, back, site, rcx_spilled),
+                OutOfLine::Count { jump, back, site, rcx_spilled } => {
+                    self.count(jump, back, site, rcx_spilled)
+                }
             }
         }
         Translation {

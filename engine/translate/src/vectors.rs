@@ -1,19 +1,371 @@
-//! Where the shadows of vector registers are.
-use crate::decode::Client;
-use crate::interface::Settings;
+//! Where the shadows of vector registers are, at every point of a block.
+//!
+//! Each shadow has a home: zmm16+n for register n where the host has AVX-512 to spare, else a slot in the context. Code
+//! that computes with homes directly is the fast path. All other code works on *low* registers: xmm0-15 that the
+//! current instruction (or, with homes in memory, the whole block) does not use. Their client values are parked in the
+//! context, and the shadows cached in them are written back before the block is left or, with homes in registers,
+//! before the next instruction.
+//!
+//! A home is stale where the shadow is known to be zero.
+
+use crate::context::offset;
+use crate::emit::{xmm, ymm, Assembler, Memory};
+use crate::interface::{HostVectors, Settings, VectorShadows};
 use crate::state::State;
-#[derive(Clone)]
-pub(crate) struct Pending;
-pub(crate) struct Vectors {
-    pub zero: u16,
-    pub upper: bool,
+use iced_x86::{Code, Instruction, InstructionInfoFactory, Register};
+
+/// Cached shadows that must go home, and client registers that must come back, on the way out of a block.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Pending {
+    /// Client register whose shadow a low register holds, and whether it differs from the home.
+    cached: [Option<(u8, bool)>; 16],
+    borrowed: u16,
 }
+
+pub(crate) struct Vectors {
+    /// Bit n: the shadow of register n is zero.
+    pub zero: u16,
+    /// Bits 128 and up of a shadow may be non-zero.
+    pub upper: bool,
+    pub homes: VectorShadows,
+    host: HostVectors,
+    /// Low registers are handled with legacy encodings, which leave bits 128 and up alone: so a client that uses no
+    /// AVX stays free of the penalty for mixing both. For blocks without VEX instructions, and hosts without AVX.
+    pub legacy: bool,
+    /// Shadows whose home was stale at the start of the block: its bits 128 and up may be anything.
+    fresh: u16,
+    /// Low registers that may be borrowed.
+    pool: u16,
+    cached: [Option<(u8, bool)>; 16],
+    borrowed: u16,
+    /// Low registers (or, in the fast path, homes) that the current instruction still needs.
+    in_use: u16,
+    /// Homes in registers only: registers of the current instruction, whose homes are no temporaries.
+    pub own: u16,
+    /// Homes in registers only: shadow registers that serve as temporaries and have to be reloaded.
+    parked_homes: u16,
+}
+
+/// Most vector registers that a block may use when shadows live in memory: the rest are borrowed.
+pub(crate) const MOST_USED: u32 = 9;
+
 impl Vectors {
-    pub fn new(_settings: &Settings, state: State) -> Vectors {
-        Vectors { zero: state.zero_vector(), upper: state.upper() }
+    pub fn new(settings: &Settings, state: State) -> Vectors {
+        Vectors {
+            zero: state.zero_vector(),
+            upper: state.upper(),
+            homes: settings.vector_shadows,
+            host: settings.host_vectors,
+            legacy: settings.host_vectors == HostVectors::Sse2,
+            fresh: state.zero_vector(),
+            pool: 0,
+            cached: [None; 16],
+            borrowed: 0,
+            in_use: 0,
+            own: 0,
+            parked_homes: 0,
+        }
     }
-    pub fn plan(&mut self, _instructions: &[Client]) {}
+
+    /// Chooses the registers to borrow for a block whose instructions use the set `used`, and how to handle them.
+    pub fn plan(&mut self, used: u16, without_vex: bool) {
+        self.pool = !used;
+        self.legacy = self.host == HostVectors::Sse2 || without_vex && !self.upper;
+    }
+
+    pub fn is_zero(&self, number: usize) -> bool {
+        self.zero >> number & 1 != 0
+    }
+
+    pub fn in_registers(&self) -> bool {
+        self.homes == VectorShadows::Registers
+    }
+
+    /// What an exit at this point has to do first.
     pub fn pending(&self) -> Option<Pending> {
-        None
+        let pending = Pending { cached: self.cached, borrowed: self.borrowed };
+        (self.borrowed != 0).then_some(pending)
     }
+}
+
+/// The home of a shadow when it is a register.
+pub(crate) fn home_register(number: usize) -> Register {
+    xmm(16 + number)
+}
+
+/// Register operations on full shadows, in the encoding of the host.
+impl Vectors {
+    pub fn home_slot(&self, asm: &Assembler, number: usize) -> Memory {
+        asm.context(offset::VECTOR_SHADOWS + 64 * number as u32)
+    }
+
+    /// Low register := shadow of client register `number`.
+    fn fetch(&self, asm: &mut Assembler, low: usize, number: usize) {
+        if self.is_zero(number) {
+            self.clear(asm, low);
+            return;
+        }
+        let slot = self.home_slot(asm, number);
+        if !self.in_registers() {
+            self.load_full(asm, low, slot);
+        } else if self.legacy {
+            let store = Code::EVEX_Vmovups_xmmm128_k1z_xmm;
+            asm.built(Instruction::with2(store, slot.operand(), xmm(16 + number)));
+            self.load_full(asm, low, slot);
+        } else {
+            asm.built(Instruction::with2(Code::EVEX_Vmovups_ymm_k1z_ymmm256, ymm(low), ymm(16 + number)));
+        }
+    }
+
+    /// Shadow of client register `number` := low register.
+    fn send_home(&self, asm: &mut Assembler, low: usize, number: usize) {
+        let slot = self.home_slot(asm, number);
+        if !self.in_registers() {
+            self.store_full(asm, slot, low);
+            if self.legacy && self.host != HostVectors::Sse2 && self.fresh >> number & 1 != 0 {
+                asm.store_zero(slot.offset_by(16), 8);
+                asm.store_zero(slot.offset_by(24), 8);
+            }
+        } else if self.legacy {
+            self.store_full(asm, slot, low);
+            let load = Code::EVEX_Vmovups_xmm_k1z_xmmm128;
+            asm.built(Instruction::with2(load, xmm(16 + number), slot.operand()));
+        } else {
+            asm.built(Instruction::with2(Code::EVEX_Vmovups_ymm_k1z_ymmm256, ymm(16 + number), ymm(low)));
+        }
+    }
+
+    fn clear(&self, asm: &mut Assembler, low: usize) {
+        if self.legacy {
+            asm.built(Instruction::with2(Code::Pxor_xmm_xmmm128, xmm(low), xmm(low)));
+        } else {
+            asm.built(Instruction::with3(Code::VEX_Vpxor_xmm_xmm_xmmm128, xmm(low), xmm(low), xmm(low)));
+        }
+    }
+
+    fn load_full(&self, asm: &mut Assembler, low: usize, place: Memory) {
+        let place = place.operand();
+        if self.legacy {
+            asm.built(Instruction::with2(Code::Movups_xmm_xmmm128, xmm(low), place));
+        } else {
+            asm.built(Instruction::with2(Code::VEX_Vmovups_ymm_ymmm256, ymm(low), place));
+        }
+    }
+
+    fn store_full(&self, asm: &mut Assembler, place: Memory, low: usize) {
+        let place = place.operand();
+        if self.legacy {
+            asm.built(Instruction::with2(Code::Movups_xmmm128_xmm, place, xmm(low)));
+        } else {
+            asm.built(Instruction::with2(Code::VEX_Vmovups_ymmm256_ymm, place, ymm(low)));
+        }
+    }
+
+    /// Parks the client's value of a low register: all that code on low registers changes. A VEX instruction also
+    /// clears bits 256 and up, which a client with AVX-512 may use.
+    fn park(&self, asm: &mut Assembler, low: usize) {
+        let place = asm.context(offset::BORROWED + 64 * low as u32);
+        if self.parks_everything() {
+            let zmm = Register::ZMM0 + low as u32;
+            asm.built(Instruction::with2(Code::EVEX_Vmovups_zmmm512_k1z_zmm, place.operand(), zmm));
+        } else {
+            self.store_full(asm, place, low);
+        }
+    }
+
+    fn unpark(&self, asm: &mut Assembler, low: usize) {
+        let place = asm.context(offset::BORROWED + 64 * low as u32);
+        if self.parks_everything() {
+            let zmm = Register::ZMM0 + low as u32;
+            asm.built(Instruction::with2(Code::EVEX_Vmovups_zmm_k1z_zmmm512, zmm, place.operand()));
+        } else {
+            self.load_full(asm, low, place);
+        }
+    }
+
+    fn parks_everything(&self) -> bool {
+        self.host == HostVectors::Avx512 && !self.legacy && !self.in_registers()
+    }
+
+    /// Carries out what an exit has to do.
+    pub fn settle(&self, asm: &mut Assembler, pending: &Pending) {
+        for (low, cached) in pending.cached.iter().enumerate() {
+            if let Some((number, true)) = cached {
+                self.send_home(asm, low, usize::from(*number));
+            }
+        }
+        for low in 0..16 {
+            if pending.borrowed >> low & 1 != 0 {
+                self.unpark(asm, low);
+            }
+        }
+    }
+}
+
+/// Low registers: borrowing, caching, writing back.
+impl Vectors {
+    /// A low register with arbitrary content, for the current instruction only.
+    pub fn low_temporary(&mut self, asm: &mut Assembler) -> usize {
+        let low = self.free_low(asm);
+        self.in_use |= 1 << low;
+        low
+    }
+
+    fn free_low(&mut self, asm: &mut Assembler) -> usize {
+        let available = self.pool & !self.in_use;
+        let empty = |low: &usize| available >> low & 1 != 0 && self.cached[*low].is_none();
+        let borrowed = self.borrowed;
+        if let Some(low) = (0..16).filter(empty).find(|low| borrowed >> low & 1 != 0) {
+            return low;
+        }
+        if let Some(low) = (0..16).find(empty) {
+            self.park(asm, low);
+            self.borrowed |= 1 << low;
+            return low;
+        }
+        let low = (0..16).find(|low| available >> low & 1 != 0).expect("the pool is large enough");
+        self.evict(asm, low);
+        low
+    }
+
+    fn evict(&mut self, asm: &mut Assembler, low: usize) {
+        if let Some((number, true)) = self.cached[low] {
+            self.send_home(asm, low, usize::from(number));
+        }
+        self.cached[low] = None;
+    }
+
+    /// A low register that holds the shadow of client register `number`.
+    pub fn low_shadow(&mut self, asm: &mut Assembler, number: usize) -> usize {
+        let low = match self.cached_in(number) {
+            Some(low) => low,
+            None => {
+                let low = self.free_low(asm);
+                self.fetch(asm, low, number);
+                self.cached[low] = Some((number as u8, false));
+                low
+            }
+        };
+        self.in_use |= 1 << low;
+        low
+    }
+
+    /// A low register that will be given the new shadow of client register `number`.
+    pub fn low_target(&mut self, asm: &mut Assembler, number: usize) -> usize {
+        let low = match self.cached_in(number) {
+            Some(low) => low,
+            None => self.free_low(asm),
+        };
+        self.cached[low] = Some((number as u8, true));
+        self.in_use |= 1 << low;
+        low
+    }
+
+    fn cached_in(&self, number: usize) -> Option<usize> {
+        (0..16).find(|low| matches!(self.cached[*low], Some((held, _)) if usize::from(held) == number))
+    }
+
+    /// The shadow of `number` is no longer what is cached.
+    pub fn forget(&mut self, number: usize) {
+        if let Some(low) = self.cached_in(number) {
+            self.cached[low] = None;
+        }
+    }
+
+    /// The current instruction is done.
+    pub fn release(&mut self) {
+        self.in_use = 0;
+    }
+
+    /// A temporary is not needed any more.
+    pub fn free(&mut self, register: usize) {
+        self.in_use &= !(1 << (register & 15));
+    }
+
+    /// Marks a home or low register as needed by the current instruction.
+    pub fn keep(&mut self, number: usize) {
+        self.in_use |= 1 << number;
+    }
+
+    /// Everything cached goes home, everything borrowed comes back.
+    pub fn write_back(&mut self, asm: &mut Assembler) {
+        if let Some(pending) = self.pending() {
+            self.settle(asm, &pending);
+        }
+        self.cached = [None; 16];
+        self.borrowed = 0;
+        self.in_use = 0;
+    }
+}
+
+/// Homes in registers: the fast path.
+impl Vectors {
+    /// Makes the home of `number` valid.
+    pub fn home(&mut self, asm: &mut Assembler, number: usize) -> usize {
+        if self.is_zero(number) {
+            self.clear_home(asm, number);
+        }
+        self.keep(number);
+        16 + number
+    }
+
+    pub fn clear_home(&self, asm: &mut Assembler, number: usize) {
+        if self.in_registers() {
+            let home = home_register(number);
+            asm.built(Instruction::with3(Code::EVEX_Vpxorq_xmm_k1z_xmm_xmmm128b64, home, home, home));
+        } else {
+            let home = self.home_slot(asm, number);
+            for word in 0..4 {
+                asm.store_zero(home.offset_by(8 * word), 8);
+            }
+        }
+    }
+
+    /// A home that the current instruction may overwrite: a stale one, or one that is parked.
+    pub fn home_temporary(&mut self, asm: &mut Assembler) -> usize {
+        let free = !(self.in_use | self.own);
+        let stale = free & (self.zero | self.parked_homes);
+        let number = match (stale, free) {
+            (0, 0) => panic!("an instruction uses all shadow registers"),
+            (0, _) => {
+                let number = 15 - free.leading_zeros() as usize;
+                let place = self.parking(asm, number).operand();
+                asm.built(Instruction::with2(Code::EVEX_Vmovups_ymmm256_k1z_ymm, place, ymm(16 + number)));
+                self.parked_homes |= 1 << number;
+                number
+            }
+            _ => 15 - stale.leading_zeros() as usize,
+        };
+        self.keep(number);
+        16 + number
+    }
+
+    /// Brings parked homes back; the current instruction is done.
+    pub fn restore_homes(&mut self, asm: &mut Assembler) {
+        for number in 0..16 {
+            if self.parked_homes >> number & 1 != 0 {
+                let place = self.parking(asm, number).operand();
+                asm.built(Instruction::with2(Code::EVEX_Vmovups_ymm_k1z_ymmm256, ymm(16 + number), place));
+            }
+        }
+        self.parked_homes = 0;
+        self.in_use = 0;
+    }
+
+    /// Homes in registers leave the slots free for parking.
+    fn parking(&self, asm: &Assembler, number: usize) -> Memory {
+        self.home_slot(asm, number)
+    }
+}
+
+/// Set of vector registers 0-15 that the instructions use, explicitly or not.
+pub(crate) fn used_by(info: &mut InstructionInfoFactory, instruction: &Instruction) -> u16 {
+    let mut used = 0;
+    for register in info.info(instruction).used_registers() {
+        let register = register.register();
+        if register.is_vector_register() && register.number() < 16 {
+            used |= 1 << register.number();
+        }
+    }
+    used
 }

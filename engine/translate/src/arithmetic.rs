@@ -1,0 +1,299 @@
+//! Shadow arithmetic: the few operations of which all differentiation rules are made, in every encoding.
+//!
+//! A passive lane contributes exactly zero and raises no exception flag, whatever the partial derivative is: with EVEX
+//! the lane is masked off; otherwise its partial derivative is replaced by zero before the multiplication.
+
+use crate::constants;
+use crate::emit::{Memory, Operand};
+use crate::encodings::{self, Form, Masking, Operation, Shape, Width};
+use crate::rules::Element;
+use crate::translate::Translator;
+use iced_x86::{Code, Instruction, Register};
+
+/// Predicate of compare instructions: not equal, or unordered.
+const NOT_EQUAL: u32 = 4;
+const EQUAL: u32 = 0;
+
+impl Translator<'_> {
+    /// Encoding of shadow operations.
+    pub(crate) fn form(&self) -> Form {
+        if self.vectors.in_registers() {
+            Form::Evex
+        } else {
+            self.low_form()
+        }
+    }
+
+    /// Encoding of operations on low registers.
+    pub(crate) fn low_form(&self) -> Form {
+        if self.vectors.legacy {
+            Form::Legacy
+        } else {
+            Form::Vex
+        }
+    }
+
+    /// The shadow of a client register.
+    pub(crate) fn shadow(&mut self, number: usize) -> usize {
+        if self.vectors.in_registers() {
+            self.vectors.home(&mut self.asm, number)
+        } else {
+            self.vectors.low_shadow(&mut self.asm, number)
+        }
+    }
+
+    /// The register that takes the new shadow of a client register. If its old shadow was asked for, it is the same.
+    pub(crate) fn target(&mut self, number: usize) -> usize {
+        if self.vectors.in_registers() {
+            self.vectors.keep(number);
+            16 + number
+        } else {
+            self.vectors.low_target(&mut self.asm, number)
+        }
+    }
+
+    pub(crate) fn temporary(&mut self) -> usize {
+        if self.vectors.in_registers() {
+            self.vectors.home_temporary(&mut self.asm)
+        } else {
+            self.vectors.low_temporary(&mut self.asm)
+        }
+    }
+
+    /// A temporary is not needed any more.
+    pub(crate) fn free(&mut self, temporary: usize) {
+        self.vectors.free(temporary);
+    }
+
+    /// target := first op second. `target` may be `first`; it may be a register `second` only if `first` is it too or
+    /// the form has three operands.
+    pub(crate) fn compute(
+        &mut self,
+        operation: Operation,
+        shape: Shape,
+        target: usize,
+        first: usize,
+        second: Operand,
+    ) {
+        self.compute_masked(operation, shape, target, first, second, Masking::None);
+    }
+
+    fn compute_masked(
+        &mut self,
+        operation: Operation,
+        shape: Shape,
+        target: usize,
+        first: usize,
+        second: Operand,
+        masking: Masking,
+    ) {
+        let form = self.form();
+        let code = encodings::code(operation, shape, form);
+        let (target, first) = (shape.register(target), shape.register(first));
+        if form == Form::Legacy {
+            if target != first {
+                self.asm.built(Instruction::with2(Code::Movaps_xmm_xmmm128, target, first));
+            }
+            self.asm.binary(code, target, second);
+        } else {
+            self.asm.masked(code, target, first, second, masking);
+        }
+    }
+
+    /// Copies a full register.
+    pub(crate) fn copy_register(&mut self, shape: Shape, target: usize, source: usize) {
+        if target == source {
+            return;
+        }
+        let shape = shape.packed();
+        let code = match (self.form(), shape.width) {
+            (Form::Legacy, _) => Code::Movaps_xmm_xmmm128,
+            (Form::Vex, Width::L256) => Code::VEX_Vmovaps_ymm_ymmm256,
+            (Form::Vex, _) => Code::VEX_Vmovaps_xmm_xmmm128,
+            (Form::Evex, Width::L256) => Code::EVEX_Vmovaps_ymm_k1z_ymmm256,
+            (Form::Evex, _) => Code::EVEX_Vmovaps_xmm_k1z_xmmm128,
+        };
+        self.asm.binary(code, shape.register(target), Operand::of(shape, source));
+    }
+
+    /// target := 0
+    pub(crate) fn clear(&mut self, target: usize) {
+        let shape = Shape { element: Element::F64, width: Width::L128 };
+        let register = shape.register(target);
+        let second = Operand::Register(register);
+        match self.form() {
+            Form::Legacy => self.asm.binary(Code::Pxor_xmm_xmmm128, register, second),
+            Form::Vex => self.asm.ternary(Code::VEX_Vpxor_xmm_xmm_xmmm128, register, register, second),
+            Form::Evex => {
+                self.asm.ternary(Code::EVEX_Vpxorq_xmm_k1z_xmm_xmmm128b64, register, register, second);
+            }
+        }
+    }
+
+    /// Lowest lane of target := lowest lane of `low`, its other lanes := those of `rest`. Legacy: `target` is `rest`.
+    pub(crate) fn merge_lane(&mut self, element: Element, target: usize, rest: usize, low: usize) {
+        let shape = Shape { element, width: Width::L128 };
+        let (target, rest, low) = (shape.register(target), shape.register(rest), shape.register(low));
+        let code = match (self.form(), element) {
+            (Form::Legacy, Element::F64) => Code::Movsd_xmm_xmmm64,
+            (Form::Legacy, Element::F32) => Code::Movss_xmm_xmmm32,
+            (Form::Vex, Element::F64) => Code::VEX_Vmovsd_xmm_xmm_xmm,
+            (Form::Vex, Element::F32) => Code::VEX_Vmovss_xmm_xmm_xmm,
+            (Form::Evex, Element::F64) => Code::EVEX_Vmovsd_xmm_k1z_xmm_xmm,
+            (Form::Evex, Element::F32) => Code::EVEX_Vmovss_xmm_k1z_xmm_xmm,
+        };
+        if self.form() == Form::Legacy {
+            if target != rest {
+                self.asm.built(Instruction::with2(Code::Movaps_xmm_xmmm128, target, rest));
+            }
+            self.asm.built(Instruction::with2(code, target, low));
+        } else {
+            self.asm.built(Instruction::with3(code, target, rest, low));
+        }
+    }
+
+    /// Mask register := lanes of the shadow that are not zero. EVEX only.
+    pub(crate) fn mask_active(&mut self, shape: Shape, mask: Register, shadow: usize) {
+        let shape = shape.packed();
+        let code = match (shape.element, shape.width) {
+            (Element::F64, Width::L256) => Code::EVEX_Vptestmq_kr_k1_ymm_ymmm256b64,
+            (Element::F64, _) => Code::EVEX_Vptestmq_kr_k1_xmm_xmmm128b64,
+            (Element::F32, Width::L256) => Code::EVEX_Vptestmd_kr_k1_ymm_ymmm256b32,
+            (Element::F32, _) => Code::EVEX_Vptestmd_kr_k1_xmm_xmmm128b32,
+        };
+        let register = shape.register(shadow);
+        self.asm.ternary(code, mask, register, Operand::Register(register));
+    }
+
+    /// A temporary with the partial derivative where the shadow is active, zero elsewhere. For forms without masks.
+    fn masked_partial(&mut self, shape: Shape, shadow: usize, partial: Operand) -> usize {
+        let temporary = self.temporary();
+        let packed = shape.packed();
+        let must_load = shape.width == Width::Scalar || self.low_form() == Form::Legacy;
+        let (partial, loaded) = match partial {
+            Operand::Memory(place) if must_load => {
+                let loaded = self.temporary();
+                let form = self.low_form();
+                encodings::load(&mut self.asm, shape, form, loaded, place);
+                (Operand::of(packed, loaded), Some(loaded))
+            }
+            _ => (partial, None),
+        };
+        self.compare_with_zero(packed, temporary, shadow, NOT_EQUAL);
+        self.compute(Operation::And, packed, temporary, temporary, partial);
+        if let Some(loaded) = loaded {
+            self.free(loaded);
+        }
+        temporary
+    }
+
+    fn compare_with_zero(&mut self, shape: Shape, target: usize, shadow: usize, predicate: u32) {
+        let zero = Operand::Memory(self.asm.context(constants::ZERO));
+        self.compare(shape, target, shadow, zero, predicate);
+    }
+
+    /// target := all ones in lanes where the predicate holds. For forms without masks.
+    pub(crate) fn compare(
+        &mut self,
+        shape: Shape,
+        target: usize,
+        first: usize,
+        second: Operand,
+        predicate: u32,
+    ) {
+        let form = self.low_form();
+        let code = encodings::code(Operation::Compare, shape, form);
+        let (target, first) = (shape.register(target), shape.register(first));
+        if form == Form::Legacy {
+            if target != first {
+                self.asm.built(Instruction::with2(Code::Movaps_xmm_xmmm128, target, first));
+            }
+            self.asm.built(match second {
+                Operand::Register(register) => Instruction::with3(code, target, register, predicate),
+                Operand::Memory(memory) => Instruction::with3(code, target, memory.operand(), predicate),
+            });
+        } else {
+            self.asm.with_immediate(code, target, first, second, predicate);
+        }
+    }
+
+    /// target := shadow * partial in active lanes, zero in passive ones; scalar: other lanes of the shadow.
+    pub(crate) fn product(&mut self, shape: Shape, target: usize, shadow: usize, partial: Operand) {
+        if self.form() == Form::Evex {
+            self.mask_active(shape, Register::K1, shadow);
+            let masking = Masking::Zero(Register::K1);
+            self.compute_masked(Operation::Multiply, shape, target, shadow, partial, masking);
+        } else {
+            let partial = self.masked_partial(shape, shadow, partial);
+            self.compute(Operation::Multiply, shape, target, shadow, Operand::of(shape, partial));
+            self.free(partial);
+        }
+    }
+
+    /// target += shadow * partial (or -=) in active lanes.
+    pub(crate) fn accumulate(
+        &mut self,
+        shape: Shape,
+        target: usize,
+        shadow: usize,
+        partial: Operand,
+        negated: bool,
+    ) {
+        let operation = if negated { Operation::MultiplySubtract } else { Operation::MultiplyAdd };
+        match self.form() {
+            Form::Evex => {
+                self.mask_active(shape, Register::K2, shadow);
+                let masking = Masking::Merge(Register::K2);
+                self.compute_masked(operation, shape, target, shadow, partial, masking);
+            }
+            Form::Vex => {
+                let partial = self.masked_partial(shape, shadow, partial);
+                let second = Operand::of(shape, partial);
+                self.compute(operation, shape, target, shadow, second);
+                self.free(partial);
+            }
+            Form::Legacy => {
+                let product = self.masked_partial(shape, shadow, partial);
+                self.compute(Operation::Multiply, shape, product, product, Operand::of(shape, shadow));
+                let operation = if negated { Operation::Subtract } else { Operation::Add };
+                self.compute(operation, shape, target, target, Operand::of(shape, product));
+                self.free(product);
+            }
+        }
+    }
+
+    /// target := shadow / divisor in active lanes, zero in passive ones; scalar: other lanes of the shadow.
+    pub(crate) fn quotient(&mut self, shape: Shape, target: usize, shadow: usize, divisor: Operand) {
+        if self.form() == Form::Evex {
+            self.mask_active(shape, Register::K1, shadow);
+            let masking = Masking::Zero(Register::K1);
+            self.compute_masked(Operation::Divide, shape, target, shadow, divisor, masking);
+            return;
+        }
+        // A passive lane is divided by one: zero, and no flag is raised.
+        let partial = self.masked_partial(shape, shadow, divisor);
+        let packed = shape.packed();
+        let ones = self.temporary();
+        self.compare_with_zero(packed, ones, shadow, EQUAL);
+        let one = self.one(shape.element);
+        self.compute(Operation::And, packed, ones, ones, Operand::Memory(one));
+        self.compute(Operation::Or, packed, partial, partial, Operand::of(packed, ones));
+        self.compute(Operation::Divide, shape, target, shadow, Operand::of(shape, partial));
+        self.free(partial);
+        self.free(ones);
+    }
+
+    fn one(&self, element: Element) -> Memory {
+        self.asm.context(match element {
+            Element::F64 => constants::ONE_F64,
+            Element::F32 => constants::ONE_F32,
+        })
+    }
+
+    pub(crate) fn half(&self, element: Element) -> Memory {
+        self.asm.context(match element {
+            Element::F64 => constants::HALF_F64,
+            Element::F32 => constants::HALF_F32,
+        })
+    }
+}

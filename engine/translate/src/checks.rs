@@ -1,0 +1,189 @@
+//! Tests whether shadows are zero, and what happens when they are not.
+//!
+//! Where the flags are dead a test is `cmp` and `jne`. Elsewhere it is a load into rcx, which is spilled, and `jrcxz`.
+//! Both leave a client that has no active data undisturbed for the price of a load and a branch that is never taken.
+
+use crate::context::offset;
+use crate::control::has_memory;
+use crate::emit::{Jump, Memory};
+use crate::interface::{ExitKind, SiteKind};
+use crate::memory;
+use crate::state::State;
+use crate::translate::{OutOfLine, Translator};
+use alloc::vec::Vec;
+use iced_x86::{Code, Instruction, Register};
+
+/// What to do when a shadow is not zero.
+#[derive(Clone, Copy)]
+pub(crate) enum OnActive {
+    /// Continue at the client address with a translation for this state.
+    Leave(u64, State),
+    /// Count at this site and go on.
+    Count(usize),
+}
+
+/// How a shadow memory operand is addressed while it is open.
+#[derive(Clone, Copy)]
+pub(crate) struct Opened {
+    pub memory: Memory,
+    /// The address is in rcx, whose client value is spilled.
+    pub in_rcx: bool,
+}
+
+impl Translator<'_> {
+    /// Makes the shadow of the client's memory operand addressable until [`Self::close`].
+    pub(crate) fn open(&mut self, instruction: &Instruction) -> Opened {
+        match memory::direct(instruction) {
+            Some(operand) => Opened { memory: operand.shadow(), in_rcx: false },
+            None => {
+                self.spill_rcx();
+                memory::compute_address(&mut self.asm, instruction, Register::RCX);
+                Opened { memory: Memory::at(Register::RCX, 0).shadow(), in_rcx: true }
+            }
+        }
+    }
+
+    pub(crate) fn close(&mut self, opened: Opened) {
+        if opened.in_rcx {
+            self.restore_rcx();
+        }
+    }
+
+    pub(crate) fn spill_rcx(&mut self) {
+        let spilled = self.asm.context(offset::SPILLED_RCX);
+        self.asm.store(spilled, Register::RCX);
+    }
+
+    /// Tests `size` bytes of the shadow of the instruction's memory operand.
+    pub(crate) fn check_operand(&mut self, instruction: &Instruction, size: usize, on_active: OnActive) {
+        for (distance, width) in words(size) {
+            let opened = self.open(instruction);
+            self.check_word(opened.memory.offset_by(distance), width, opened.in_rcx, on_active);
+            if opened.in_rcx {
+                self.restore_rcx();
+            }
+        }
+    }
+
+    /// Tests a shadow at a place that does not depend on rcx being spilled.
+    pub(crate) fn check_place(&mut self, place: Memory, size: usize, on_active: OnActive) {
+        for (distance, width) in words(size) {
+            self.check_word(place.offset_by(distance), width, false, on_active);
+        }
+    }
+
+    fn check_word(&mut self, place: Memory, size: usize, rcx_spilled: bool, on_active: OnActive) {
+        if self.flags_dead {
+            self.asm.compare_zero(place, size);
+            let jump = self.asm.jump(Code::Jne_rel32_64);
+            self.when_active(jump, rcx_spilled, on_active);
+            return;
+        }
+        if !rcx_spilled {
+            self.spill_rcx();
+        }
+        self.load_zero_extended(place, size);
+        self.leave_unless_rcx_is_zero(on_active);
+        if !rcx_spilled {
+            self.restore_rcx();
+        }
+    }
+
+    /// rcx, whose client value is spilled, holds what must be zero.
+    pub(crate) fn leave_unless_rcx_is_zero(&mut self, on_active: OnActive) {
+        let zero = self.asm.short_jump(Code::Jrcxz_rel8_64);
+        let jump = self.asm.jump(Code::Jmp_rel32_64);
+        self.asm.land(zero);
+        self.when_active(jump, true, on_active);
+    }
+
+    fn load_zero_extended(&mut self, place: Memory, size: usize) {
+        let (code, register) = match size {
+            1 => (Code::Movzx_r32_rm8, Register::ECX),
+            2 => (Code::Movzx_r32_rm16, Register::ECX),
+            4 => (Code::Mov_r32_rm32, Register::ECX),
+            _ => (Code::Mov_r64_rm64, Register::RCX),
+        };
+        self.asm.built(Instruction::with2(code, register, place.operand()));
+    }
+
+    /// `jump` is taken when something is active. The code behind it is where counting returns to.
+    pub(crate) fn when_active(&mut self, jump: Jump, rcx_spilled: bool, on_active: OnActive) {
+        match on_active {
+            OnActive::Leave(pc, state) => self.leave_early(jump, pc, state, rcx_spilled),
+            OnActive::Count(site) => {
+                let back = self.asm.here();
+                self.out_of_line.push(OutOfLine::Count { jump, back, site, rcx_spilled });
+            }
+        }
+    }
+
+    fn leave_early(&mut self, jump: Jump, pc: u64, state: State, rcx_spilled: bool) {
+        let pending = self.vectors.pending();
+        let exit = self.exit(ExitKind::Link, pc, state);
+        self.out_of_line.push(OutOfLine::Leave { jump, exit, rcx_spilled, pending });
+    }
+
+    /// Out of line: one more at a site. Touches neither flags nor registers.
+    pub(crate) fn count(&mut self, jump: Jump, back: u64, site: usize, rcx_spilled: bool) {
+        self.asm.land(jump);
+        if !rcx_spilled {
+            self.spill_rcx();
+        }
+        let counter = Memory::absolute(self.job.first_counter + 8 * site as u64);
+        self.asm.load(Register::RCX, counter);
+        self.asm.address_of(Register::RCX, Memory::at(Register::RCX, 1));
+        self.asm.store(counter, Register::RCX);
+        if !rcx_spilled {
+            self.restore_rcx();
+        }
+        self.asm.jump_to(back);
+    }
+
+    /// A site for this instruction.
+    pub(crate) fn instruction_site(&mut self, instruction: &Instruction) -> OnActive {
+        let kind = SiteKind::Instruction(instruction.code() as u16);
+        OnActive::Count(self.site(instruction.ip(), kind))
+    }
+
+    /// Writes zero to the shadow of the instruction's memory operand.
+    pub(crate) fn zero_operand(&mut self, instruction: &Instruction, size: usize) {
+        let opened = self.open(instruction);
+        self.zero_place(opened.memory, size);
+        self.close(opened);
+    }
+
+    /// Writes `size` zero bytes.
+    pub(crate) fn zero_place(&mut self, place: Memory, size: usize) {
+        for (distance, width) in words(size) {
+            self.asm.store_zero(place.offset_by(distance), width);
+        }
+    }
+
+    /// Is the memory operand data whose shadow can never be anything but zero?
+    pub(crate) fn is_passive_memory(&self, instruction: &Instruction) -> bool {
+        if !has_memory(instruction) {
+            return false;
+        }
+        if instruction.is_ip_rel_memory_operand() {
+            return self.client.is_constant(instruction.ip_rel_memory_address());
+        }
+        // The stack protector's canary (System V ABI, x86-64 glibc: offset 0x28 of the thread control block).
+        instruction.memory_segment() == Register::FS
+            && instruction.memory_base() == Register::None
+            && instruction.memory_index() == Register::None
+            && instruction.memory_displacement64() == 0x28
+    }
+}
+
+/// Splits an operand size into pieces that general-register instructions can handle.
+fn words(size: usize) -> Vec<(i64, usize)> {
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    while at < size {
+        let width = [8, 4, 2, 1].into_iter().find(|width| size - at >= *width).unwrap_or(1);
+        pieces.push((at as i64, width));
+        at += width;
+    }
+    pieces
+}

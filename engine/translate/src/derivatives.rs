@@ -1,0 +1,513 @@
+//! Differentiation of real arithmetic: shadows of sums, products, quotients, roots, extrema and fused products.
+//!
+//! With `x'` for the shadow of `x` (Griewank and Walther, Evaluating Derivatives, section 3.1):
+//! `(a b)' = a' b + b' a`, `(a / b)' = (a' - (a / b) b') / b`, `sqrt(a)' = a' / (2 sqrt(a))`, and a minimum or maximum
+//! has the shadow of the operand that the instruction returns.
+//!
+//! A signal handler may repair a memory fault of the client's instruction and run it again from its start. So no shadow
+//! changes before the last access to client memory of the same instruction.
+
+use crate::constants;
+use crate::context::offset;
+use crate::control::has_memory;
+use crate::decode::Client;
+use crate::emit::{Memory, Operand};
+use crate::encodings::{self, Form, Masking, Operation, Shape, Width};
+use crate::memory;
+use crate::rules::{Addend, Binary, Element, Lanes, Order};
+use crate::translate::Translator;
+use iced_x86::{Code, EncodingKind, Instruction, OpKind, Register};
+
+/// The operand of an instruction that may be memory.
+#[derive(Clone, Copy)]
+struct Second {
+    /// Its value.
+    value: Operand,
+    /// Number of the register, if it is one.
+    register: Option<usize>,
+    shadow: SecondShadow,
+    zero: bool,
+}
+
+#[derive(Clone, Copy)]
+enum SecondShadow {
+    Register(usize),
+    Memory(Memory),
+    Loaded(usize),
+}
+
+impl Translator<'_> {
+    /// The operand with the given number, of which the instruction reads `shape.bytes()`.
+    fn second(&mut self, client: &Client, number: u32, shape: Shape) -> Second {
+        let instruction = &client.instruction;
+        if instruction.op_kind(number) == OpKind::Register {
+            let register = instruction.op_register(number).number();
+            return Second {
+                value: Operand::of(shape, register),
+                register: Some(register),
+                shadow: SecondShadow::Register(register),
+                zero: self.vectors.is_zero(register),
+            };
+        }
+        let zero = self.is_passive_memory(instruction);
+        if let Some(place) = memory::direct(instruction) {
+            let shadow = SecondShadow::Memory(place.shadow());
+            return Second { value: Operand::Memory(place), register: None, shadow, zero };
+        }
+        let (value, shadow) = (self.temporary(), self.temporary());
+        let form = self.form();
+        let opened = self.open(instruction);
+        let client_memory = Memory { segment: Register::None, ..opened.memory };
+        encodings::load(&mut self.asm, shape, form, value, client_memory);
+        encodings::load(&mut self.asm, shape, form, shadow, opened.memory);
+        self.close(opened);
+        Second {
+            value: Operand::of(shape, value),
+            register: None,
+            shadow: SecondShadow::Loaded(shadow),
+            zero,
+        }
+    }
+
+    fn second_shadow(&mut self, second: Second, shape: Shape) -> usize {
+        match second.shadow {
+            SecondShadow::Register(number) => self.shadow(number),
+            SecondShadow::Loaded(number) => number,
+            SecondShadow::Memory(place) => {
+                let loaded = self.temporary();
+                if second.zero {
+                    self.clear(loaded);
+                } else {
+                    let form = self.form();
+                    encodings::load(&mut self.asm, shape, form, loaded, place);
+                }
+                loaded
+            }
+        }
+    }
+
+    /// Number of the first source, and operand number of the second.
+    fn sources(instruction: &Instruction) -> (usize, u32) {
+        let target = instruction.op0_register().number();
+        if instruction.encoding() == EncodingKind::Legacy {
+            (target, 1)
+        } else {
+            (instruction.op1_register().number(), 2)
+        }
+    }
+
+    pub(crate) fn differentiate_binary(
+        &mut self,
+        client: &Client,
+        operation: Binary,
+        element: Element,
+        lanes: Lanes,
+    ) {
+        let instruction = &client.instruction;
+        let shape = Shape::new(element, lanes, instruction.op0_register());
+        let target = instruction.op0_register().number();
+        let (first, operand) = Self::sources(instruction);
+        let second = self.second(client, operand, shape);
+        if self.vectors.is_zero(first) && second.zero {
+            self.copy(client);
+            self.set_zero(target);
+            return;
+        }
+        match operation {
+            Binary::Add => self.sum(client, shape, target, first, second, Operation::Add),
+            Binary::Subtract => self.sum(client, shape, target, first, second, Operation::Subtract),
+            Binary::Multiply => self.multiply(client, shape, target, first, second),
+            Binary::Divide => self.divide(client, shape, target, first, second),
+            Binary::Minimum | Binary::Maximum => {
+                self.extremum(client, shape, target, first, second, operation == Binary::Minimum);
+            }
+        }
+        self.set_active(target, shape.width == Width::L256);
+    }
+
+    fn sum(
+        &mut self,
+        client: &Client,
+        shape: Shape,
+        target: usize,
+        first: usize,
+        second: Second,
+        operation: Operation,
+    ) {
+        self.copy(client);
+        let first_shadow = self.shadow(first);
+        if second.zero {
+            let target_shadow = self.target(target);
+            self.copy_register(shape, target_shadow, first_shadow);
+            return;
+        }
+        let operand = match second.shadow {
+            SecondShadow::Memory(place) if self.form() != Form::Legacy => Operand::Memory(place),
+            _ => Operand::of(shape, self.second_shadow(second, shape)),
+        };
+        let target_shadow = self.target(target);
+        self.compute(operation, shape, target_shadow, first_shadow, operand);
+    }
+
+    /// Where the new shadow of `target` is formed: in its place, unless that still holds `needed`.
+    fn result_beside(&mut self, target: usize, needed: Option<usize>) -> (usize, usize) {
+        let place = self.target(target);
+        if needed == Some(place) {
+            (self.temporary(), place)
+        } else {
+            (place, place)
+        }
+    }
+
+    fn multiply(&mut self, client: &Client, shape: Shape, target: usize, first: usize, second: Second) {
+        let first_value = Operand::of(shape, first);
+        if second.register == Some(first) {
+            let shadow = self.shadow(first);
+            let place = self.target(target);
+            self.product(shape, place, shadow, first_value);
+            self.compute(Operation::Add, shape, place, place, Operand::of(shape, place));
+            self.copy(client);
+            return;
+        }
+        let second_shadow = (!second.zero).then(|| self.second_shadow(second, shape));
+        let first_shadow = (!self.vectors.is_zero(first)).then(|| self.shadow(first));
+        let touches_memory = second.register.is_none() && first_shadow.is_some();
+        let needed = second_shadow.filter(|_| first != target);
+        let (mut result, place) = self.result_beside(target, needed);
+        if second.register.is_none() && !touches_memory && result == place {
+            result = self.temporary();
+        }
+        match first_shadow {
+            Some(first_shadow) => self.product(shape, result, first_shadow, second.value),
+            None => self.clear(result),
+        }
+        if let Some(second_shadow) = second_shadow {
+            self.accumulate(shape, result, second_shadow, first_value, false);
+        }
+        self.copy(client);
+        self.copy_register(shape, place, result);
+    }
+
+    fn divide(&mut self, client: &Client, shape: Shape, target: usize, first: usize, second: Second) {
+        let mut divisor = second.value;
+        if second.register == Some(target) {
+            divisor = Operand::Memory(self.save_value(shape, target));
+        }
+        let second_shadow = (!second.zero).then(|| self.second_shadow(second, shape));
+        let first_shadow = (!self.vectors.is_zero(first)).then(|| self.shadow(first));
+        self.copy(client);
+        let (result, place) = self.result_beside(target, second_shadow);
+        match first_shadow {
+            Some(first_shadow) => self.copy_register(shape, result, first_shadow),
+            None => self.clear(result),
+        }
+        if let Some(second_shadow) = second_shadow {
+            self.accumulate(shape, result, second_shadow, Operand::of(shape, target), true);
+        }
+        self.quotient(shape, place, result, divisor);
+    }
+
+    /// Saves the value of a client register that the instruction is about to overwrite.
+    fn save_value(&mut self, shape: Shape, number: usize) -> Memory {
+        let place = self.asm.context(offset::VECTOR_SPILLS + 64);
+        let (register, operand) = (shape.register(number), place.operand());
+        let code = match (self.low_form(), shape.width) {
+            (Form::Legacy, _) => Code::Movups_xmmm128_xmm,
+            (_, Width::L256) => Code::VEX_Vmovups_ymmm256_ymm,
+            _ => Code::VEX_Vmovups_xmmm128_xmm,
+        };
+        self.asm.built(Instruction::with2(code, operand, register));
+        place
+    }
+
+    pub(crate) fn differentiate_square_root(&mut self, client: &Client, element: Element, lanes: Lanes) {
+        let instruction = &client.instruction;
+        let shape = Shape::new(element, lanes, instruction.op0_register());
+        let target = instruction.op0_register().number();
+        let three_operands = instruction.op_count() == 3;
+        let first = if three_operands { instruction.op1_register().number() } else { target };
+        let second = self.second(client, if three_operands { 2 } else { 1 }, shape);
+        if second.zero {
+            if lanes == Lanes::Packed {
+                self.copy(client);
+                self.set_zero(target);
+            } else {
+                self.passive_lane(client, element, target, first);
+            }
+            return;
+        }
+        let shadow = self.second_shadow(second, shape);
+        self.copy(client);
+        let root = Operand::of(shape, target);
+        let half = Operand::Memory(self.half(element));
+        if lanes == Lanes::Packed {
+            let place = self.target(target);
+            self.quotient(shape, place, shadow, root);
+            self.compute(Operation::Multiply, shape, place, place, half);
+        } else {
+            let rest = self.shadow(first);
+            let lane = self.temporary();
+            self.quotient(shape, lane, shadow, root);
+            self.compute(Operation::Multiply, shape, lane, lane, half);
+            let place = self.target(target);
+            self.merge_lane(element, place, rest, lane);
+        }
+        self.set_active(target, shape.width == Width::L256);
+    }
+
+    /// The lowest lane of the result is passive, the other lanes are those of the first source.
+    pub(crate) fn passive_lane(&mut self, client: &Client, element: Element, target: usize, first: usize) {
+        self.copy(client);
+        if self.vectors.is_zero(first) {
+            self.set_zero(target);
+            return;
+        }
+        let rest = self.shadow(first);
+        let zero = self.temporary();
+        self.clear(zero);
+        let place = self.target(target);
+        self.merge_lane(element, place, rest, zero);
+        self.set_active(target, false);
+    }
+
+    /// A minimum is its first operand where that is less, else its second; a maximum where it is greater.
+    fn extremum(
+        &mut self,
+        client: &Client,
+        shape: Shape,
+        target: usize,
+        first: usize,
+        second: Second,
+        minimum: bool,
+    ) {
+        let first_shadow = self.shadow(first);
+        let second_shadow = self.second_shadow(second, shape);
+        if self.form() == Form::Evex {
+            // Not less than, or not greater than: the second operand is taken.
+            let predicate = if minimum { 5 } else { 10 };
+            let code = encodings::code(Operation::Compare, shape, Form::Evex);
+            self.asm.with_immediate(code, Register::K1, shape.register(first), second.value, predicate);
+            let needed = (first != target).then_some(second_shadow);
+            let (result, place) = self.result_beside(target, needed);
+            self.copy_register(shape, result, first_shadow);
+            self.take_masked(shape, result, second_shadow);
+            self.copy_register(shape, place, result);
+        } else {
+            let mask = self.temporary();
+            if minimum {
+                self.compare(shape, mask, first, second.value, 1);
+            } else {
+                self.load_value(shape, mask, second.value);
+                self.compare(shape, mask, mask, Operand::of(shape, first), 1);
+            }
+            let packed = shape.packed();
+            let chosen = self.temporary();
+            self.compute(Operation::And, packed, chosen, mask, Operand::of(packed, first_shadow));
+            self.compute(Operation::AndNot, packed, mask, mask, Operand::of(packed, second_shadow));
+            self.compute(Operation::Or, packed, chosen, chosen, Operand::of(packed, mask));
+            let place = self.target(target);
+            if shape.width == Width::Scalar {
+                self.merge_lane(shape.element, place, first_shadow, chosen);
+            } else {
+                self.copy_register(shape, place, chosen);
+            }
+        }
+        self.copy(client);
+    }
+
+    /// Lanes of K1 := those of `source`.
+    fn take_masked(&mut self, shape: Shape, target: usize, source: usize) {
+        let masking = Masking::Merge(Register::K1);
+        let (target, source) = (shape.register(target), shape.register(source));
+        let code = match (shape.width, shape.element) {
+            (Width::Scalar, Element::F64) => Code::EVEX_Vmovsd_xmm_k1z_xmm_xmm,
+            (Width::Scalar, Element::F32) => Code::EVEX_Vmovss_xmm_k1z_xmm_xmm,
+            (Width::L128, Element::F64) => Code::EVEX_Vmovapd_xmm_k1z_xmmm128,
+            (Width::L128, Element::F32) => Code::EVEX_Vmovaps_xmm_k1z_xmmm128,
+            (Width::L256, Element::F64) => Code::EVEX_Vmovapd_ymm_k1z_ymmm256,
+            (Width::L256, Element::F32) => Code::EVEX_Vmovaps_ymm_k1z_ymmm256,
+        };
+        if shape.width == Width::Scalar {
+            self.asm.masked(code, target, target, Operand::Register(source), masking);
+        } else {
+            let built = Instruction::with2(code, target, source);
+            self.asm.built(built.map(|mut instruction| {
+                encodings::apply(&mut instruction, masking);
+                instruction
+            }));
+        }
+    }
+
+    fn load_value(&mut self, shape: Shape, target: usize, value: Operand) {
+        match value {
+            Operand::Memory(place) => {
+                let form = self.low_form();
+                encodings::load(&mut self.asm, shape, form, target, place);
+            }
+            Operand::Register(register) => self.copy_register(shape, target, register.number()),
+        }
+    }
+
+    pub(crate) fn differentiate_fused(
+        &mut self,
+        client: &Client,
+        negated: bool,
+        addend: Addend,
+        order: Order,
+        element: Element,
+        lanes: Lanes,
+    ) {
+        let instruction = &client.instruction;
+        let shape = Shape::new(element, lanes, instruction.op0_register());
+        let target = instruction.op0_register().number();
+        let first = instruction.op1_register().number();
+        let second = self.second(client, 2, shape);
+        let all_zero = self.vectors.is_zero(target) && self.vectors.is_zero(first) && second.zero;
+        if all_zero {
+            self.copy(client);
+            return;
+        }
+        let register = |number: usize, zero: bool| Second {
+            value: Operand::of(shape, number),
+            register: Some(number),
+            shadow: SecondShadow::Register(number),
+            zero,
+        };
+        let target_operand = register(target, self.vectors.is_zero(target));
+        let first_operand = register(first, self.vectors.is_zero(first));
+        let aliased = first == target || second.register == Some(target);
+        let simple = addend == Addend::Plus && order == Order::O231 && !aliased;
+        if simple {
+            self.copy(client);
+            let place = self.shadow(target);
+            self.target(target);
+            self.add_products(shape, place, [first_operand, second], negated);
+        } else {
+            let (factors, summand) = match order {
+                Order::O132 => ([target_operand, second], first_operand),
+                Order::O213 => ([target_operand, first_operand], second),
+                Order::O231 => ([first_operand, second], target_operand),
+            };
+            self.fused_beside(client, shape, target, factors, summand, negated, addend);
+        }
+        self.set_active(target, shape.width == Width::L256);
+    }
+
+    /// result += the derivative of the product of two factors (or -=).
+    fn add_products(&mut self, shape: Shape, result: usize, factors: [Second; 2], negated: bool) {
+        let [one, other] = factors;
+        for (factor, partial) in [(one, other.value), (other, one.value)] {
+            if !factor.zero {
+                let shadow = self.second_shadow(factor, shape);
+                self.accumulate(shape, result, shadow, partial, negated);
+            }
+        }
+    }
+
+    /// Forms the shadow of a fused product in a temporary.
+    #[allow(clippy::too_many_arguments)]
+    fn fused_beside(
+        &mut self,
+        client: &Client,
+        shape: Shape,
+        target: usize,
+        factors: [Second; 2],
+        summand: Second,
+        negated: bool,
+        addend: Addend,
+    ) {
+        let [one, other] = factors;
+        let in_place = one.register == Some(target)
+            && !one.zero
+            && other.register != Some(target)
+            && summand.register != Some(target)
+            && !has_memory(&client.instruction);
+        let old = self.shadow(target);
+        let result = if in_place { self.target(target) } else { self.temporary() };
+        if one.zero {
+            self.clear(result);
+        } else {
+            let shadow = self.second_shadow(one, shape);
+            self.product(shape, result, shadow, other.value);
+        }
+        if !other.zero {
+            let shadow = self.second_shadow(other, shape);
+            self.accumulate(shape, result, shadow, one.value, false);
+        }
+        self.add_summand(shape, result, summand, negated, addend);
+        self.copy(client);
+        if !in_place {
+            let place = self.target(target);
+            if shape.width == Width::Scalar {
+                self.merge_lane(shape.element, place, old, result);
+            } else {
+                self.copy_register(shape, place, result);
+            }
+        }
+    }
+
+    /// result := (-)result (+-) the summand's shadow.
+    fn add_summand(&mut self, shape: Shape, result: usize, summand: Second, negated: bool, addend: Addend) {
+        if summand.zero && !negated {
+            return;
+        }
+        let shadow = self.second_shadow(summand, shape);
+        let operand = Operand::of(shape, shadow);
+        match (negated, addend) {
+            (false, Addend::Plus) => self.compute(Operation::Add, shape, result, result, operand),
+            (false, Addend::Minus) => self.compute(Operation::Subtract, shape, result, result, operand),
+            (true, Addend::Plus) => {
+                self.subtract_from(shape, result, shadow);
+            }
+            (true, Addend::Minus) => {
+                self.compute(Operation::Add, shape, result, result, operand);
+                let zero = self.temporary();
+                self.clear(zero);
+                self.subtract_from(shape, result, zero);
+            }
+            (_, Addend::MinusPlus) => {
+                self.alternate(shape, result, shadow, Operation::Add, Operation::Subtract);
+            }
+            (_, Addend::PlusMinus) => {
+                self.alternate(shape, result, shadow, Operation::Subtract, Operation::Add);
+            }
+        }
+    }
+
+    /// result := minuend - result; scalar: the other lanes of the result do not matter or stay.
+    fn subtract_from(&mut self, shape: Shape, result: usize, minuend: usize) {
+        if shape.width != Width::Scalar {
+            self.compute(Operation::Subtract, shape, result, minuend, Operand::of(shape, result));
+            return;
+        }
+        let difference = self.temporary();
+        self.compute(Operation::Subtract, shape, difference, minuend, Operand::of(shape, result));
+        self.merge_lane(shape.element, result, result, difference);
+    }
+
+    /// Odd lanes: result op shadow with `odd`; even lanes with `even`.
+    fn alternate(&mut self, shape: Shape, result: usize, shadow: usize, odd: Operation, even: Operation) {
+        let operand = Operand::of(shape, shadow);
+        let other = self.temporary();
+        self.compute(even, shape, other, result, operand);
+        self.compute(odd, shape, result, result, operand);
+        if self.form() == Form::Evex {
+            let mask = self.asm.context(constants::BYTES + 0x55);
+            self.asm.built(Instruction::with2(Code::VEX_Kmovb_kr_km8, Register::K1, mask.operand()));
+            self.take_masked(shape, result, other);
+        } else {
+            // Blend with an immediate: bit set, lane from the second source.
+            let code = match (shape.element, shape.width) {
+                (Element::F64, Width::L256) => Code::VEX_Vblendpd_ymm_ymm_ymmm256_imm8,
+                (Element::F64, _) => Code::VEX_Vblendpd_xmm_xmm_xmmm128_imm8,
+                (Element::F32, Width::L256) => Code::VEX_Vblendps_ymm_ymm_ymmm256_imm8,
+                (Element::F32, _) => Code::VEX_Vblendps_xmm_xmm_xmmm128_imm8,
+            };
+            let lanes = if shape.element == Element::F64 { 0x5 } else { 0x55 };
+            let lanes = if code == Code::VEX_Vblendpd_xmm_xmm_xmmm128_imm8 { 1 } else { lanes };
+            let lanes = if code == Code::VEX_Vblendps_xmm_xmm_xmmm128_imm8 { 5 } else { lanes };
+            let register = shape.register(result);
+            self.asm.with_immediate(code, register, register, Operand::of(shape, other), lanes);
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Shadows of general registers: compilers move floats through them.
+
+use crate::checks::OnActive;
+use crate::context::offset;
+use crate::control::has_memory;
+use crate::decode::Client;
+use crate::emit::Memory;
+use crate::passive::pushed_size;
+use crate::state::State;
+use crate::translate::Translator;
+use iced_x86::{Code, Instruction, OpKind, Register};
+
+impl Translator<'_> {
+    /// Where a load into a general register goes on if the loaded data is active: the same instruction, translated to
+    /// move the shadow.
+    fn expecting_load(&self, instruction: &Instruction) -> OnActive {
+        let vectors = &self.vectors;
+        let state =
+            State::active(self.zero_general | 1 << Register::RSP.number(), vectors.zero, vectors.upper);
+        OnActive::Leave(instruction.ip(), state.expecting_active_load())
+    }
+
+    /// Is this the instruction that the translation was made for because its operand is active?
+    fn expects_active_operand(&self) -> bool {
+        self.position == 0 && self.job.state.expects_active_load()
+    }
+
+    fn general_is_zero(&self, register: Register) -> bool {
+        self.zero_general >> register.full_register().number() & 1 != 0
+    }
+
+    fn slot(&self, register: Register) -> Memory {
+        self.asm.shadow_slot(register.full_register().number())
+    }
+
+    /// Copies `size` bytes of shadow memory without touching flags.
+    fn copy_shadow(&mut self, instruction: &Instruction, to: Memory, from: Memory, size: usize) {
+        if self.vectors.in_registers() {
+            let (load, store) = match size {
+                1 => (Code::VEX_Kmovb_kr_km8, Code::VEX_Kmovb_m8_kr),
+                2 => (Code::VEX_Kmovw_kr_km16, Code::VEX_Kmovw_m16_kr),
+                4 => (Code::VEX_Kmovd_kr_km32, Code::VEX_Kmovd_m32_kr),
+                _ => (Code::VEX_Kmovq_kr_km64, Code::VEX_Kmovq_m64_kr),
+            };
+            self.asm.built(Instruction::with2(load, Register::K1, from.operand()));
+            self.asm.built(Instruction::with2(store, to.operand(), Register::K1));
+            return;
+        }
+        let register = self.unused_register(instruction);
+        let register = if [to.base, from.base].contains(&register) { Register::R15 } else { register };
+        let park = self.asm.context(offset::SCRATCH + 8);
+        self.asm.store(park, register);
+        let (load, store, part) = match size {
+            1 => (Code::Mov_r8_rm8, Code::Mov_rm8_r8, Register::AL + register.number() as u32),
+            2 => (Code::Mov_r16_rm16, Code::Mov_rm16_r16, Register::AX + register.number() as u32),
+            4 => (Code::Mov_r32_rm32, Code::Mov_rm32_r32, register.full_register32()),
+            _ => (Code::Mov_r64_rm64, Code::Mov_rm64_r64, register),
+        };
+        let part = if size == 1 { low_byte(register) } else { part };
+        self.asm.built(Instruction::with2(load, part, from.operand()));
+        self.asm.built(Instruction::with2(store, to.operand(), part));
+        self.asm.load(register, park);
+    }
+
+    pub(crate) fn general_move(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        let target = instruction.op0_register();
+        let source = instruction.op1_register();
+        match (instruction.op0_kind(), instruction.op1_kind()) {
+            (OpKind::Register, OpKind::Memory) if target.is_gpr64() || target.is_gpr32() => {
+                self.load_general(client, target);
+            }
+            (OpKind::Register, OpKind::Register)
+                if (target.is_gpr64() || target.is_gpr32()) && source.is_gpr() =>
+            {
+                self.copy(client);
+                if self.general_is_zero(source) {
+                    self.zero_general |= 1 << target.full_register().number();
+                } else {
+                    self.move_to_slot(instruction, target, self.slot(source), target.size());
+                }
+            }
+            (OpKind::Memory, OpKind::Register) if source.is_gpr() => self.store_general(client, source),
+            _ => self.without_rule(client),
+        }
+    }
+
+    /// Gives a general register the shadow at `from`; a 32-bit move clears the upper half.
+    fn move_to_slot(&mut self, instruction: &Instruction, target: Register, from: Memory, size: usize) {
+        let slot = self.slot(target);
+        if from != slot {
+            self.copy_shadow(instruction, slot, from, size);
+        }
+        if size == 4 {
+            self.asm.store_zero(slot.offset_by(4), 4);
+        }
+        self.zero_general &= !(1 << target.full_register().number());
+    }
+
+    fn load_general(&mut self, client: &Client, target: Register) {
+        let instruction = &client.instruction;
+        let size = target.size();
+        if !self.expects_active_operand() || self.is_passive_memory(instruction) {
+            if !self.is_passive_memory(instruction) {
+                let on_active = self.expecting_load(instruction);
+                self.check_operand(instruction, size, on_active);
+            }
+            self.copy(client);
+            self.zero_general |= 1 << target.full_register().number();
+            return;
+        }
+        let opened = self.open(instruction);
+        self.move_to_slot(instruction, target, opened.memory, size);
+        self.close(opened);
+        self.copy(client);
+    }
+
+    fn store_general(&mut self, client: &Client, source: Register) {
+        let instruction = &client.instruction;
+        let size = source.size();
+        self.copy(client);
+        if self.general_is_zero(source) {
+            self.zero_operand(instruction, size);
+            return;
+        }
+        let high = matches!(source, Register::AH | Register::BH | Register::CH | Register::DH);
+        let from = self.slot(source).offset_by(i64::from(high));
+        let opened = self.open(instruction);
+        self.copy_shadow(instruction, opened.memory, from, size);
+        self.close(opened);
+    }
+
+    pub(crate) fn push(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        let size = pushed_size(instruction);
+        let top = Memory::at(Register::RSP, -(size as i64)).shadow();
+        if has_memory(instruction) && !self.is_passive_memory(instruction) {
+            let opened = self.open(instruction);
+            self.copy_shadow(instruction, top, opened.memory, size);
+            self.close(opened);
+        } else if instruction.op_count() > 0
+            && instruction.op0_kind() == OpKind::Register
+            && instruction.op0_register().is_gpr()
+            && !self.general_is_zero(instruction.op0_register())
+        {
+            let slot = self.slot(instruction.op0_register());
+            self.copy_shadow(instruction, top, slot, size);
+        } else {
+            self.zero_place(top, size);
+        }
+        self.copy(client);
+    }
+
+    pub(crate) fn pop(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        let size = pushed_size(instruction);
+        let top = Memory::at(Register::RSP, 0).shadow();
+        let target = instruction.op0_register();
+        let to_general = instruction.op0_kind() == OpKind::Register && target.is_gpr64();
+        if to_general && self.expects_active_operand() {
+            self.move_to_slot(instruction, target, top, size);
+            self.copy(client);
+            return;
+        }
+        let on_active =
+            if to_general { self.expecting_load(instruction) } else { self.instruction_site(instruction) };
+        self.check_place(top, size, on_active);
+        self.passive_result(client);
+    }
+
+    pub(crate) fn exchange(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        let (one, other) = (instruction.op0_register(), instruction.op1_register());
+        let size = other.size();
+        if size < 4 {
+            self.without_rule(client);
+        } else if has_memory(instruction) {
+            self.exchange_memory(client, other, size);
+        } else {
+            self.copy(client);
+            if self.general_is_zero(one) && self.general_is_zero(other) {
+                return;
+            }
+            self.make_slot_valid(one);
+            self.make_slot_valid(other);
+            self.swap_shadows(instruction, self.slot(one), self.slot(other), size);
+            if size == 4 {
+                self.asm.store_zero(self.slot(one).offset_by(4), 4);
+                self.asm.store_zero(self.slot(other).offset_by(4), 4);
+            }
+        }
+    }
+
+    fn exchange_memory(&mut self, client: &Client, register: Register, size: usize) {
+        let instruction = &client.instruction;
+        if self.expects_active_operand() {
+            self.make_slot_valid(register);
+            let opened = self.open(instruction);
+            self.swap_shadows(instruction, opened.memory, self.slot(register), size);
+            self.close(opened);
+            if size == 4 {
+                self.asm.store_zero(self.slot(register).offset_by(4), 4);
+            }
+            self.copy(client);
+            return;
+        }
+        let on_active = self.expecting_load(instruction);
+        self.check_operand(instruction, size, on_active);
+        if self.general_is_zero(register) {
+            self.zero_operand(instruction, size);
+        } else {
+            let opened = self.open(instruction);
+            self.copy_shadow(instruction, opened.memory, self.slot(register), size);
+            self.close(opened);
+        }
+        self.copy(client);
+        self.zero_general |= 1 << register.full_register().number();
+    }
+
+    fn make_slot_valid(&mut self, register: Register) {
+        if self.general_is_zero(register) {
+            self.asm.store_zero(self.slot(register), 8);
+            self.zero_general &= !(1 << register.full_register().number());
+        }
+    }
+
+    fn swap_shadows(&mut self, instruction: &Instruction, one: Memory, other: Memory, size: usize) {
+        let parked = self.asm.context(offset::SCRATCH + 16);
+        self.copy_shadow(instruction, parked, one, size);
+        self.copy_shadow(instruction, one, other, size);
+        self.copy_shadow(instruction, other, parked, size);
+    }
+
+    /// Success stores the register's shadow, failure loads the memory's shadow into rax. The zero flag tells.
+    pub(crate) fn compare_exchange(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        let register = instruction.op1_register();
+        if instruction.op_count() < 2 || !has_memory(instruction) || register.size() < 4 {
+            self.without_rule(client);
+            return;
+        }
+        let size = register.size();
+        let accumulator = Register::RAX;
+        if self.expects_active_operand() || !self.general_is_zero(register) {
+            self.make_slot_valid(register);
+            self.make_slot_valid(accumulator);
+            self.copy(client);
+            let failed = self.asm.jump(Code::Jne_rel32_64);
+            let opened = self.open(instruction);
+            self.copy_shadow(instruction, opened.memory, self.slot(register), size);
+            self.close(opened);
+            let done = self.asm.jump(Code::Jmp_rel32_64);
+            self.asm.land(failed);
+            let opened = self.open(instruction);
+            self.move_to_slot(instruction, accumulator, opened.memory, size);
+            self.close(opened);
+            self.asm.land(done);
+            return;
+        }
+        let on_active = self.expecting_load(instruction);
+        self.check_operand(instruction, size, on_active);
+        self.zero_operand(instruction, size);
+        self.copy(client);
+        self.zero_general |= 1;
+    }
+
+    pub(crate) fn conditional_move(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        let target = instruction.op0_register();
+        let size = target.size();
+        let from_memory = has_memory(instruction);
+        if size < 4 {
+            self.without_rule(client);
+            return;
+        }
+        let expected = from_memory && self.expects_active_operand();
+        if from_memory && !expected && !self.is_passive_memory(instruction) {
+            let on_active = self.expecting_load(instruction);
+            self.check_operand(instruction, size, on_active);
+        }
+        let source = instruction.op1_register();
+        let source_zero = if from_memory { !expected } else { self.general_is_zero(source) };
+        if source_zero && self.general_is_zero(target) {
+            self.copy(client);
+            return;
+        }
+        self.make_slot_valid(target);
+        let mut condition = *instruction;
+        condition.negate_condition_code();
+        let skip = self.asm.jump(jump_on_same_condition(&condition));
+        let slot = self.slot(target);
+        if source_zero {
+            self.asm.store_zero(slot, size);
+        } else if from_memory {
+            let opened = self.open(instruction);
+            self.copy_shadow(instruction, slot, opened.memory, size);
+            self.close(opened);
+        } else {
+            self.copy_shadow(instruction, slot, self.slot(source), size);
+        }
+        self.asm.land(skip);
+        if size == 4 {
+            self.asm.store_zero(slot.offset_by(4), 4);
+        }
+        self.copy(client);
+    }
+}
+
+fn low_byte(register: Register) -> Register {
+    match register.number() {
+        4..=7 => Register::SPL + (register.number() as u32 - 4),
+        8..=15 => Register::R8L + (register.number() as u32 - 8),
+        number => Register::AL + number as u32,
+    }
+}
+
+/// The near jump with the condition of a conditional move.
+fn jump_on_same_condition(instruction: &Instruction) -> Code {
+    use iced_x86::ConditionCode;
+    match instruction.condition_code() {
+        ConditionCode::o => Code::Jo_rel32_64,
+        ConditionCode::no => Code::Jno_rel32_64,
+        ConditionCode::b => Code::Jb_rel32_64,
+        ConditionCode::ae => Code::Jae_rel32_64,
+        ConditionCode::e => Code::Je_rel32_64,
+        ConditionCode::ne => Code::Jne_rel32_64,
+        ConditionCode::be => Code::Jbe_rel32_64,
+        ConditionCode::a => Code::Ja_rel32_64,
+        ConditionCode::s => Code::Js_rel32_64,
+        ConditionCode::ns => Code::Jns_rel32_64,
+        ConditionCode::p => Code::Jp_rel32_64,
+        ConditionCode::np => Code::Jnp_rel32_64,
+        ConditionCode::l => Code::Jl_rel32_64,
+        ConditionCode::ge => Code::Jge_rel32_64,
+        ConditionCode::le => Code::Jle_rel32_64,
+        ConditionCode::g => Code::Jg_rel32_64,
+        ConditionCode::None => unreachable!("only conditional moves come here"),
+    }
+}

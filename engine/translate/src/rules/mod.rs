@@ -1,0 +1,154 @@
+//! Differentiation rules: which instruction does what to shadows.
+//!
+//! Rules are data ([`table`]), a row per mnemonic. A mnemonic's legacy and VEX forms, all widths and all operand kinds
+//! share a row; lowering reads the rest from the instruction. What has no row is [`Rule::None`]: it runs natively, its
+//! result is passive, and an active operand is counted.
+
+mod table;
+
+use iced_x86::{Instruction, Mnemonic, OpKind};
+
+/// Lane type of a real-arithmetic instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Element {
+    F32,
+    F64,
+}
+
+/// Which lanes an instruction computes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lanes {
+    /// The lowest; the others are copied from the first source.
+    Scalar,
+    /// All of the operand size.
+    Packed,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Binary {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Minimum,
+    Maximum,
+}
+
+/// Which way the addend of a fused multiply-add enters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Addend {
+    /// product + addend
+    Plus,
+    /// product - addend
+    Minus,
+    /// Even lanes: product - addend; odd lanes: product + addend.
+    MinusPlus,
+    /// Even lanes: product + addend; odd lanes: product - addend.
+    PlusMinus,
+}
+
+/// Which operands are multiplied: 132 means first times third plus second.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Order {
+    O132,
+    O213,
+    O231,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Logic {
+    And,
+    /// Not the first, and the second.
+    AndNot,
+    Or,
+    Xor,
+}
+
+/// What an instruction does to shadows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Rule {
+    Binary(Binary, Element, Lanes),
+    SquareRoot(Element, Lanes),
+    /// Product negated or not, addend, order.
+    Fused {
+        negated: bool,
+        addend: Addend,
+        order: Order,
+        element: Element,
+        lanes: Lanes,
+    },
+    Logic(Logic),
+    /// Copies, permutations and linear functions: the same instruction on the shadows of the operands whose bits are
+    /// set; the other operands (masks, indices, immediates) are the client's.
+    Same(u8),
+    /// The lowest lane of the result is passive, the others are copied from the first source.
+    PassiveLane(Element),
+    /// The result is passive whatever the operands: comparison, rounding, conversion to integer.
+    Passive,
+    /// Moves between a general register (or memory) and a lane of a vector register.
+    LaneMove,
+    ZeroUpper,
+    ZeroAll,
+    /// `mov` of a general register, memory or immediate.
+    Move,
+    Push,
+    Pop,
+    Exchange,
+    ExchangeAdd,
+    CompareExchange,
+    ConditionalMove,
+    StringMove,
+    StringStore,
+    /// fxsave and xsave with its kin.
+    SaveState,
+    /// fxrstor and xrstor.
+    RestoreState,
+    MaskedMove,
+    Gather,
+    /// No rule.
+    None,
+}
+
+/// Row number + 1 in the table, by mnemonic; 0: no rule.
+static INDEX: [u16; 2048] = index();
+
+const fn index() -> [u16; 2048] {
+    let mut index = [0; 2048];
+    let mut row = 0;
+    while row < table::RULES.len() {
+        let mnemonic = table::RULES[row].0 as usize;
+        assert!(index[mnemonic] == 0, "a mnemonic has two rows");
+        row += 1;
+        index[mnemonic] = row as u16;
+    }
+    index
+}
+
+/// The rule of an instruction.
+pub(crate) fn rule(instruction: &Instruction) -> Rule {
+    let row = INDEX[instruction.mnemonic() as usize];
+    if row == 0 {
+        return Rule::None;
+    }
+    let rule = table::RULES[usize::from(row) - 1].1;
+    // String instructions share mnemonics with SSE2 instructions.
+    let string = instruction.is_string_instruction();
+    match (instruction.mnemonic(), string) {
+        (Mnemonic::Movsd, true) => Rule::StringMove,
+        (Mnemonic::Cmpsd, true) => Rule::Passive,
+        (Mnemonic::Vpermilpd | Mnemonic::Vpermilps, _) if instruction.op2_kind() == OpKind::Immediate8 => {
+            Rule::Same(0b011)
+        }
+        (Mnemonic::Vpermpd | Mnemonic::Vpermq, _) if instruction.op2_kind() != OpKind::Immediate8 => {
+            Rule::Same(0b101)
+        }
+        _ => rule,
+    }
+}
+
+/// Comparisons and the like: their result carries no derivative, and active operands are no loss.
+pub(crate) fn is_passive_by_nature(instruction: &Instruction) -> bool {
+    matches!(rule(instruction), Rule::Passive | Rule::PassiveLane(_))
+        && !matches!(instruction.mnemonic(), Mnemonic::Cvtsi2sd | Mnemonic::Cvtsi2ss)
+        && !matches!(instruction.mnemonic(), Mnemonic::Vcvtsi2sd | Mnemonic::Vcvtsi2ss)
+}

@@ -1,0 +1,130 @@
+//! fxsave, xsave and their inverses carry shadows of vector registers along.
+//!
+//! Layout (Intel SDM volume 1, sections 10.5 and 13.4): xmm registers at offset 160, 16 bytes each; the upper halves of
+//! ymm registers at 576, in the standard and in the compacted format alike, since AVX is the first extended component.
+
+use crate::checks::OnActive;
+use crate::decode::Client;
+use crate::emit::{xmm, ymm, Memory, Operand};
+use crate::passive::active_state;
+use crate::translate::Translator;
+use iced_x86::{Code, Instruction, Mnemonic, Register};
+
+const XMM: i64 = 160;
+const UPPER: i64 = 576;
+
+/// fxsave and fxrstor know no ymm registers.
+fn has_upper(instruction: &Instruction) -> bool {
+    !matches!(
+        instruction.mnemonic(),
+        Mnemonic::Fxsave | Mnemonic::Fxsave64 | Mnemonic::Fxrstor | Mnemonic::Fxrstor64
+    )
+}
+
+/// Offsets of the 16-byte pieces that shadows are saved to.
+fn pieces(instruction: &Instruction) -> impl Iterator<Item = i64> {
+    let upper = has_upper(instruction).then_some(UPPER);
+    [Some(XMM), upper].into_iter().flatten().flat_map(|start| (0..16).map(move |number| start + 16 * number))
+}
+
+impl Translator<'_> {
+    /// For passive blocks: what is saved has no active shadow.
+    pub(crate) fn zero_saved_vectors(&mut self, instruction: &Instruction) {
+        let opened = self.open(instruction);
+        for piece in pieces(instruction) {
+            self.zero_place(opened.memory.offset_by(piece), 16);
+        }
+        self.close(opened);
+    }
+
+    pub(crate) fn save_state(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        self.write_back_all();
+        self.copy(client);
+        let opened = self.open(instruction);
+        for number in 0..16 {
+            let low = opened.memory.offset_by(XMM + 16 * number as i64);
+            let high = has_upper(instruction).then(|| opened.memory.offset_by(UPPER + 16 * number as i64));
+            if self.vectors.is_zero(number) {
+                self.zero_place(low, 16);
+                if let Some(high) = high {
+                    self.zero_place(high, 16);
+                }
+            } else if self.vectors.in_registers() {
+                let home = xmm(16 + number);
+                self.asm.built(Instruction::with2(Code::EVEX_Vmovups_xmmm128_k1z_xmm, low.operand(), home));
+                if let Some(high) = high {
+                    let code = Code::EVEX_Vextractf64x2_xmmm128_k1z_ymm_imm8;
+                    self.asm.built(Instruction::with3(code, high.operand(), ymm(16 + number), 1u32));
+                }
+            } else {
+                let slot = self.vectors.home_slot(&self.asm, number);
+                self.copy_words(slot, low);
+                if let Some(high) = high {
+                    self.copy_words(slot.offset_by(16), high);
+                }
+            }
+        }
+        self.close(opened);
+    }
+
+    pub(crate) fn restore_state(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        self.write_back_all();
+        let opened = self.open(instruction);
+        for number in 0..16 {
+            let low = opened.memory.offset_by(XMM + 16 * number as i64);
+            let high = has_upper(instruction).then(|| opened.memory.offset_by(UPPER + 16 * number as i64));
+            if self.vectors.is_zero(number) {
+                self.vectors.clear_home(&mut self.asm, number);
+            }
+            if self.vectors.in_registers() {
+                let home = ymm(16 + number);
+                let insert = Code::EVEX_Vinsertf64x2_ymm_k1z_ymm_xmmm128_imm8;
+                self.asm.with_immediate(insert, home, home, Operand::Memory(low), 0);
+                if let Some(high) = high {
+                    self.asm.with_immediate(insert, home, home, Operand::Memory(high), 1);
+                }
+            } else {
+                let slot = self.vectors.home_slot(&self.asm, number);
+                self.copy_words(low, slot);
+                if let Some(high) = high {
+                    self.copy_words(high, slot.offset_by(16));
+                }
+            }
+            self.vectors.zero &= !(1 << number);
+        }
+        self.vectors.upper |= has_upper(instruction);
+        self.close(opened);
+        self.copy(client);
+    }
+
+    /// Copies 16 bytes through a spilled register that is not the address.
+    fn copy_words(&mut self, from: Memory, to: Memory) {
+        let used = [from.base, from.index, to.base, to.index];
+        let register = [Register::RAX, Register::RBX, Register::RSI, Register::RDI, Register::R8]
+            .into_iter()
+            .find(|register| !used.contains(register))
+            .unwrap_or(Register::R9);
+        let park = self.asm.context(crate::context::offset::SCRATCH);
+        self.asm.store(park, register);
+        for word in [0, 8] {
+            self.asm.load(register, from.offset_by(word));
+            self.asm.store(to.offset_by(word), register);
+        }
+        self.asm.load(register, park);
+    }
+
+    /// For passive blocks: a state to be restored may hold active shadows.
+    pub(crate) fn check_restored(&mut self, instruction: &Instruction) {
+        let on_active = OnActive::Leave(instruction.ip(), active_state(false));
+        for piece in pieces(instruction) {
+            let opened = self.open(instruction);
+            if opened.in_rcx {
+                self.close(opened);
+                return;
+            }
+            self.check_place(opened.memory.offset_by(piece), 16, on_active);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Instructions whose result is passive: those without a rule, and those that are passive by nature.
+
+use crate::checks::OnActive;
+use crate::constants;
+use crate::control::has_memory;
+use crate::decode::Client;
+use crate::emit::{Memory, Operand};
+use crate::encodings::{Form, Operation, Shape};
+use crate::passive::is_write;
+use crate::rules::Element;
+use crate::translate::Translator;
+use alloc::vec::Vec;
+use iced_x86::{Instruction, Mnemonic, OpAccess, OpKind, Register};
+
+impl Translator<'_> {
+    /// Runs the instruction, counts active operands, and makes what it writes passive.
+    pub(crate) fn without_rule(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        if !is_zero_idiom(instruction) {
+            self.check_general_operands(instruction);
+            self.check_vector_operands(instruction);
+            self.check_memory_operand(instruction);
+            let on_active = self.instruction_site(instruction);
+            self.check_string_load(instruction, on_active);
+        }
+        self.passive_result(client);
+    }
+
+    /// Runs the instruction and makes what it writes passive.
+    pub(crate) fn passive_result(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        let writes_memory = has_memory(instruction) && is_write(self.memory_access(instruction));
+        let size = instruction.memory_size().size();
+        let general = self.writes_general(instruction);
+        if writes_memory && general != 0 {
+            self.zero_operand(instruction, size);
+        }
+        self.copy(client);
+        if writes_memory && general == 0 {
+            self.zero_operand(instruction, size);
+        }
+        self.make_written_passive(instruction);
+    }
+
+    fn make_written_passive(&mut self, instruction: &Instruction) {
+        let written: Vec<Register> = self
+            .info
+            .info(instruction)
+            .used_registers()
+            .iter()
+            .filter(|used| is_write(used.access()))
+            .map(|used| used.register())
+            .collect();
+        for register in written {
+            if register.is_gpr() {
+                self.overwrite_general(register);
+            } else if register.is_vector_register() && register.number() < 16 {
+                self.set_zero(register.number());
+            }
+        }
+    }
+
+    /// A general register was given a passive value.
+    pub(crate) fn overwrite_general(&mut self, register: Register) {
+        let number = register.full_register().number();
+        if register.is_gpr8() || register.is_gpr16() {
+            if self.zero_general >> number & 1 == 0 {
+                let slot = self.asm.shadow_slot(number);
+                self.asm.store_zero(slot.offset_by(high_byte(register)), register.size());
+            }
+        } else {
+            self.zero_general |= 1 << number;
+        }
+    }
+
+    /// Counts general registers that the instruction reads as data and that are active.
+    pub(crate) fn check_general_operands(&mut self, instruction: &Instruction) {
+        if self.zero_general | 1 << Register::RSP.number() == !0 {
+            return;
+        }
+        let address = [instruction.memory_base(), instruction.memory_index()];
+        let explicit = |register: Register| {
+            (0..instruction.op_count())
+                .any(|k| instruction.op_kind(k) == OpKind::Register && instruction.op_register(k) == register)
+        };
+        let read: Vec<Register> = self
+            .info
+            .info(instruction)
+            .used_registers()
+            .iter()
+            .filter(|used| is_read(used.access()) && used.register().is_gpr())
+            .map(|used| used.register())
+            .filter(|register| !address.contains(register) || explicit(*register))
+            .collect();
+        for register in read {
+            let number = register.full_register().number();
+            if number != Register::RSP.number() && self.zero_general >> number & 1 == 0 {
+                let slot = self.asm.shadow_slot(number).offset_by(high_byte(register));
+                let on_active = self.instruction_site(instruction);
+                self.check_place(slot, register.size(), on_active);
+            }
+        }
+    }
+
+    fn check_vector_operands(&mut self, instruction: &Instruction) {
+        let mut read = 0u16;
+        for used in self.info.info(instruction).used_registers() {
+            let register = used.register();
+            if is_read(used.access()) && register.is_vector_register() && register.number() < 16 {
+                read |= 1 << register.number();
+            }
+        }
+        for number in 0..16 {
+            if read >> number & 1 != 0 {
+                let on_active = self.instruction_site(instruction);
+                self.check_vector(number, on_active);
+            }
+        }
+    }
+
+    pub(crate) fn check_memory_operand(&mut self, instruction: &Instruction) {
+        if !has_memory(instruction) || self.is_passive_memory(instruction) {
+            return;
+        }
+        if is_read(self.memory_access(instruction)) {
+            let on_active = self.instruction_site(instruction);
+            self.check_operand(instruction, instruction.memory_size().size(), on_active);
+        }
+    }
+
+    /// `lods` reads memory without an explicit operand.
+    pub(crate) fn check_string_load(&mut self, instruction: &Instruction, on_active: OnActive) {
+        let size = match instruction.mnemonic() {
+            Mnemonic::Lodsb => 1,
+            Mnemonic::Lodsw => 2,
+            Mnemonic::Lodsd => 4,
+            Mnemonic::Lodsq => 8,
+            _ => return,
+        };
+        self.check_place(Memory::at(Register::RSI, 0).shadow(), size, on_active);
+    }
+
+    /// Counts, or leaves, if a register that holds a shadow is not zero.
+    pub(crate) fn check_lanes(&mut self, shape: Shape, shadow: usize, on_active: OnActive) {
+        if self.form() == Form::Evex {
+            self.mask_active(shape, Register::K4, shadow);
+            self.count_mask(on_active);
+            return;
+        }
+        let shape = Shape { element: Element::F64, ..shape };
+        let lanes = self.temporary();
+        let zero = Operand::Memory(self.asm.context(constants::ZERO));
+        self.equal_lanes(shape, lanes, shadow, zero);
+        let ones = Operand::Memory(self.asm.context(constants::ONES));
+        self.compute(Operation::AndNot, shape, lanes, lanes, ones);
+        self.count_lanes(shape, lanes, on_active);
+        self.free(lanes);
+    }
+}
+
+pub(crate) fn is_read(access: OpAccess) -> bool {
+    matches!(access, OpAccess::Read | OpAccess::CondRead | OpAccess::ReadWrite | OpAccess::ReadCondWrite)
+}
+
+/// Offset of a register's lowest byte in its full register.
+fn high_byte(register: Register) -> i64 {
+    i64::from(matches!(register, Register::AH | Register::BH | Register::CH | Register::DH))
+}
+
+/// Instructions whose result does not depend on their operands.
+fn is_zero_idiom(instruction: &Instruction) -> bool {
+    let same = |one: u32, other: u32| {
+        instruction.op_kind(one) == OpKind::Register
+            && instruction.op_kind(other) == OpKind::Register
+            && instruction.op_register(one) == instruction.op_register(other)
+    };
+    match instruction.mnemonic() {
+        Mnemonic::Xor | Mnemonic::Sub | Mnemonic::Sbb => same(0, 1),
+        Mnemonic::Psubb | Mnemonic::Psubw | Mnemonic::Psubd | Mnemonic::Psubq => same(0, 1),
+        Mnemonic::Vpsubb | Mnemonic::Vpsubw | Mnemonic::Vpsubd | Mnemonic::Vpsubq => same(1, 2),
+        _ => false,
+    }
+}

@@ -1,7 +1,8 @@
 //! Counters that translated code increments where an active value meets something that is not differentiated.
 //!
-//! They are addressed absolutely, so they live in the window, in chunks of a thread. When a thread ends or its cache is
-//! flushed, they are added to the totals of the process.
+//! They are addressed absolutely, so they live in the window, in chunks of a thread. Which site a counter belongs to is
+//! known to the whole process, so that the report finds the counters of threads that still run. When a thread ends or its
+//! cache is flushed, its counters are added to the totals.
 
 use crate::fatal;
 use crate::lock::Mutex;
@@ -13,65 +14,80 @@ use derivgrind_translate::interface::{Site, SiteKind};
 const CHUNK_SIZE: u64 = 64 << 10;
 const CELL: u64 = 8;
 
-/// Counts by address and kind, the latter as [`kind_key`].
-static TOTALS: Mutex<BTreeMap<(u64, u32), u64>> = Mutex::new(BTreeMap::new());
+struct Sites {
+    /// Sites by the address of their counter.
+    live: BTreeMap<u64, Site>,
+    /// Counts of sites that are gone, by address and kind (see [`kind_key`]).
+    totals: BTreeMap<(u64, u32), u64>,
+}
 
+static SITES: Mutex<Sites> = Mutex::new(Sites { live: BTreeMap::new(), totals: BTreeMap::new() });
+
+impl Sites {
+    /// Moves the counts in `[start, end)` to the totals.
+    fn collect(&mut self, start: u64, end: u64) {
+        for (address, site) in self.live.range(start..end) {
+            // SAFETY: the cells of live sites exist; their thread may add to them at the same time, which loses at most
+            // what is being counted in this moment.
+            let count = unsafe { core::ptr::replace(*address as *mut u64, 0) };
+            if count > 0 {
+                *self.totals.entry((site.pc, kind_key(site.kind))).or_insert(0) += count;
+            }
+        }
+    }
+}
+
+/// The counters of one thread.
 #[derive(Default)]
 pub struct Counters {
     chunks: Vec<Region>,
     /// Chunk that is being filled, and how many of its cells are taken.
     current: usize,
     taken: u64,
-    sites: Vec<(u64, Site)>,
 }
 
 impl Counters {
     /// Address of a run of at least `room` free cells.
     pub fn next_free(&mut self, room: u64) -> u64 {
         let full = self.taken + room > CHUNK_SIZE / CELL;
-        if self.chunks.is_empty() || full {
-            if full {
-                self.current += 1;
-            }
-            if self.current == self.chunks.len() {
-                let Some(chunk) = window::allocate(CHUNK_SIZE) else {
-                    fatal!("The memory below 2 GB is full: too many threads.");
-                };
-                self.chunks.push(chunk);
-            }
+        if full {
+            self.current += 1;
             self.taken = 0;
+        }
+        if self.current == self.chunks.len() {
+            let Some(chunk) = window::allocate(CHUNK_SIZE) else {
+                fatal!("The memory below 2 GB is full: too many threads.");
+            };
+            self.chunks.push(chunk);
         }
         self.chunks[self.current].start + self.taken * CELL
     }
 
     /// Notes the sites whose counters start at `first`, as given by [`Self::next_free`].
     pub fn take(&mut self, first: u64, sites: &[Site]) {
+        if sites.is_empty() {
+            return;
+        }
+        let mut all = SITES.lock();
         for (index, site) in sites.iter().enumerate() {
-            self.sites.push((first + index as u64 * CELL, *site));
+            all.live.insert(first + index as u64 * CELL, *site);
         }
         self.taken += sites.len() as u64;
     }
 
     /// Adds all counts to the totals and forgets the sites.
     pub fn collect(&mut self) {
-        self.add_to_totals();
-        self.sites.clear();
+        if self.chunks.is_empty() {
+            return;
+        }
+        let mut sites = SITES.lock();
+        for chunk in &self.chunks {
+            sites.collect(chunk.start, chunk.end());
+        }
+        let chunks = &self.chunks;
+        sites.live.retain(|address, _| !chunks.iter().any(|chunk| chunk.contains(*address)));
         self.current = 0;
         self.taken = 0;
-    }
-
-    fn add_to_totals(&mut self) {
-        let mut totals = None;
-        for (address, site) in &self.sites {
-            let cell = *address as *mut u64;
-            // SAFETY: the cell lies in a chunk of this thread.
-            let count = unsafe { core::ptr::replace(cell, 0) };
-            if count == 0 {
-                continue;
-            }
-            let totals = totals.get_or_insert_with(|| TOTALS.lock());
-            *totals.entry((site.pc, kind_key(site.kind))).or_insert(0) += count;
-        }
     }
 
     /// Gives the memory back.
@@ -100,10 +116,12 @@ pub struct Total {
     pub count: u64,
 }
 
+/// All sites of the process with a count, in ascending order of address.
 pub fn totals() -> Vec<Total> {
-    let totals = TOTALS.lock();
+    let mut sites = SITES.lock();
+    sites.collect(0, u64::MAX);
     let mut list = Vec::new();
-    for ((pc, key), count) in totals.iter() {
+    for ((pc, key), count) in &sites.totals {
         let kind = match *key {
             FUNCTION_KEY => SiteKind::Function,
             code => SiteKind::Instruction(code as u16),
@@ -114,15 +132,17 @@ pub fn totals() -> Vec<Total> {
 }
 
 /// A forked child starts with nothing to report.
-pub fn clear_totals() {
-    TOTALS.lock().clear();
+pub fn clear() {
+    let mut sites = SITES.lock();
+    sites.collect(0, u64::MAX);
+    sites.totals.clear();
 }
 
 pub fn acquire_for_fork() {
-    core::mem::forget(TOTALS.lock());
+    core::mem::forget(SITES.lock());
 }
 
 pub fn release_after_fork() {
     // SAFETY: taken in `acquire_for_fork` by this thread.
-    unsafe { TOTALS.release() };
+    unsafe { SITES.release() };
 }

@@ -21,7 +21,8 @@ pub fn fork(thread: &mut Thread, flags: u64, in_child: impl FnOnce(&mut Thread),
     release_all(thread);
     if outcome == 0 {
         threads::keep_only(thread);
-        counters::clear_totals();
+        counters::clear();
+        thread.borrows_memory = false;
         thread.signals.forget_queue();
         thread.adopt_current();
         in_child(thread);

@@ -2,6 +2,7 @@
 
 use crate::lock::Once;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 static PATH: Once<Vec<u8>> = Once::new();
 
@@ -21,4 +22,15 @@ pub fn path() -> &'static [u8] {
 pub fn path_without_zero() -> &'static [u8] {
     let path = path();
     &path[..path.len() - 1]
+}
+
+static ENVIRONMENT: AtomicU64 = AtomicU64::new(0);
+
+/// Address of the environment that the engine was started with.
+pub fn environment() -> u64 {
+    ENVIRONMENT.load(Ordering::Relaxed)
+}
+
+pub fn set_environment(address: u64) {
+    ENVIRONMENT.store(address, Ordering::Relaxed);
 }

@@ -1,3 +1,122 @@
-//! The report at the end of the client.
+//! The report at the end of the client: what met active values and was not differentiated.
+//!
+//! The engine knows addresses; functions, files and lines are found by the launcher, which can use the standard library.
+//! So the engine writes a list into a memory file and runs the launcher on it before the process ends.
 
-pub fn make() {}
+use crate::call;
+use crate::config;
+use crate::counters;
+use crate::library_functions;
+use crate::modules;
+use crate::program;
+use crate::signals;
+use crate::sys::{self, errno, failure, kernel};
+use crate::threads::Thread;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write;
+use core::sync::atomic::{AtomicBool, Ordering};
+use derivgrind_translate::interface::SiteKind;
+use derivgrind_translate::translate::instruction_name;
+
+static MADE: AtomicBool = AtomicBool::new(false);
+
+/// Makes the report if there is something to report and the memory belongs to this process.
+pub fn make(thread: &Thread) {
+    if thread.borrows_memory || MADE.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    let totals = counters::totals();
+    if totals.is_empty() {
+        return;
+    }
+    let mut bytes = Vec::new();
+    modules::for_each(|module| {
+        let line = format!("module {:x} {:x} {:x} ", module.start, module.end, module.offset);
+        bytes.extend_from_slice(line.as_bytes());
+        bytes.extend_from_slice(&module.path);
+        bytes.push(b'\n');
+    });
+    let mut sites = String::new();
+    for total in &totals {
+        let (kind, name) = match total.kind {
+            SiteKind::Instruction(code) => ('i', instruction_name(code)),
+            SiteKind::Function => ('f', library_functions::name(total.pc)),
+        };
+        let _ = writeln!(sites, "site {} {} {:x} {}", total.count, kind, total.pc, name);
+    }
+    bytes.extend_from_slice(sites.as_bytes());
+    if let Some(descriptor) = memory_file(&bytes) {
+        run_launcher(descriptor);
+        sys::close(descriptor);
+    }
+}
+
+/// The client goes on after all: what comes from now on is to be reported at its end.
+pub fn make_again_later() {
+    if MADE.swap(false, Ordering::SeqCst) {
+        counters::clear();
+    }
+}
+
+fn memory_file(bytes: &[u8]) -> Option<i32> {
+    // SAFETY: the name is a C string.
+    let descriptor = unsafe { call!(kernel::__NR_memfd_create, c"derivgrind-report".as_ptr(), 0) };
+    if sys::is_failure(descriptor) {
+        return None;
+    }
+    let descriptor = descriptor as i32;
+    sys::write_all(descriptor, bytes);
+    Some(descriptor)
+}
+
+/// Runs the launcher in a child and waits for it.
+fn run_launcher(descriptor: i32) {
+    let configuration = config::current();
+    let from = format!("--report-from-fd={descriptor}\0");
+    let process = format!("--report-pid={}\0", sys::process_id());
+    let mut words = Vec::new();
+    words.push(configuration.launcher.as_ptr() as u64);
+    words.push(from.as_ptr() as u64);
+    words.push(process.as_ptr() as u64);
+    for option in &configuration.options {
+        words.push(option.as_ptr() as u64);
+    }
+    words.push(0);
+    let before = signals::block_everything();
+    // Without an exit signal, so that neither the client's handlers nor its waits see the child.
+    // SAFETY: the child has a copy of everything and executes another program at once.
+    let child = unsafe { call!(kernel::__NR_clone, kernel::CLONE_VFORK, 0, 0, 0, 0) };
+    if child == 0 {
+        become_launcher(&words);
+    }
+    if !sys::is_failure(child) {
+        wait_for(child);
+    }
+    signals::set_kernel_mask(before);
+}
+
+fn become_launcher(words: &[u64]) -> ! {
+    let log = config::current().log_descriptor;
+    signals::set_kernel_mask(0);
+    // SAFETY: either the program is replaced or the child ends. The log must survive the replacement.
+    unsafe {
+        call!(kernel::__NR_fcntl, log, kernel::F_SETFD, 0);
+        call!(kernel::__NR_execve, words[0], words.as_ptr(), program::environment());
+    }
+    sys::exit_group(crate::print::EXIT_TOOL_ERROR)
+}
+
+/// `__WCLONE`: wait for a child without an exit signal.
+const WAIT_CLONE: u32 = 0x8000_0000;
+
+fn wait_for(child: i64) {
+    loop {
+        // SAFETY: only the status is asked for.
+        let outcome = unsafe { call!(kernel::__NR_wait4, child, 0, WAIT_CLONE, 0) };
+        if outcome != failure(errno::EINTR) {
+            return;
+        }
+    }
+}

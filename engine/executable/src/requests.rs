@@ -6,18 +6,11 @@ use crate::dispatch::Continuation;
 use crate::settings;
 use crate::shadow;
 use crate::threads::Thread;
+use derivgrind::requests::{modes, BASE, DISABLE, GET_DOTVALUE, GET_MODE, SET_DOTVALUE};
 use derivgrind_translate::context::SHADOW_START;
 
-const BASE: u64 = (b'D' as u64) << 24 | (b'G' as u64) << 16;
-/// All requests of the tool have numbers below this distance from the base.
+/// All requests of the tool have numbers from the base on, below this distance.
 const COUNT: u64 = 0x1_0000;
-const GET_DOTVALUE: u64 = BASE;
-const SET_DOTVALUE: u64 = BASE + 1;
-const DISABLE: u64 = BASE + 2;
-const GET_MODE: u64 = BASE + 8;
-
-/// What GET_MODE answers in forward mode.
-const MODE_FORWARD: u64 = b'd' as u64;
 
 /// Serves the request whose block rax points to; the result goes to rdx, which holds the default result.
 pub fn serve(thread: &mut Thread, next: Continuation) -> Continuation {
@@ -26,10 +19,11 @@ pub fn serve(thread: &mut Thread, next: Continuation) -> Continuation {
         return next;
     };
     let [code, first, second, third, ..] = words;
-    if !(BASE..BASE + COUNT).contains(&code) {
+    let base = u64::from(BASE);
+    if !(base..base + COUNT).contains(&code) {
         return next;
     }
-    let result = match code {
+    let result = match code as u32 {
         GET_DOTVALUE => get_dot_value(first, second, third),
         SET_DOTVALUE => set_dot_value(thread, first, second, third),
         DISABLE => {
@@ -37,7 +31,7 @@ pub fn serve(thread: &mut Thread, next: Continuation) -> Continuation {
             thread.disabled = before.wrapping_add(first).wrapping_sub(second);
             before
         }
-        GET_MODE => MODE_FORWARD,
+        GET_MODE => u64::from(modes::FORWARD),
         _ => 0,
     };
     thread.context().registers[2] = result;

@@ -52,6 +52,7 @@ unsafe fn read_inherited(stack: *const u64) -> Inherited {
             pointer = pointer.add(1);
         }
         pointer = pointer.add(1);
+        program::set_environment(pointer as u64);
         let mut environment = Vec::new();
         while *pointer != 0 {
             environment.push(sys::c_string(*pointer as *const u8));

@@ -44,6 +44,8 @@ pub struct Thread {
     thread_id: AtomicI32,
     in_cache: AtomicBool,
     seen_generation: AtomicU64,
+    /// A child that shares the memory of another process until it executes a program or exits.
+    pub borrows_memory: bool,
     /// Counter of the request `DISABLE`.
     pub disabled: u64,
 }
@@ -93,6 +95,7 @@ impl Thread {
             thread_id: AtomicI32::new(0),
             in_cache: AtomicBool::new(false),
             seen_generation: AtomicU64::new(invalidate::generation()),
+            borrows_memory: false,
             disabled: 0,
         }));
         // SAFETY: context and stack block are ours; the block's first word is where handlers look.

@@ -27,7 +27,7 @@ fn deliver_one(thread: &mut Thread, queued: &Queued, next: Continuation) -> Cont
     let mask = thread.signals.temporary_mask.unwrap_or(thread.signals.mask);
     let blocked = SYNCHRONOUS & bit(signal) & mask != 0;
     if queued.fault.is_some() && (blocked || action.handler <= IGNORE) {
-        end(queued, next);
+        end(thread, queued, next);
     }
     if blocked {
         thread.signals.held.push(*queued);
@@ -41,7 +41,7 @@ fn deliver_one(thread: &mut Thread, queued: &Queued, next: Continuation) -> Cont
             unsafe { call!(kernel::__NR_kill, sys::process_id(), kernel::SIGSTOP) };
             next
         }
-        DEFAULT => end(queued, next),
+        DEFAULT => end(thread, queued, next),
         _ => enter_handler(thread, queued, next),
     }
 }
@@ -51,7 +51,7 @@ fn enter_handler(thread: &mut Thread, queued: &Queued, next: Continuation) -> Co
     let action = thread.signals.actions.get(signal);
     if frame::push(thread, queued, &action, next.pc, next.state).is_err() {
         let overflow = Queued { signal: kernel::SIGSEGV, ..*queued };
-        end(&overflow, next);
+        end(thread, &overflow, next);
     }
     let mut mask = thread.signals.temporary_mask.take().unwrap_or(thread.signals.mask) | action.mask;
     if action.flags & u64::from(kernel::SA_NODEFER) == 0 {
@@ -65,8 +65,8 @@ fn enter_handler(thread: &mut Thread, queued: &Queued, next: Continuation) -> Co
 }
 
 /// The signal ends the process.
-fn end(queued: &Queued, next: Continuation) -> ! {
+fn end(thread: &Thread, queued: &Queued, next: Continuation) -> ! {
     detail!("ended by signal {} at {:#x}", queued.signal, next.pc);
-    report::make();
+    report::make(thread);
     actions::die_by(queued)
 }

@@ -82,7 +82,7 @@ fn execute(thread: &mut Thread, call: &Call, next: Continuation) -> Done {
     if let Some(outcome) = thread::execute(thread, call, next) {
         return Done::Value(outcome);
     }
-    if let Some(outcome) = process::execute(thread, call, next) {
+    if let Some(outcome) = process::execute(thread, call) {
         return Done::Value(outcome);
     }
     Done::Value(pass(thread, call))

@@ -4,20 +4,20 @@ use super::Call;
 use crate::call;
 use crate::client_memory;
 use crate::config;
-use crate::dispatch::Continuation;
 use crate::program;
 use crate::report;
+use crate::settings;
 use crate::signals;
 use crate::sys::{self, errno, failure, kernel, Outcome};
 use crate::syscalls::file;
 use crate::threads::Thread;
 use alloc::vec::Vec;
 
-pub fn execute(thread: &mut Thread, call: &Call, _next: Continuation) -> Option<Outcome> {
+pub fn execute(thread: &mut Thread, call: &Call) -> Option<Outcome> {
     let [first, second, third, fourth, fifth, _] = call.arguments;
     match call.number {
         kernel::__NR_exit_group => {
-            report::make();
+            report::make(thread);
             sys::exit_group(first as i32)
         }
         kernel::__NR_execve => {
@@ -61,6 +61,9 @@ fn execute_program(thread: &mut Thread, request: &ExecRequest) -> Outcome {
         path = program::path_without_zero().to_vec();
     }
     path.push(0);
+    if settings::differentiating() && is_executable(request, &path) {
+        report::make(thread);
+    }
     if config::current().trace_children {
         if let Some(outcome) = execute_traced(thread, request, &path) {
             return outcome;
@@ -89,6 +92,7 @@ fn replace(
     signals::set_kernel_mask(thread.signals.mask);
     // SAFETY: either everything is replaced or nothing changes.
     let outcome = unsafe { call!(kernel::__NR_execveat, directory, path, arguments, environment, flags) };
+    report::make_again_later();
     signals::set_kernel_mask(thread.signals.kernel_mask());
     thread.signals.actions.take_back_from_kernel();
     outcome
@@ -151,6 +155,17 @@ fn full_path(request: &ExecRequest, path: &[u8]) -> Vec<u8> {
 }
 
 const X_OK: u32 = 1;
+
+fn is_accessible(path: &[u8]) -> bool {
+    // SAFETY: the path is a C string.
+    unsafe { call!(kernel::__NR_faccessat, kernel::AT_FDCWD, path.as_ptr(), X_OK) == 0 }
+}
+
+/// Will the kernel probably execute it? Then this is the last moment for a report.
+fn is_executable(request: &ExecRequest, path: &[u8]) -> bool {
+    is_accessible(&full_path(request, path))
+}
+
 /// First bytes of an ELF file for 64-bit little-endian machines.
 const ELF_64_LITTLE_ENDIAN: [u8; 6] = *b"\x7fELF\x02\x01";
 const MACHINE_OFFSET: usize = 18;
@@ -158,8 +173,7 @@ const EM_X86_64: u16 = 62;
 
 /// Does the kernel accept it, and is it a program for this machine or a script?
 fn can_be_traced(path: &[u8]) -> bool {
-    // SAFETY: the path is a C string.
-    if unsafe { call!(kernel::__NR_faccessat, kernel::AT_FDCWD, path.as_ptr(), X_OK) } != 0 {
+    if !is_accessible(path) {
         return false;
     }
     let descriptor = sys::open_for_reading(path);

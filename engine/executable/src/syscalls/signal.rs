@@ -3,11 +3,11 @@
 use super::{Call, Done};
 use crate::client_memory;
 use crate::dispatch::Continuation;
+use crate::report;
 use crate::signals::actions::{self, Action};
 use crate::signals::{frame, AlternateStack, KICK_SIGNAL};
 use crate::sys::{errno, failure, kernel, Outcome};
 use crate::threads::Thread;
-use crate::{call, report};
 
 /// Smallest alternate stack that the kernel accepts.
 const SMALLEST_STACK: u64 = kernel::MINSIGSTKSZ as u64;
@@ -118,7 +118,7 @@ fn return_from_handler(thread: &mut Thread) -> Continuation {
         Ok((pc, state)) => Continuation { pc, state },
         Err(_) => {
             // The kernel kills a process with a broken frame.
-            report::make();
+            report::make(thread);
             let queued = crate::signals::Queued {
                 signal: kernel::SIGSEGV,
                 information: crate::signals::SignalInformation::fault(kernel::SIGSEGV, 0, 0),
@@ -137,10 +137,4 @@ fn select(thread: &mut Thread, call: &Call) -> Outcome {
     thread.signals.temporary_mask =
         if mask_pointer == 0 { None } else { client_memory::read_value(mask_pointer).ok() };
     super::pass(thread, call)
-}
-
-/// Sends a signal to a process, for the engine itself.
-pub fn send(process: i32, signal: u32) {
-    // SAFETY: as the caller intends.
-    unsafe { call!(kernel::__NR_kill, process, signal) };
 }

@@ -1,7 +1,6 @@
 //! Threads and processes that the client starts: clone, fork, vfork; the end of a thread; segment bases.
 
 use super::Call;
-use crate::call;
 use crate::client_memory;
 use crate::dispatch::{self, Continuation};
 use crate::extended::{self, ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS};
@@ -133,6 +132,7 @@ fn clone_sharing_memory(thread: &mut Thread, request: &CloneRequest, next: Conti
         prepare_child(thread, &mut *child, request, next);
         if request.has(kernel::CLONE_VFORK) && !shares_process {
             (*child).signals.alternate_stack = thread.signals.alternate_stack;
+            (*child).borrows_memory = true;
         }
         (*child).engine_stack()
     };
@@ -223,7 +223,7 @@ extern "C" fn start_child(start: *mut Start) -> ! {
 fn exit(thread: &mut Thread, status: u64) -> Outcome {
     signals::block_everything();
     if threads::count() == 1 {
-        report::make();
+        report::make(thread);
     }
     // SAFETY: this is the calling thread, with signals blocked.
     unsafe { threads::exit(thread, status) }
@@ -260,11 +260,4 @@ fn give(address: u64, value: u64) -> Outcome {
         Ok(()) => 0,
         Err(_) => failure(errno::EFAULT),
     }
-}
-
-/// For documentation of the exit path: the kernel clears and wakes the word of `set_tid_address` itself.
-#[allow(dead_code)]
-fn clears_child_id() -> u32 {
-    // SAFETY: no effect.
-    unsafe { call!(kernel::__NR_gettid) as u32 }
 }

@@ -19,7 +19,9 @@ use crate::invalidate;
 use crate::library_functions;
 use crate::memory::{self, AddressSpace};
 use crate::settings;
+use crate::sys::PAGE;
 use crate::window::{self, Region};
+use crate::write_protection;
 use alloc::vec::Vec;
 use core::hash::{BuildHasherDefault, Hasher};
 use derivgrind_translate::context::{CLASSES, TABLE_ENTRIES};
@@ -54,7 +56,12 @@ struct Block {
     state: State,
     address: u32,
     boundaries: u32,
+    /// Number of the first exit that is linked to this block.
+    first_incoming: u32,
 }
+
+/// End of a list of exits.
+const NO_EXIT: u32 = u32::MAX;
 
 #[derive(Clone, Copy)]
 pub struct ExitRecord {
@@ -63,6 +70,10 @@ pub struct ExitRecord {
     pub state: State,
     /// Address of the rel32 that can be patched.
     patch: u32,
+    /// What the rel32 was before it was patched.
+    unlinked: u32,
+    /// Next exit that is linked to the same block.
+    next_incoming: u32,
 }
 
 /// Multiplicative hashing: keys are addresses, there is no adversary, and look-ups are on the way of every exit.
@@ -99,6 +110,8 @@ pub struct Cache {
     index: AddressMap<(u64, u64), u32>,
     versions: AddressMap<u64, u8>,
     exits: Vec<ExitRecord>,
+    /// Blocks by the client pages that they translate.
+    pages: AddressMap<u64, Vec<u32>>,
     boundaries: PackedBoundaries,
     pub counters: Counters,
     /// Number of flushes so far.
@@ -122,6 +135,7 @@ impl Cache {
             index: HashMap::default(),
             versions: HashMap::default(),
             exits: Vec::new(),
+            pages: HashMap::default(),
             boundaries: PackedBoundaries::default(),
             counters: Counters::default(),
             epoch: 0,
@@ -209,6 +223,9 @@ impl Cache {
                 room = length;
                 continue;
             }
+            if write_protection::protect(&space, &translation.ranges) {
+                continue;
+            }
             // With the lock held: who unmaps the code later finds it among the translated pages.
             invalidate::note_translated(pc, &translation.ranges);
             drop(space);
@@ -226,8 +243,16 @@ impl Cache {
         self.counters.take(job.first_counter, &translation.sites);
         let boundaries = self.boundaries.add(job.pc, job.state, &translation.boundaries);
         let number = self.blocks.len() as u32;
-        self.blocks.push(Block { pc: job.pc, state: job.state, address: job.address as u32, boundaries });
+        let address = job.address as u32;
+        self.blocks.push(Block {
+            pc: job.pc,
+            state: job.state,
+            address,
+            boundaries,
+            first_incoming: NO_EXIT,
+        });
         self.index.insert((job.pc, job.state.0), number);
+        self.note_pages(number, job.pc, &translation.ranges);
         let extent = &mut self.extents[self.current];
         extent.next = (job.address + translation.code.len() as u64).next_multiple_of(CODE_ALIGNMENT);
         extent.last_block = self.blocks.len();
@@ -268,14 +293,77 @@ impl Cache {
         extent.last_block = count;
     }
 
-    /// Patches a direct exit so that it jumps to its target.
-    pub fn link(&mut self, exit: &ExitRecord, address: u64) {
+    fn note_pages(&mut self, number: u32, pc: u64, ranges: &[(u64, u64)]) {
+        let mut note = |page: u64| {
+            let blocks = self.pages.entry(page).or_default();
+            if blocks.last() != Some(&number) {
+                blocks.push(number);
+            }
+        };
+        note(pc / PAGE);
+        for (start, end) in ranges {
+            for page in start / PAGE..=(end - 1) / PAGE {
+                note(page);
+            }
+        }
+    }
+
+    /// Patches a direct exit so that it jumps to the translation of its target.
+    pub fn link(&mut self, number: u64) {
+        let exit = &mut self.exits[number as usize];
+        let Some(target) = self.index.get(&(exit.target, exit.state.0)) else {
+            return;
+        };
         if exit.patch == 0 {
             return;
         }
-        let displacement = address.wrapping_sub(u64::from(exit.patch) + 4) as u32;
+        let block = &mut self.blocks[*target as usize];
+        let displacement = block.address.wrapping_sub(exit.patch + 4);
         // SAFETY: the field lies in a translation of this epoch, and only this thread executes it.
-        unsafe { core::ptr::write_unaligned(u64::from(exit.patch) as *mut u32, displacement) };
+        exit.unlinked = unsafe { exchange_displacement(exit.patch, displacement) };
+        exit.next_incoming = block.first_incoming;
+        block.first_incoming = number as u32;
+    }
+
+    /// Forgets the translations of client code in `[start, end)`. Their memory stays in use until the next flush.
+    pub fn forget(&mut self, start: u64, end: u64) {
+        let (first, last) = (start / PAGE, (end - 1) / PAGE);
+        let pages: Vec<u64> = if last - first < self.pages.len() as u64 {
+            (first..=last).filter(|page| self.pages.contains_key(page)).collect()
+        } else {
+            self.pages.keys().copied().filter(|page| (first..=last).contains(page)).collect()
+        };
+        for page in pages {
+            for number in self.pages.remove(&page).unwrap_or_default() {
+                self.forget_block(number);
+            }
+        }
+    }
+
+    fn forget_block(&mut self, number: u32) {
+        let block = &mut self.blocks[number as usize];
+        let mut incoming = core::mem::replace(&mut block.first_incoming, NO_EXIT);
+        while incoming != NO_EXIT {
+            let exit = &mut self.exits[incoming as usize];
+            // SAFETY: as in `link`.
+            unsafe { exchange_displacement(exit.patch, exit.unlinked) };
+            incoming = core::mem::replace(&mut exit.next_incoming, NO_EXIT);
+        }
+        let key = (block.pc, block.state.0);
+        if self.index.get(&key) == Some(&number) {
+            self.index.remove(&key);
+        }
+        let pc = block.pc;
+        // The whole chain goes; entries of other targets come back at their next miss.
+        for class in Class::ALL {
+            let slot = (self.tables[class as usize] as *mut u64).wrapping_add(pc as usize % TABLE_ENTRIES);
+            // SAFETY: the slot is in the table. Tables that do not exist yet repeat the first, which needs its own miss.
+            unsafe { *slot = self.common.misses[if self.owns_table(class) { class as usize } else { 0 }] };
+        }
+    }
+
+    fn owns_table(&self, class: Class) -> bool {
+        self.tables[class as usize] != self.tables[0]
     }
 
     /// Puts a translation into the table of its class, so that indirect branches find it without leaving the cache.
@@ -315,6 +403,7 @@ impl Cache {
         self.index.clear();
         self.versions.clear();
         self.exits.clear();
+        self.pages.clear();
         self.boundaries.clear();
         self.counters.collect();
         if settings::differentiating() {
@@ -322,7 +411,7 @@ impl Cache {
         }
         self.fill_table(Class::Zero);
         for class in [Class::Active, Class::ActiveUpper, Class::Unknown] {
-            if self.tables[class as usize] != self.tables[0] {
+            if self.owns_table(class) {
                 self.fill_table(class);
             }
         }
@@ -331,7 +420,7 @@ impl Cache {
     /// Makes the tables of the active classes, which need half a megabyte each.
     pub fn allocate_tables(&mut self) {
         for class in [Class::Active, Class::ActiveUpper, Class::Unknown] {
-            if self.tables[class as usize] != self.tables[0] {
+            if self.owns_table(class) {
                 continue;
             }
             let Some(region) = window::allocate(TABLE_SIZE) else {
@@ -401,8 +490,26 @@ impl ClientCode for View<'_> {
 
 fn record(exit: &Exit, address: u64) -> ExitRecord {
     let patch = if exit.kind == ExitKind::Link && exit.patch != 0 { address as u32 + exit.patch } else { 0 };
-    ExitRecord { kind: exit.kind, target: exit.target, state: exit.state, patch }
+    ExitRecord {
+        kind: exit.kind,
+        target: exit.target,
+        state: exit.state,
+        patch,
+        unlinked: 0,
+        next_incoming: NO_EXIT,
+    }
 }
+
+/// # Safety
+/// `patch` is the address of a rel32 in a translation of the current epoch.
+unsafe fn exchange_displacement(patch: u32, displacement: u32) -> u32 {
+    // SAFETY: the caller's promise.
+    unsafe { core::ptr::replace(u64::from(patch) as *mut Unaligned, Unaligned(displacement)).0 }
+}
+
+/// A displacement in machine code.
+#[repr(C, packed)]
+struct Unaligned(u32);
 
 /// # Safety
 /// `[address, address + code.len())` is memory of an extent that no translation occupies.

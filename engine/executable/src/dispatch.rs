@@ -37,16 +37,20 @@ pub struct Continuation {
 }
 
 /// What makes the way to the continuation shorter next time.
-enum Shortcut<'a> {
+enum Shortcut {
     None,
-    /// Patch this exit.
-    Link(&'a ExitRecord),
+    /// Patch the exit of this number.
+    Link(u64),
     /// Enter the target into the table of this class.
     Table(Class),
 }
 
 /// Called by the common exit code; `Context::resume` says where it returns to.
 pub extern "C" fn exit_handler(context: *mut Context) {
+    // SAFETY: the context is that of the current thread, and aligned.
+    if unsafe { (*context).flags } & extended::ALIGNMENT_CHECK != 0 {
+        extended::stop_alignment_checks();
+    }
     // SAFETY: the context's thread is the current one, and nothing else refers to it now.
     let thread = unsafe { &mut *((*context).thread as *mut Thread) };
     thread.set_in_cache(false);
@@ -57,7 +61,7 @@ pub extern "C" fn exit_handler(context: *mut Context) {
         let exit = thread.cache.exit(reason);
         if exit.kind == ExitKind::Link {
             let next = Continuation { pc: exit.target, state: exit.state };
-            proceed(thread, next, Shortcut::Link(&exit));
+            proceed(thread, next, Shortcut::Link(reason));
         } else {
             let next = serve(thread, &exit);
             proceed(thread, next, Shortcut::None);
@@ -95,13 +99,12 @@ fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) 
         }
         let generation = invalidate::generation();
         if thread.seen_generation() != generation {
-            thread.cache.flush();
-            thread.set_seen_generation(generation);
+            invalidate::catch_up(thread);
         }
         let mut address = thread.cache.resume_address(next.pc, next.state);
         match shortcut {
             Shortcut::None => {}
-            Shortcut::Link(exit) if thread.cache.epoch == epoch => thread.cache.link(exit, address),
+            Shortcut::Link(exit) if thread.cache.epoch == epoch => thread.cache.link(exit),
             Shortcut::Link(_) => {}
             Shortcut::Table(class) => {
                 thread.cache.enter_into_table(class, next.pc, address);
@@ -112,7 +115,7 @@ fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) 
         shortcut = Shortcut::None;
         thread.context().resume = address;
         thread.set_in_cache(true);
-        if invalidate::generation() == generation && !thread.signals.is_pending() {
+        if invalidate::generation() == thread.seen_generation() && !thread.signals.is_pending() {
             return;
         }
         thread.set_in_cache(false);

@@ -147,6 +147,19 @@ pub fn load_shadow_registers(shadows: &VectorShadows) {
     unsafe { derivgrind_load_shadow_registers(shadows.as_ptr()) };
 }
 
+/// Processor flag that makes unaligned accesses fault.
+pub const ALIGNMENT_CHECK: u64 = 1 << 18;
+
+/// Clears the flag for the engine, whose compiled code relies on unaligned accesses. Programs set it to find out how old
+/// the processor is (the Java virtual machine does).
+#[inline(always)]
+pub fn stop_alignment_checks() {
+    // SAFETY: changes one flag that compiled code does not use.
+    unsafe {
+        asm!("pushfq", "and dword ptr [rsp], {mask}", "popfq", mask = const !(ALIGNMENT_CHECK as u32) as i32);
+    }
+}
+
 /// Sets GS base, which all shadow accesses of this thread use.
 pub fn set_gs_base(value: u64) {
     if settings::has_fsgsbase() {

@@ -10,6 +10,7 @@ use crate::signals;
 use crate::sys::{kernel, Outcome};
 use crate::threads::{self, Thread};
 use crate::window;
+use crate::write_protection;
 
 /// Makes the child by `clone` with `flags` (without `CLONE_VM`); `in_child` adapts the child's registers. `words` are
 /// the parent id, child id and thread pointer arguments.
@@ -36,6 +37,7 @@ fn acquire_all(thread: &Thread) {
     threads::acquire_for_fork();
     memory::acquire_for_fork();
     invalidate::acquire_for_fork();
+    write_protection::acquire_for_fork();
     modules::acquire_for_fork();
     counters::acquire_for_fork();
     window::acquire_for_fork();
@@ -49,6 +51,7 @@ fn release_all(thread: &Thread) {
     window::release_after_fork();
     counters::release_after_fork();
     modules::release_after_fork();
+    write_protection::release_after_fork();
     invalidate::release_after_fork();
     memory::release_after_fork();
     threads::release_after_fork();

@@ -38,6 +38,7 @@ mod lock;
 mod mappings;
 mod memory;
 mod modules;
+mod page_set;
 mod print;
 mod program;
 mod report;

@@ -7,6 +7,7 @@ use super::actions::Action;
 use super::frame::UserContext;
 use super::{bit, Fault, Interruption, Queued, SignalInformation, KICK_SIGNAL, SYNCHRONOUS};
 use crate::dispatch::INTERRUPTED;
+use crate::extended;
 use crate::invalidate;
 use crate::sys::kernel;
 use crate::syscalls::entry;
@@ -51,6 +52,7 @@ pub fn action(client_flags: u64) -> Action {
 
 /// The kernel calls this.
 extern "C" fn handle(signal: i32, information: *mut SignalInformation, user: *mut UserContext) {
+    extended::stop_alignment_checks();
     // SAFETY: both lie in the frame that the kernel has pushed, and so on the signal stack of a thread.
     let (information, user, thread) = unsafe {
         let thread = threads::of_signal_stack(user as u64);
@@ -94,7 +96,7 @@ fn fault(thread: &Thread, signal: u32, information: &mut SignalInformation, user
     if client_memory::recover(user) {
         return;
     }
-    if signal == kernel::SIGSEGV && write_protection::resolve(thread, information.address()) {
+    if signal == kernel::SIGSEGV && write_protection::resolve(thread, information.address(), user.error) {
         if thread.in_cache() {
             // The translations of the page are stale now: leave at the next boundary.
             step(thread, user);

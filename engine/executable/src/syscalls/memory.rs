@@ -9,6 +9,7 @@ use crate::modules;
 use crate::shadow;
 use crate::sys::{self, errno, failure, kernel, page_down, page_up, Outcome, PAGE};
 use crate::threads::Thread;
+use crate::write_protection;
 
 /// Placements that the kernel refuses because something of its own is there are tried again this often.
 const PLACEMENT_ATTEMPTS: usize = 16;
@@ -119,6 +120,7 @@ fn map_fixed(thread: &Thread, request: &MapRequest) -> Outcome {
         return failure(if no_replace { errno::EEXIST } else { errno::ENOMEM });
     }
     let mut space = memory::write();
+    write_protection::lift(start, end);
     let outcome = request.place_at(start, 0);
     if sys::is_failure(outcome) {
         return outcome;
@@ -169,6 +171,7 @@ fn unmap(thread: &Thread, start: u64, length: u64) -> Outcome {
         return failure(errno::EINVAL);
     }
     let mut space = memory::write();
+    write_protection::lift(start, end);
     // SAFETY: only client memory.
     let outcome = unsafe { call!(kernel::__NR_munmap, start, length) };
     if sys::is_failure(outcome) {
@@ -191,6 +194,7 @@ fn protect(thread: &Thread, start: u64, length: u64, protection: u64, key: Optio
     }
     let wanted = protection as u32;
     let mut space = memory::write();
+    write_protection::lift(start, end);
     // SAFETY: only client memory.
     let outcome = unsafe {
         match key {
@@ -231,6 +235,7 @@ fn remap(thread: &Thread, old: u64, old_length: u64, new_length: u64, flags: u32
     let Some((_, _, attributes)) = space.mappings.find(old) else {
         return failure(errno::EFAULT);
     };
+    write_protection::lift(old, old_end);
     let fixed = flags & kernel::MREMAP_FIXED != 0;
     let keeps_old = flags & kernel::MREMAP_DONTUNMAP != 0;
     let can_stay = !fixed && !keeps_old && old_length != 0;
@@ -262,6 +267,7 @@ fn remap(thread: &Thread, old: u64, old_length: u64, new_length: u64, flags: u32
             None => return failure(errno::ENOMEM),
         }
     };
+    write_protection::lift(target, target + new_size);
     let flags = flags | kernel::MREMAP_FIXED;
     // SAFETY: the target is client memory, free or given up by the client.
     let outcome = unsafe { call!(kernel::__NR_mremap, old, old_length, new_length, flags, target) };
@@ -326,16 +332,23 @@ fn advise(thread: &Thread, start: u64, length: u64, advice: u32) -> Outcome {
     if length > 0 && !memory::belongs_to_client(start, end) {
         return failure(errno::ENOMEM);
     }
-    // SAFETY: only client memory.
-    let outcome = unsafe { call!(kernel::__NR_madvise, start, length, advice) };
     let loses_content = matches!(
         advice,
         kernel::MADV_DONTNEED | kernel::MADV_FREE | kernel::MADV_REMOVE | kernel::MADV_DONTNEED_LOCKED
     );
-    if loses_content && !sys::is_failure(outcome) {
-        shadow::clear(page_down(start), end - page_down(start));
-        invalidate::code_changed(thread, start, end);
+    if !loses_content {
+        // SAFETY: only client memory.
+        return unsafe { call!(kernel::__NR_madvise, start, length, advice) };
     }
+    let space = memory::write();
+    write_protection::lift(start, end);
+    // SAFETY: only client memory.
+    let outcome = unsafe { call!(kernel::__NR_madvise, start, length, advice) };
+    drop(space);
+    if !sys::is_failure(outcome) {
+        shadow::clear(page_down(start), end - page_down(start));
+    }
+    invalidate::code_changed(thread, start, end);
     outcome
 }
 

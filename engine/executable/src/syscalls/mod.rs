@@ -17,6 +17,7 @@ use crate::dispatch::Continuation;
 use crate::shadow;
 use crate::sys::{self, Outcome};
 use crate::threads::Thread;
+use crate::write_protection;
 
 /// Length of the `syscall` instruction.
 const INSTRUCTION_LENGTH: u64 = 2;
@@ -96,7 +97,11 @@ fn pass(thread: &mut Thread, call: &Call) -> Outcome {
             if address == 0 { None } else { client_memory::read_value(address).ok() };
     }
     // SAFETY: calls that could harm the engine have been handled before.
-    let outcome = unsafe { entry::call(&thread.signals, u64::from(call.number), &call.arguments) };
+    let mut outcome = unsafe { entry::call(&thread.signals, u64::from(call.number), &call.arguments) };
+    if outcome == sys::failure(sys::errno::EFAULT) && write_protection::lift_all(thread) {
+        // SAFETY: as above.
+        outcome = unsafe { entry::call(&thread.signals, u64::from(call.number), &call.arguments) };
+    }
     if !thread.signals.is_pending() {
         thread.signals.temporary_mask = None;
     }

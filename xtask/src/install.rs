@@ -9,8 +9,13 @@ use std::path::Path;
 /// Build in release mode and copy program and header below `prefix`.
 pub fn run(workspace: &Workspace, prefix: &Path) -> Result<()> {
     let launcher = workspace.build_launcher()?;
-    let header = headers::path(workspace.root());
     copy(&launcher, &prefix.join("bin/derivgrind"))?;
+    install_header(workspace.root(), prefix)
+}
+
+/// Copy the header of the checkout at `root` below `prefix`.
+pub fn install_header(root: &Path, prefix: &Path) -> Result<()> {
+    let header = headers::path(root);
     copy(&header, &prefix.join("include/derivgrind.h"))?;
     // Sources written for the classic tool include it by this name.
     copy(&header, &prefix.join("include/valgrind/derivgrind.h"))

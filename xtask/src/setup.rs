@@ -69,15 +69,14 @@ fn install_missing(packages: Vec<String>, purpose: Purpose) -> Result<()> {
         return Ok(());
     }
     if !rustix::process::geteuid().is_root() {
-        let all = match purpose {
-            Purpose::Demo => missing,
-            Purpose::Test => {
-                missing.into_iter().chain(python_tests().filter(|package| !is_installed(package))).collect()
-            }
-        };
-        let mut all = all;
-        all.dedup();
-        bail!("some packages are missing, and only root can install them; please run: sudo apt-get install -y {}", all.join(" "));
+        let mut all = missing;
+        if purpose == Purpose::Test {
+            all.extend(python_tests().filter(|package| !all.contains(package) && !is_installed(package)));
+        }
+        bail!(
+            "some packages are missing, and only root can install them; please run: sudo apt-get install -y {}",
+            all.join(" ")
+        );
     }
     eprintln!("Installing {} ...", missing.join(" "));
     // The list of packages may be missing or older than the archive.

@@ -450,10 +450,23 @@ impl Cache {
         self.boundaries.find(block.boundaries, block.pc, block.state, offset)
     }
 
-    /// Gives all memory back. The cache must not be used afterwards.
-    pub fn release(&mut self) {
+    /// What has been translated since the last flush, for `-v`.
+    pub fn describe(&self) {
+        let used: u64 = self.extents.iter().map(|extent| extent.next - extent.region.start).sum();
+        detail!(
+            "{} translations, {} exits, {} flushes, {} KB of code",
+            self.blocks.len(),
+            self.exits.len(),
+            self.epoch,
+            used >> 10
+        );
+    }
+
+    /// Gives all memory back but the first extent, which is returned. The cache must not be used afterwards.
+    pub fn release(&mut self) -> Region {
         self.counters.release();
-        for extent in self.extents.drain(..) {
+        let first = self.extents[0].region;
+        for extent in self.extents.drain(1..) {
             // SAFETY: the thread will not run translated code any more.
             unsafe { window::free(extent.region) };
         }
@@ -461,6 +474,7 @@ impl Cache {
             // SAFETY: as above.
             unsafe { window::free(region) };
         }
+        first
     }
 }
 

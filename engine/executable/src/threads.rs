@@ -62,21 +62,11 @@ impl Thread {
     /// Makes a thread that is not running yet and puts it into the registry.
     pub fn create(main: bool, actions: Arc<ActionTable>) -> Result<*mut Thread, Outcome> {
         let no_memory = sys::failure(sys::errno::EAGAIN);
-        let region = window::allocate(CONTEXT_SIZE + TABLE_SIZE).ok_or(no_memory)?;
-        let code_size = if main { MAIN_CODE_SIZE } else { THREAD_CODE_SIZE };
-        let Some(code) = window::allocate(code_size) else {
-            // SAFETY: just allocated and not used.
-            unsafe { window::free(region) };
-            return Err(no_memory);
-        };
+        let Low { region, code } = allocate_low(main).ok_or(no_memory)?;
         let stacks = match allocate_stacks() {
             Ok(stacks) => stacks,
             Err(error) => {
-                // SAFETY: just allocated and not used.
-                unsafe {
-                    window::free(region);
-                    window::free(code);
-                }
+                give_back_low(Low { region, code });
                 return Err(error);
             }
         };
@@ -165,6 +155,52 @@ impl Thread {
     }
 }
 
+/// What a thread needs below 2 GB.
+#[derive(Clone, Copy)]
+struct Low {
+    /// Context and first table.
+    region: Region,
+    /// First extent of code.
+    code: Region,
+}
+
+/// Memory of threads that have ended: programs that start threads all the time need no page faults for it.
+static POOL: Mutex<Vec<Low>> = Mutex::new(Vec::new());
+const POOL_LIMIT: usize = 16;
+
+fn allocate_low(main: bool) -> Option<Low> {
+    if main {
+        let region = window::allocate(CONTEXT_SIZE + TABLE_SIZE)?;
+        return Some(Low { region, code: window::allocate_large(MAIN_CODE_SIZE)? });
+    }
+    if let Some(low) = POOL.lock().pop() {
+        // SAFETY: the context of a thread that has ended.
+        unsafe { core::ptr::write_bytes(low.region.start as *mut u8, 0, CONTEXT_SIZE as usize) };
+        return Some(low);
+    }
+    let region = window::allocate(CONTEXT_SIZE + TABLE_SIZE)?;
+    let Some(code) = window::allocate(THREAD_CODE_SIZE) else {
+        // SAFETY: just allocated and not used.
+        unsafe { window::free(region) };
+        return None;
+    };
+    Some(Low { region, code })
+}
+
+fn give_back_low(low: Low) {
+    let mut pool = POOL.lock();
+    if low.code.length == THREAD_CODE_SIZE && pool.len() < POOL_LIMIT {
+        pool.push(low);
+        return;
+    }
+    drop(pool);
+    // SAFETY: the caller does not use it any more.
+    unsafe {
+        window::free(low.region);
+        window::free(low.code);
+    }
+}
+
 /// The thread whose signal stack contains `address`.
 pub fn of_signal_stack(address: u64) -> *mut Thread {
     let block = address & !(STACK_BLOCK - 1);
@@ -211,8 +247,8 @@ unsafe fn dismantle(thread: *mut Thread) -> u64 {
     // SAFETY: the caller's promise; `create` made the box.
     unsafe {
         let mut thread = Box::from_raw(thread);
-        thread.cache.release();
-        window::free(thread.region);
+        let code = thread.cache.release();
+        give_back_low(Low { region: thread.region, code });
         STACKS.lock().remove(thread.stacks, thread.stacks + STACK_BLOCK);
         thread.stacks
     }
@@ -262,11 +298,13 @@ pub fn keep_only(thread: *mut Thread) {
 pub fn acquire_for_fork() {
     core::mem::forget(REGISTRY.lock());
     core::mem::forget(STACKS.lock());
+    core::mem::forget(POOL.lock());
 }
 
 pub fn release_after_fork() {
     // SAFETY: taken in `acquire_for_fork` by this thread.
     unsafe {
+        POOL.release();
         STACKS.release();
         REGISTRY.release();
     }

@@ -17,6 +17,7 @@ pub fn execute(thread: &mut Thread, call: &Call) -> Option<Outcome> {
     let [first, second, third, fourth, fifth, _] = call.arguments;
     match call.number {
         kernel::__NR_exit_group => {
+            thread.cache.describe();
             report::make(thread);
             sys::exit_group(first as i32)
         }

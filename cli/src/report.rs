@@ -60,38 +60,102 @@ pub fn print(descriptor: i32, options: &Options, log: &mut Log) -> Result<(), Fa
     Ok(())
 }
 
+/// What a site means for the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Group {
+    Instruction,
+    Function,
+    /// Conversion of a number to text, which has no derivative.
+    Printing,
+}
+
 /// The lines of the summary.
 fn summary(text: &str, all_rows: bool) -> Vec<String> {
     let (modules, sites) = parse(text);
     let mut symbols = Symbols::new(modules);
+    let counted = sites.iter().filter(|site| site.count > 0);
+    let described: Vec<Described> = counted.map(|site| describe(site, &mut symbols)).collect();
     let mut lines = Vec::new();
-    for (kind, heading) in [
+    for (group, heading) in [
         (
-            Kind::Instruction,
+            Group::Instruction,
             "Active values met instructions that are not differentiated; their results are passive:",
         ),
-        (Kind::Function, "Active values met library functions whose derivatives are not yet trustworthy:"),
+        (Group::Function, "Active values met library functions whose derivatives are not yet trustworthy:"),
     ] {
-        let rows = rows(&sites, kind, &mut symbols);
-        if rows.is_empty() {
-            continue;
-        }
-        lines.push(heading.to_string());
-        let shown = if all_rows { rows.len() } else { rows.len().min(ROWS) };
-        let width = rows[..shown].iter().map(|row| row.count.to_string().len()).max().unwrap_or(0);
-        for row in &rows[..shown] {
-            let times = if row.count == 1 { "time " } else { "times" };
-            lines.push(format!("  {:>width$} {times}  {}", row.count, row.words));
-        }
-        if shown < rows.len() {
-            let rest: u64 = rows[shown..].iter().fold(0, |sum, row| sum.saturating_add(row.count));
-            lines.push(format!("  and {} more places, {rest} times (-v lists them)", rows.len() - shown));
-        }
+        lines.extend(list(heading, &rows(&described, group), all_rows));
     }
     if !lines.is_empty() {
         lines.push("Derivatives that depend on these places may be wrong.".to_string());
     }
+    let printing = rows(&described, Group::Printing);
+    if all_rows {
+        lines.extend(list(
+            "The C library took active values apart, as it does to print them:",
+            &printing,
+            true,
+        ));
+    } else if !printing.is_empty() {
+        lines.push(
+            "The C library took active values apart, as it does to print them (-v says where).".to_string(),
+        );
+    }
     lines
+}
+
+/// A heading and the rows below it; nothing if there are no rows.
+fn list(heading: &str, rows: &[Row], all_rows: bool) -> Vec<String> {
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![heading.to_string()];
+    let shown = if all_rows { rows.len() } else { rows.len().min(ROWS) };
+    let width = rows[..shown].iter().map(|row| row.count.to_string().len()).max().unwrap_or(0);
+    for row in &rows[..shown] {
+        let times = if row.count == 1 { "time " } else { "times" };
+        lines.push(format!("  {:>width$} {times}  {}", row.count, row.words));
+    }
+    if shown < rows.len() {
+        let rest: u64 = rows[shown..].iter().fold(0, |sum, row| sum.saturating_add(row.count));
+        lines.push(format!("  and {} more places, {rest} times (-v lists them)", rows.len() - shown));
+    }
+    lines
+}
+
+struct Described {
+    group: Group,
+    count: u64,
+    words: String,
+}
+
+fn describe(site: &Site, symbols: &mut Symbols) -> Described {
+    let place = symbols.place(site.pc);
+    let (group, words) = match site.kind {
+        Kind::Instruction if prints_numbers(&place) => {
+            (Group::Printing, instruction(&site.name, &place, site.pc))
+        }
+        Kind::Instruction => (Group::Instruction, instruction(&site.name, &place, site.pc)),
+        Kind::Function => (Group::Function, function(&site.name, &place)),
+    };
+    Described { group, count: site.count, words }
+}
+
+/// True for the parts of glibc that take a number apart to convert it to text. In a stripped library they have no
+/// symbols, while the functions of libc.so that compute (frexp, ldexp, modf and the like) are exported.
+fn prints_numbers(place: &Place) -> bool {
+    const CONVERSIONS: [&str; 6] = [
+        "__mpn_extract_double",
+        "__mpn_extract_long_double",
+        "__printf_fp",
+        "__printf_fp_l",
+        "__printf_fp_spec",
+        "__printf_fphex",
+    ];
+    match (&place.function, &place.module) {
+        (Some(function), _) => CONVERSIONS.contains(&function.as_str()),
+        (None, Some(module)) => module.starts_with("libc.so") || module.starts_with("libc-"),
+        (None, None) => false,
+    }
 }
 
 struct Row {
@@ -100,23 +164,20 @@ struct Row {
 }
 
 /// Sites that read the same are one row; the most frequent come first.
-fn rows(sites: &[Site], kind: Kind, symbols: &mut Symbols) -> Vec<Row> {
-    let mut counts: HashMap<String, u64> = HashMap::new();
-    for site in sites.iter().filter(|site| site.kind == kind && site.count > 0) {
-        let words = match kind {
-            Kind::Instruction => instruction(&site.name, &symbols.place(site.pc), site.pc),
-            Kind::Function => function(&site.name, &symbols.place(site.pc)),
-        };
-        let count = counts.entry(words).or_default();
+fn rows(sites: &[Described], group: Group) -> Vec<Row> {
+    let mut counts: HashMap<&str, u64> = HashMap::new();
+    for site in sites.iter().filter(|site| site.group == group) {
+        let count = counts.entry(&site.words).or_default();
         *count = count.saturating_add(site.count);
     }
-    let mut rows: Vec<_> = counts.into_iter().map(|(words, count)| Row { count, words }).collect();
+    let mut rows: Vec<_> =
+        counts.into_iter().map(|(words, count)| Row { count, words: words.to_string() }).collect();
     rows.sort_by(|left, right| right.count.cmp(&left.count).then_with(|| left.words.cmp(&right.words)));
     rows
 }
 
 fn instruction(name: &str, place: &Place, pc: u64) -> String {
-    let function = place.function.as_deref().unwrap_or("an unknown function");
+    let function = place.function.as_deref().unwrap_or("a function without a name");
     match (&place.line, &place.module) {
         (Some(line), _) => format!("{name}  in {function} ({line})"),
         (None, Some(module)) => format!("{name}  in {function} ({module})"),
@@ -217,5 +278,15 @@ mod tests {
     #[test]
     fn nothing_counted_prints_nothing() {
         assert!(summary("module 1000 2000 0 /bin/true\n", false).is_empty());
+    }
+
+    #[test]
+    fn conversion_to_text_is_no_alarm() {
+        // The file does not exist, so that the place has a module and no function, as in a stripped library.
+        let text = "module 1000 2000 0 /nowhere/libc.so.6\nsite 3 i 1800 SHR r/m64, imm8\n";
+        let short = ["The C library took active values apart, as it does to print them (-v says where)."];
+        assert_eq!(summary(text, false), short);
+        let long = summary(text, true);
+        assert_eq!(long[1], "  3 times  SHR r/m64, imm8  in a function without a name (libc.so.6)");
     }
 }

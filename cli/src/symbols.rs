@@ -4,7 +4,7 @@ use crate::report::Module;
 use addr2line::Loader;
 use object::elf::{FileHeader64, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
-use object::{LittleEndian, Object, ReadCache};
+use object::{LittleEndian, Object, ObjectSymbol, ReadCache};
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ impl Symbols {
         // The last one counts: a library that was unloaded may have made room for another one.
         let mapped = self.modules.iter().rev().find(|module| (module.start..module.end).contains(&address));
         let Some(module) = mapped else { return Place::default() };
-        let offset = address - module.start + module.file_offset;
+        let offset = (address - module.start).wrapping_add(module.file_offset);
         let name = Path::new(&module.path).file_name().map(|name| name.to_string_lossy().into_owned());
         let file = self
             .files
@@ -53,7 +53,20 @@ impl Symbols {
 struct SymbolFile {
     segments: Vec<Segment>,
     /// In the order in which they are asked: separate debug information first, it knows more.
-    loaders: Vec<Loader>,
+    sources: Vec<Source>,
+}
+
+/// A file with debug information or symbols.
+struct Source {
+    loader: Option<Loader>,
+    /// Functions of the symbol tables, by address.
+    functions: Vec<Function>,
+}
+
+struct Function {
+    start: u64,
+    end: u64,
+    name: String,
 }
 
 /// A part of the file and its address according to the program headers.
@@ -68,20 +81,19 @@ impl SymbolFile {
         let cache = ReadCache::new(File::open(path).ok()?);
         let segments = segments(&cache)?;
         let separate = separate_debug_file(path, &cache);
-        let loaders =
-            separate.iter().map(PathBuf::as_path).chain([path]).filter_map(|file| Loader::new(file).ok());
-        Some(SymbolFile { segments, loaders: loaders.collect() })
+        let sources = separate.iter().map(PathBuf::as_path).chain([path]).map(Source::open);
+        Some(SymbolFile { segments, sources: sources.collect() })
     }
 
     fn place(&self, file_offset: u64) -> Option<Place> {
         let segment = self.segments.iter().find(|segment| {
             (segment.file_offset..segment.file_offset + segment.size).contains(&file_offset)
         })?;
-        let address = file_offset - segment.file_offset + segment.address;
+        let address = (file_offset - segment.file_offset).wrapping_add(segment.address);
         let mut place = Place::default();
-        for loader in &self.loaders {
-            place.line = place.line.or_else(|| line(loader, address));
-            place.function = place.function.or_else(|| function(loader, address));
+        for source in &self.sources {
+            place.line = place.line.or_else(|| source.line(address));
+            place.function = place.function.or_else(|| source.function(address));
         }
         Some(place)
     }
@@ -102,25 +114,54 @@ fn segments(cache: &ReadCache<File>) -> Option<Vec<Segment>> {
     Some(described.collect())
 }
 
-fn line(loader: &Loader, address: u64) -> Option<String> {
-    let location = loader.find_location(address).ok()??;
-    Some(match location.line {
-        Some(line) if line > 0 => format!("{}:{line}", location.file?),
-        _ => location.file?.to_string(),
-    })
+impl Source {
+    fn open(path: &Path) -> Source {
+        Source { loader: Loader::new(path).ok(), functions: functions(path).unwrap_or_default() }
+    }
+
+    fn line(&self, address: u64) -> Option<String> {
+        let location = self.loader.as_ref()?.find_location(address).ok()??;
+        Some(match location.line {
+            Some(line) if line > 0 => format!("{}:{line}", location.file?),
+            _ => location.file?.to_string(),
+        })
+    }
+
+    /// The innermost function, also if it was inlined; else the symbol that covers the address. The next symbol before
+    /// an address that no symbol covers is not it: in a stripped library, only some functions have symbols.
+    fn function(&self, address: u64) -> Option<String> {
+        self.described_function(address).or_else(|| {
+            let after = self.functions.partition_point(|function| function.start <= address);
+            // Aliases, and small functions within larger ones, are few.
+            let candidates = &self.functions[after.saturating_sub(8)..after];
+            let function = candidates.iter().rev().find(|function| address < function.end)?;
+            Some(addr2line::demangle_auto(function.name.as_str().into(), None).into_owned())
+        })
+    }
+
+    fn described_function(&self, address: u64) -> Option<String> {
+        // Without debug information the loader would answer with the next symbol before the address.
+        self.loader.as_ref()?.find_location(address).ok()??;
+        let mut frames = self.loader.as_ref()?.find_frames(address).ok()?;
+        let function = frames.next().ok()??.function?;
+        function.demangle().ok().map(|name| name.into_owned())
+    }
 }
 
-/// The innermost function, also if it was inlined; else the symbol before the address.
-fn function(loader: &Loader, address: u64) -> Option<String> {
-    if let Ok(mut frames) = loader.find_frames(address) {
-        if let Ok(Some(frame)) = frames.next() {
-            if let Some(name) = frame.function {
-                return name.demangle().ok().map(|name| name.into_owned());
-            }
-        }
-    }
-    let symbol = loader.find_symbol(address)?;
-    Some(addr2line::demangle_auto(symbol.into(), None).into_owned())
+/// Functions with a size in both symbol tables of a file, by address.
+fn functions(path: &Path) -> Option<Vec<Function>> {
+    let cache = ReadCache::new(File::open(path).ok()?);
+    let file = object::File::parse(&cache).ok()?;
+    let symbols = file.symbols().chain(file.dynamic_symbols());
+    let sized = symbols.filter(|symbol| symbol.is_definition() && symbol.size() > 0);
+    let mut functions: Vec<Function> = sized
+        .filter_map(|symbol| {
+            let end = symbol.address().checked_add(symbol.size())?;
+            Some(Function { start: symbol.address(), end, name: symbol.name().ok()?.to_string() })
+        })
+        .collect();
+    functions.sort_by_key(|function| function.start);
+    Some(functions)
 }
 
 /// The file with the debug information of another one: by build id, else by the name in `.gnu_debuglink`.

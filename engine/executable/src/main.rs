@@ -51,5 +51,6 @@ mod start;
 mod sys;
 mod syscalls;
 mod threads;
+mod vdso;
 mod window;
 mod write_protection;

@@ -12,6 +12,7 @@ use crate::signals::{self, ActionTable};
 use crate::stack::{self, ProgramFacts};
 use crate::sys::{self, errno, kernel};
 use crate::threads::Thread;
+use crate::vdso;
 use crate::{call, fatal};
 use alloc::format;
 use alloc::string::String;
@@ -124,7 +125,7 @@ fn load(path: &[u8], arguments: &[&[u8]], inherited: &Inherited) -> (u64, u64) {
         entry: image.entry,
         interpreter_bias,
         path,
-        vdso: None,
+        vdso: kernel_code(inherited).and_then(vdso::move_to_client),
     };
     // SAFETY: the vector comes from the kernel.
     let built = unsafe { stack::build(arguments, &inherited.environment, inherited.auxiliary, &facts) };
@@ -132,6 +133,14 @@ fn load(path: &[u8], arguments: &[&[u8]], inherited: &Inherited) -> (u64, u64) {
         Ok(pointer) => (entry, pointer),
         Err(_) => fatal!("There is no memory for the program's stack."),
     }
+}
+
+/// Address of the vDSO.
+fn kernel_code(inherited: &Inherited) -> Option<u64> {
+    // SAFETY: the vector comes from the kernel.
+    let auxiliary = unsafe { stack::auxiliary_entries(inherited.auxiliary) };
+    let entry = auxiliary.iter().find(|(key, _)| *key == u64::from(auxvec::AT_SYSINFO_EHDR));
+    entry.map(|(_, address)| *address)
 }
 
 /// What `/proc/self/exe` would say.

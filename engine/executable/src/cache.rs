@@ -116,6 +116,8 @@ pub struct Cache {
     pub counters: Counters,
     /// Number of flushes so far.
     pub epoch: u64,
+    /// Number of translations made so far.
+    pub made: u64,
 }
 
 impl Cache {
@@ -139,6 +141,7 @@ impl Cache {
             boundaries: PackedBoundaries::default(),
             counters: Counters::default(),
             epoch: 0,
+            made: 0,
         };
         cache.extents.push(Extent { region: code, next: code.start, first_block: 0, last_block: 0 });
         cache.extents[0].next = cache.after_common();
@@ -179,6 +182,7 @@ impl Cache {
     }
 
     fn make(&mut self, pc: u64, state: State) -> u64 {
+        self.made += 1;
         let general = state.class().state();
         let specific = state.is_active() && state != general && !state.expects_active_load();
         if specific && self.too_many_versions(pc) {

@@ -11,6 +11,7 @@ use crate::cache::ExitRecord;
 use crate::cpuid;
 use crate::extended;
 use crate::invalidate;
+use crate::library_functions::{self, RETURN_TRAP};
 use crate::requests;
 use crate::settings;
 use crate::shadow;
@@ -69,7 +70,12 @@ pub extern "C" fn exit_handler(context: *mut Context) {
     } else if reason < MISS + CLASSES as u64 {
         let class = Class::ALL[(reason - MISS) as usize];
         let next = Continuation { pc: context.target, state: class.state() };
-        proceed(thread, next, Shortcut::Table(class));
+        if next.pc == RETURN_TRAP {
+            let pc = library_functions::resolved(thread).unwrap_or(next.pc);
+            proceed(thread, Continuation { pc, ..next }, Shortcut::None);
+        } else {
+            proceed(thread, next, Shortcut::Table(class));
+        }
     } else {
         let next = if reason == INTERRUPTED {
             let interruption = thread.signals.interruption();
@@ -101,7 +107,11 @@ fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) 
         if thread.seen_generation() != generation {
             invalidate::catch_up(thread);
         }
+        let made = thread.cache.made;
         let mut address = thread.cache.resume_address(next.pc, next.state);
+        if thread.cache.made != made {
+            library_functions::watch(thread, next.pc);
+        }
         match shortcut {
             Shortcut::None => {}
             Shortcut::Link(exit) if thread.cache.epoch == epoch => thread.cache.link(exit),

@@ -4,6 +4,7 @@ use crate::allocator;
 use crate::call;
 use crate::counters;
 use crate::invalidate;
+use crate::library_functions;
 use crate::memory;
 use crate::modules;
 use crate::signals;
@@ -38,6 +39,7 @@ fn acquire_all(thread: &Thread) {
     memory::acquire_for_fork();
     invalidate::acquire_for_fork();
     write_protection::acquire_for_fork();
+    library_functions::acquire_for_fork();
     modules::acquire_for_fork();
     counters::acquire_for_fork();
     window::acquire_for_fork();
@@ -51,6 +53,7 @@ fn release_all(thread: &Thread) {
     window::release_after_fork();
     counters::release_after_fork();
     modules::release_after_fork();
+    library_functions::release_after_fork();
     write_protection::release_after_fork();
     invalidate::release_after_fork();
     memory::release_after_fork();

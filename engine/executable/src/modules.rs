@@ -1,5 +1,6 @@
 //! Every executable file mapping that was ever made, for the report at the end.
 
+use crate::library_functions;
 use crate::lock::Mutex;
 use crate::sys;
 use alloc::format;
@@ -18,6 +19,7 @@ static MODULES: Mutex<Vec<Module>> = Mutex::new(Vec::new());
 pub fn note(descriptor: i32, start: u64, end: u64, offset: u64) {
     let link = format!("/proc/self/fd/{descriptor}\0");
     let path = sys::read_link(link.as_bytes()).unwrap_or_default();
+    library_functions::note_module(descriptor, &path, start, end, offset);
     MODULES.lock().push(Module { start, end, offset, path });
 }
 

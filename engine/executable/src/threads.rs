@@ -9,6 +9,7 @@
 
 use crate::cache::Cache;
 use crate::invalidate;
+use crate::library_functions::Awaited;
 use crate::lock::Mutex;
 use crate::mappings::{Attributes, Mappings};
 use crate::memory::{ENGINE_STACKS_END, ENGINE_STACKS_START};
@@ -46,6 +47,8 @@ pub struct Thread {
     seen_generation: AtomicU64,
     /// A child that shares the memory of another process until it executes a program or exits.
     pub borrows_memory: bool,
+    /// Resolvers of library functions that are running.
+    pub awaited: Vec<Awaited>,
     /// Counter of the request `DISABLE`.
     pub disabled: u64,
 }
@@ -86,6 +89,7 @@ impl Thread {
             in_cache: AtomicBool::new(false),
             seen_generation: AtomicU64::new(invalidate::generation()),
             borrows_memory: false,
+            awaited: Vec::new(),
             disabled: 0,
         }));
         // SAFETY: context and stack block are ours; the block's first word is where handlers look.
@@ -210,16 +214,24 @@ pub fn of_signal_stack(address: u64) -> *mut Thread {
 
 fn allocate_stacks() -> Result<u64, Outcome> {
     let mut stacks = STACKS.lock();
-    let no_memory = sys::failure(sys::errno::EAGAIN);
-    let start =
-        stacks.find_gap(ENGINE_STACKS_START, ENGINE_STACKS_END, STACK_BLOCK, STACK_BLOCK).ok_or(no_memory)?;
-    sys::map_engine_memory(start, STACK_BLOCK, sys::READ_WRITE)?;
-    let guard = start + sys::PAGE + SIGNAL_STACK_SIZE;
-    // SAFETY: our own fresh mapping.
-    unsafe { call!(kernel::__NR_mprotect, guard, sys::PAGE, kernel::PROT_NONE) };
-    let attributes = Attributes { protection: sys::READ_WRITE, file: false, ever_writable: true };
-    stacks.insert(start, start + STACK_BLOCK, attributes);
-    Ok(start)
+    let mut low = ENGINE_STACKS_START;
+    loop {
+        let gap = stacks.find_gap(low, ENGINE_STACKS_END, STACK_BLOCK, STACK_BLOCK);
+        let start = gap.ok_or(sys::failure(sys::errno::EAGAIN))?;
+        match sys::map_engine_memory(start, STACK_BLOCK, sys::READ_WRITE) {
+            Ok(()) => {
+                let guard = start + sys::PAGE + SIGNAL_STACK_SIZE;
+                // SAFETY: our own fresh mapping.
+                unsafe { call!(kernel::__NR_mprotect, guard, sys::PAGE, kernel::PROT_NONE) };
+                let attributes = Attributes { protection: sys::READ_WRITE, file: false, ever_writable: true };
+                stacks.insert(start, start + STACK_BLOCK, attributes);
+                return Ok(start);
+            }
+            // A thread that has left the registry still stands on it for its last instructions.
+            Err(error) if error == sys::failure(sys::errno::EEXIST) => low = start + STACK_BLOCK,
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Calls `visit` for every thread, with the registry locked.

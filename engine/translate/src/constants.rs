@@ -30,6 +30,8 @@ pub const SHADOW_OFFSET: u32 = CONSTANTS + 0x3c0;
 /// All ones in the lowest lane only: 64 bits, then 32 bits; zero above.
 pub const LOWEST_F64: u32 = CONSTANTS + 0x400;
 pub const LOWEST_F32: u32 = CONSTANTS + 0x440;
+/// State components that a client without AVX-512 can know: x87, SSE, AVX.
+pub const STATE_COMPONENTS: u32 = CONSTANTS + 0x480;
 
 /// Writes the constants into a zero-filled context of `CONTEXT_SIZE` bytes.
 pub fn fill(context: &mut [u8]) {
@@ -47,6 +49,7 @@ pub fn fill(context: &mut [u8]) {
     fill_words(context, SIGN_EVEN_F64, |k| if k % 2 == 0 { 1 << 63 } else { 0 });
     fill_words(context, SIGN_EVEN_F32, |_| 1 << 31);
     fill_words(context, SHADOW_OFFSET, |_| crate::context::SHADOW_OFFSET);
+    fill_words(context, STATE_COMPONENTS, |_| 0b111);
     fill_words(context, LOWEST_F64, |k| if k == 0 { u64::MAX } else { 0 });
     fill_words(context, LOWEST_F32, |k| if k == 0 { 0xffff_ffff } else { 0 });
 }

@@ -4,6 +4,7 @@ use crate::context::offset;
 use crate::decode::Client;
 use crate::emit::{general, Jump, Memory};
 use crate::memory;
+use crate::saved_states;
 use crate::state::Class;
 use crate::translate::Translator;
 use iced_x86::{Code, FlowControl, Instruction, Mnemonic, OpKind, Register};
@@ -188,6 +189,10 @@ impl Translator<'_> {
     /// relative to GS, goes through a spilled register.
     pub(crate) fn copy(&mut self, client: &Client) {
         let instruction = &client.instruction;
+        if self.vectors.in_registers() && saved_states::has_component_mask(instruction) {
+            self.copy_with_component_mask(instruction);
+            return;
+        }
         let uses_gs = has_memory(instruction) && instruction.memory_segment() == Register::GS;
         if !instruction.is_ip_rel_memory_operand() && !uses_gs {
             self.asm.bytes(client.raw());

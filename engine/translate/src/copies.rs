@@ -511,7 +511,7 @@ fn is_blend_by_sign(instruction: &Instruction) -> bool {
 
 /// Gives an instruction the memory operand.
 fn set_memory(instruction: &mut Instruction, memory: Memory) {
-    let size = if memory.base == Register::None { 4 } else { 1 };
+    let size = if memory.base == Register::None { 8 } else { 1 };
     instruction.set_memory_base(memory.base);
     instruction.set_memory_index(memory.index);
     instruction.set_memory_index_scale(memory.scale);

@@ -37,7 +37,7 @@ impl Memory {
     }
     pub fn operand(self) -> MemoryOperand {
         let size = if self.base == Register::None {
-            4
+            8
         } else if self.displacement != 0 {
             1
         } else {

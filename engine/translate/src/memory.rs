@@ -58,7 +58,7 @@ pub fn compute_address(asm: &mut Assembler, instruction: &Instruction, register:
             index,
             instruction.memory_index_scale(),
             displacement as i64,
-            if base == Register::None { 4 } else { 1 },
+            if base == Register::None { 8 } else { 1 },
             false,
             Register::None,
         );

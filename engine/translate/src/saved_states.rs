@@ -4,9 +4,13 @@
 //! ymm registers at 576, in the standard and in the compacted format alike, since AVX is the first extended component.
 
 use crate::checks::OnActive;
+use crate::constants;
+use crate::context::offset;
 use crate::decode::Client;
 use crate::emit::{xmm, ymm, Memory, Operand};
+use crate::memory;
 use crate::passive::active_state;
+use crate::rules::{self, Rule};
 use crate::translate::Translator;
 use iced_x86::{Code, Instruction, Mnemonic, Register};
 
@@ -27,7 +31,30 @@ fn pieces(instruction: &Instruction) -> impl Iterator<Item = i64> {
     [Some(XMM), upper].into_iter().flatten().flat_map(|start| (0..16).map(move |number| start + 16 * number))
 }
 
+/// Does eax tell which components are saved or restored?
+pub(crate) fn has_component_mask(instruction: &Instruction) -> bool {
+    has_upper(instruction) && matches!(rules::rule(instruction), Rule::SaveState | Rule::RestoreState)
+}
+
 impl Translator<'_> {
+    /// Runs xsave or xrstor without the components that the client does not know of, as zmm16-31 hold shadows and the
+    /// client's buffer has no room for them (glibc's lazy binding asks for them unconditionally). `pext` and `pdep`
+    /// cut the mask, since they leave the flags alone.
+    pub(crate) fn copy_with_component_mask(&mut self, instruction: &Instruction) {
+        let (rax, rcx) = (self.asm.context(offset::SCRATCH), self.asm.context(offset::SCRATCH + 8));
+        self.asm.store(rax, Register::RAX);
+        self.asm.store(rcx, Register::RCX);
+        memory::compute_address(&mut self.asm, instruction, Register::RCX);
+        let known = Operand::Memory(self.asm.context(constants::STATE_COMPONENTS));
+        for code in [Code::VEX_Pext_r32_r32_rm32, Code::VEX_Pdep_r32_r32_rm32] {
+            self.asm.ternary(code, Register::EAX, Register::EAX, known);
+        }
+        let place = Memory::at(Register::RCX, 0).operand();
+        self.asm.built(Instruction::with1(instruction.code(), place));
+        self.asm.load(Register::RAX, rax);
+        self.asm.load(Register::RCX, rcx);
+    }
+
     /// For passive blocks: what is saved has no active shadow.
     pub(crate) fn zero_saved_vectors(&mut self, instruction: &Instruction) {
         let opened = self.open(instruction);

@@ -11,12 +11,14 @@ pub struct State(pub u64);
 const ACTIVE: u64 = 1 << 34;
 const GENERAL_CHECKED_ONCE: u64 = 1 << 33;
 const UPPER: u64 = 1 << 32;
+/// Number of rsp, which is never active.
+const STACK_POINTER: u32 = 4;
 
 impl State {
     /// Every register shadow is zero (also the only state before the first input).
     pub const ZERO: State = State(0);
     /// Nothing is known.
-    pub const UNKNOWN: State = State(ACTIVE | UPPER);
+    pub const UNKNOWN: State = State(ACTIVE | UPPER | 1 << STACK_POINTER);
 
     /// An active state from bit sets of registers whose shadow is zero; `upper`: bits 128 and up of a vector shadow
     /// may be non-zero.

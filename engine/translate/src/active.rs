@@ -21,7 +21,7 @@ impl Translator<'_> {
     pub(crate) fn active(&mut self, client: &Client) {
         let instruction = &client.instruction;
         if self.vectors.in_registers() {
-            self.vectors.own = crate::vectors::used_by(&mut self.info, instruction);
+            self.vectors.own = crate::vectors::used_by(instruction);
         }
         let kept = self.upper_to_keep(instruction);
         if let Some(number) = kept {
@@ -57,6 +57,7 @@ impl Translator<'_> {
             Rule::LaneMove => self.lane_move(client),
             Rule::ZeroUpper => self.zero_upper(client),
             Rule::ZeroAll => {
+                self.write_back_all();
                 self.copy(client);
                 (0..16).for_each(|number| self.set_zero(number));
                 self.vectors.upper = false;
@@ -239,11 +240,11 @@ impl Translator<'_> {
     }
 
     fn zero_upper(&mut self, client: &Client) {
+        self.write_back_all();
         self.copy(client);
         if !self.vectors.upper {
             return;
         }
-        self.write_back_all();
         for number in 0..16 {
             if self.vectors.in_registers() {
                 if !self.vectors.is_zero(number) {

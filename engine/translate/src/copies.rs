@@ -205,7 +205,7 @@ impl Translator<'_> {
     /// With homes in registers there is no plan for a whole block: this instruction's registers are not borrowed.
     pub(crate) fn exclude_from_pool(&mut self, instruction: &Instruction) {
         if self.vectors.in_registers() {
-            let used = crate::vectors::used_by(&mut self.info, instruction);
+            let used = crate::vectors::used_by(instruction);
             let without_vex = instruction.encoding() == EncodingKind::Legacy;
             self.vectors.plan(used, without_vex);
         }

@@ -161,7 +161,7 @@ impl<'a> Translator<'a> {
         let mut without_vex = true;
         for (position, client) in instructions.iter().enumerate() {
             let instruction = &client.instruction;
-            let with_this = used | vectors::used_by(&mut self.info, instruction);
+            let with_this = used | vectors::used_by(instruction);
             if with_this.count_ones() > vectors::MOST_USED {
                 self.vectors.plan(used, without_vex);
                 return position;

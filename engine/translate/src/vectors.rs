@@ -12,7 +12,7 @@ use crate::context::offset;
 use crate::emit::{xmm, ymm, Assembler, Memory};
 use crate::interface::{HostVectors, Settings, VectorShadows};
 use crate::state::State;
-use iced_x86::{Code, Instruction, InstructionInfoFactory, Register};
+use iced_x86::{Code, Instruction, OpKind, Register};
 
 /// Cached shadows that must go home, and client registers that must come back, on the way out of a block.
 #[derive(Clone, PartialEq, Eq)]
@@ -358,14 +358,25 @@ impl Vectors {
     }
 }
 
-/// Set of vector registers 0-15 that the instructions use, explicitly or not.
-pub(crate) fn used_by(info: &mut InstructionInfoFactory, instruction: &Instruction) -> u16 {
+/// Set of vector registers 0-15 that the instruction names, or uses as an implicit mask. Instructions that concern all
+/// registers do not count: nothing is borrowed while they run.
+pub(crate) fn used_by(instruction: &Instruction) -> u16 {
     let mut used = 0;
-    for register in info.info(instruction).used_registers() {
-        let register = register.register();
-        if register.is_vector_register() && register.number() < 16 {
-            used |= 1 << register.number();
+    for operand in 0..instruction.op_count() {
+        let register = instruction.op_register(operand);
+        if instruction.op_kind(operand) == OpKind::Register && register.is_vector_register() {
+            used |= 1u32 << register.number();
         }
     }
-    used
+    let index = instruction.memory_index();
+    if index.is_vector_register() {
+        used |= 1 << index.number();
+    }
+    if matches!(
+        instruction.code(),
+        Code::Blendvpd_xmm_xmmm128 | Code::Blendvps_xmm_xmmm128 | Code::Pblendvb_xmm_xmmm128
+    ) {
+        used |= 1;
+    }
+    used as u16
 }

@@ -6,7 +6,7 @@
 
 mod table;
 
-use iced_x86::{Instruction, Mnemonic, OpKind};
+use iced_x86::{EncodingKind, Instruction, Mnemonic, OpKind};
 
 /// Lane type of a real-arithmetic instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -127,7 +127,8 @@ const fn index() -> [u16; 2048] {
 /// The rule of an instruction.
 pub(crate) fn rule(instruction: &Instruction) -> Rule {
     let row = INDEX[instruction.mnemonic() as usize];
-    if row == 0 {
+    // AVX-512 forms share mnemonics with AVX, but have masks and more registers.
+    if row == 0 || instruction.encoding() == EncodingKind::EVEX {
         return Rule::None;
     }
     let rule = table::RULES[usize::from(row) - 1].1;

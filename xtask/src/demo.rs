@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 const SIZE: &str = "128";
-const STEPS: &str = "4000";
+const STEPS: &str = "12000";
 const AMPLITUDE: f64 = 0.5;
 /// Step of the central difference quotient, whose error is of the order of its square and of roundoff over it.
 const STEP: f64 = 1e-5;

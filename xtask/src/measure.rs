@@ -7,7 +7,8 @@ use crate::command;
 use anyhow::{bail, Context, Result};
 use std::io::Read;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 /// Times of one process, or medians of several, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -23,7 +24,10 @@ pub struct Run {
     pub stdout: String,
 }
 
-/// Run a command to its end.
+/// No single run that is measured takes this long; one that does hangs.
+const TIME_LIMIT: Duration = Duration::from_secs(600);
+
+/// Run a command to its end, or kill it when its time is over.
 pub fn run(command: &mut Command) -> Result<Run> {
     let description = command::words(command);
     let start = Instant::now();
@@ -40,10 +44,26 @@ pub fn run(command: &mut Command) -> Result<Run> {
         let _ = stderr.read_to_end(&mut text);
         text
     });
+    let process = libc::pid_t::try_from(child.id())?;
+    let (ended, end) = mpsc::channel::<()>();
+    let guard = std::thread::spawn(move || {
+        let late = end.recv_timeout(TIME_LIMIT) == Err(RecvTimeoutError::Timeout);
+        if late {
+            // SAFETY: a call without pointers. The child has not been waited for, so that the number is still its own.
+            unsafe { libc::kill(process, libc::SIGKILL) };
+        }
+        late
+    });
     let mut stdout = Vec::new();
     child.stdout.take().context("stdout is piped")?.read_to_end(&mut stdout)?;
-    let (status, processor) = wait(child.id())?;
+    // Its output ends when it ends, so that the guard can be sent away before the child is waited for.
+    drop(ended);
+    let late = guard.join().unwrap_or(false);
+    let (status, processor) = wait(process)?;
     let wall = start.elapsed().as_secs_f64();
+    if late {
+        bail!("`{description}` was killed after {} seconds", TIME_LIMIT.as_secs());
+    }
     if status != 0 {
         let errors = errors.join().unwrap_or_default();
         let errors = String::from_utf8_lossy(&errors);
@@ -56,8 +76,7 @@ pub fn run(command: &mut Command) -> Result<Run> {
 }
 
 /// Wait for a child, and return its wait status and its processor time in seconds.
-fn wait(process: u32) -> Result<(i32, f64)> {
-    let process = libc::pid_t::try_from(process)?;
+fn wait(process: libc::pid_t) -> Result<(i32, f64)> {
     let mut status = 0;
     // SAFETY: all fields of the structure are numbers, for which zero is a value.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };

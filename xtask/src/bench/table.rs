@@ -5,6 +5,8 @@ use crate::bench::programs::{Limit, Work};
 /// One row in words.
 pub struct Row {
     cells: [String; 7],
+    /// Why the row could not be measured.
+    failure: Option<String>,
     pub within_limit: bool,
 }
 
@@ -36,6 +38,7 @@ impl Row {
                 none.map_or_else(String::new, overhead),
                 memcheck.map_or_else(String::new, overhead),
             ],
+            failure: None,
             within_limit,
         }
     }
@@ -44,8 +47,8 @@ impl Row {
     pub fn failed(work: &Work, error: &anyhow::Error) -> Row {
         let mut cells: [String; 7] = Default::default();
         cells[0] = work.name.clone();
-        cells[2] = format!("{error:#}").replace('|', "/").replace('\n', " ");
-        Row { cells, within_limit: false }
+        cells[2] = "failed".to_string();
+        Row { cells, failure: Some(format!("{error:#}")), within_limit: false }
     }
 }
 
@@ -67,6 +70,11 @@ pub fn markdown(rows: &[Row]) -> String {
     text += &line(&widths.map(|width| "-".repeat(width)));
     for row in rows {
         text += &line(&row.cells);
+    }
+    for row in rows {
+        if let Some(failure) = &row.failure {
+            text += &format!("\n{} failed: {failure}\n", row.cells[0]);
+        }
     }
     text
 }

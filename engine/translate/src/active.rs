@@ -24,13 +24,17 @@ impl Translator<'_> {
             self.vectors.own = crate::vectors::used_by(instruction);
         }
         let kept = self.upper_to_keep(instruction);
-        if let Some(number) = kept {
+        // Legacy shadow code leaves bits 128 and up of the slots alone, too.
+        let by_itself = self.vectors.legacy && !self.vectors.in_registers();
+        if let Some(number) = kept.filter(|_| !by_itself) {
             self.save_upper(number);
         }
         self.apply(client);
         self.track_origin(instruction);
-        if let Some(number) = kept {
-            self.restore_upper(number);
+        match kept {
+            Some(number) if !by_itself => self.restore_upper(number),
+            Some(number) if self.vectors.is_zero(number) => self.clear_lower(number),
+            _ => {}
         }
         self.end_of_instruction();
     }
@@ -213,6 +217,13 @@ impl Translator<'_> {
         let register = instruction.op0_register();
         let writes = instruction.op0_kind() == OpKind::Register && register.is_xmm();
         (writes && !self.vectors.is_zero(register.number())).then(|| register.number())
+    }
+
+    /// The lower half of a shadow becomes zero, the upper half stays.
+    fn clear_lower(&mut self, number: usize) {
+        let place = self.target(number);
+        self.clear(place);
+        self.set_active(number, true);
     }
 
     fn save_upper(&mut self, number: usize) {

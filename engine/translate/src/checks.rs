@@ -65,6 +65,22 @@ impl Translator<'_> {
         }
     }
 
+    /// Tests a place within an opened operand, and closes it.
+    pub(crate) fn check_opened(&mut self, opened: Opened, place: Memory, size: usize, on_active: OnActive) {
+        if !opened.in_rcx {
+            self.check_place(place, size, on_active);
+            return;
+        }
+        for (distance, width) in words(size) {
+            // Without flags the test loads into rcx, which is the address: it is saved a second time.
+            let parked = self.asm.context(offset::SCRATCH + 16);
+            self.asm.store(parked, Register::RCX);
+            self.check_word(place.offset_by(distance), width, true, on_active);
+            self.asm.load(Register::RCX, parked);
+        }
+        self.close(opened);
+    }
+
     /// Tests a shadow at a place that does not depend on rcx being spilled.
     pub(crate) fn check_place(&mut self, place: Memory, size: usize, on_active: OnActive) {
         for (distance, width) in words(size) {

@@ -13,7 +13,7 @@ use iced_x86::{Code, Instruction, OpKind, Register};
 impl Translator<'_> {
     /// Where a load into a general register goes on if the loaded data is active: the same instruction, translated to
     /// move the shadow.
-    fn expecting_load(&self, instruction: &Instruction) -> OnActive {
+    pub(crate) fn expecting_load(&self, instruction: &Instruction) -> OnActive {
         let vectors = &self.vectors;
         let state =
             State::active(self.zero_general | 1 << Register::RSP.number(), vectors.zero, vectors.upper);
@@ -21,7 +21,7 @@ impl Translator<'_> {
     }
 
     /// Is this the instruction that the translation was made for because its operand is active?
-    fn expects_active_operand(&self) -> bool {
+    pub(crate) fn expects_active_operand(&self) -> bool {
         self.position == 0 && self.job.state.expects_active_load()
     }
 

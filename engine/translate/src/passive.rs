@@ -9,7 +9,6 @@ use crate::checks::OnActive;
 use crate::control::has_memory;
 use crate::decode::Client;
 use crate::emit::Memory;
-use crate::memory;
 use crate::rules::{self, Rule};
 use crate::state::State;
 use crate::translate::Translator;

@@ -98,10 +98,20 @@ impl Translator<'_> {
     pub(crate) fn restore_state(&mut self, client: &Client) {
         let instruction = &client.instruction;
         self.write_back_all();
+        let upper = has_upper(instruction) && (self.vectors.upper || self.expects_active_operand());
+        if has_upper(instruction) && !upper {
+            // Upper halves are hardly ever active, and code for which they are is slower.
+            let on_active = self.expecting_load(instruction);
+            for number in 0..16 {
+                let opened = self.open(instruction);
+                let place = opened.memory.offset_by(UPPER + 16 * number);
+                self.check_opened(opened, place, 16, on_active);
+            }
+        }
         let opened = self.open(instruction);
         for number in 0..16 {
             let low = opened.memory.offset_by(XMM + 16 * number as i64);
-            let high = has_upper(instruction).then(|| opened.memory.offset_by(UPPER + 16 * number as i64));
+            let high = upper.then(|| opened.memory.offset_by(UPPER + 16 * number as i64));
             if self.vectors.is_zero(number) {
                 self.vectors.clear_home(&mut self.asm, number);
             }
@@ -121,7 +131,7 @@ impl Translator<'_> {
             }
             self.vectors.zero &= !(1 << number);
         }
-        self.vectors.upper |= has_upper(instruction);
+        self.vectors.upper |= upper;
         self.close(opened);
         self.copy(client);
     }
@@ -147,11 +157,7 @@ impl Translator<'_> {
         let on_active = OnActive::Leave(instruction.ip(), active_state(false));
         for piece in pieces(instruction) {
             let opened = self.open(instruction);
-            if opened.in_rcx {
-                self.close(opened);
-                return;
-            }
-            self.check_place(opened.memory.offset_by(piece), 16, on_active);
+            self.check_opened(opened, opened.memory.offset_by(piece), 16, on_active);
         }
     }
 }

@@ -70,7 +70,7 @@ impl Vectors {
     /// Chooses the registers to borrow for a block whose instructions use the set `used`, and how to handle them.
     pub fn plan(&mut self, used: u16, without_vex: bool) {
         self.pool = !used;
-        self.legacy = self.host == HostVectors::Sse2 || without_vex && !self.upper;
+        self.legacy = self.host == HostVectors::Sse2 || without_vex;
     }
 
     pub fn is_zero(&self, number: usize) -> bool {

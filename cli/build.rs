@@ -72,25 +72,19 @@ fn watch(root: &Path) {
     for file in ["Cargo.toml", "runtime/Cargo.toml", "runtime/src"] {
         println!("cargo:rerun-if-changed={}", root.join(file).display());
     }
-    watch_directory(&root.join("engine"));
-}
-
-/// Watch the files one by one: a directory named as a whole would include what somebody has built inside.
-fn watch_directory(directory: &Path) {
-    println!("cargo:rerun-if-changed={}", directory.display());
-    let Ok(entries) = directory.read_dir() else { return };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        let name = entry.file_name();
-        if name == "target" || name == "tests" {
-            continue;
-        }
-        if path.is_dir() {
-            watch_directory(&path);
-        } else {
-            println!("cargo:rerun-if-changed={}", path.display());
+    // Not the crates as a whole, which would include what somebody has built inside.
+    for package in entries(&root.join("engine")) {
+        for entry in entries(&package) {
+            if !entry.ends_with("target") && !entry.ends_with("tests") {
+                println!("cargo:rerun-if-changed={}", entry.display());
+            }
         }
     }
+}
+
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    let entries = directory.read_dir().into_iter().flatten();
+    entries.flatten().map(|entry| entry.path()).collect()
 }
 
 fn variable(name: &str) -> String {

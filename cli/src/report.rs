@@ -66,7 +66,7 @@ enum Group {
     Instruction,
     Function,
     /// Conversion of a number to text, which has no derivative.
-    Printing,
+    Conversion,
 }
 
 /// The lines of the summary.
@@ -88,16 +88,16 @@ fn summary(text: &str, all_rows: bool) -> Vec<String> {
     if !lines.is_empty() {
         lines.push("Derivatives that depend on these places may be wrong.".to_string());
     }
-    let printing = rows(&described, Group::Printing);
+    let conversions = rows(&described, Group::Conversion);
     if all_rows {
         lines.extend(list(
-            "The C library took active values apart, as it does to print them:",
-            &printing,
+            "Active values were converted to text, which has no derivative:",
+            &conversions,
             true,
         ));
-    } else if !printing.is_empty() {
+    } else if !conversions.is_empty() {
         lines.push(
-            "The C library took active values apart, as it does to print them (-v says where).".to_string(),
+            "Active values were converted to text, which has no derivative (-v says where).".to_string(),
         );
     }
     lines
@@ -131,8 +131,8 @@ struct Described {
 fn describe(site: &Site, symbols: &mut Symbols) -> Described {
     let place = symbols.place(site.pc);
     let (group, words) = match site.kind {
-        Kind::Instruction if prints_numbers(&place) => {
-            (Group::Printing, instruction(&site.name, &place, site.pc))
+        Kind::Instruction if converts_to_text(&place) => {
+            (Group::Conversion, instruction(&site.name, &place, site.pc))
         }
         Kind::Instruction => (Group::Instruction, instruction(&site.name, &place, site.pc)),
         Kind::Function => (Group::Function, function(&site.name, &place)),
@@ -140,19 +140,28 @@ fn describe(site: &Site, symbols: &mut Symbols) -> Described {
     Described { group, count: site.count, words }
 }
 
-/// True for the parts of glibc that take a number apart to convert it to text. In a stripped library they have no
-/// symbols, while the functions of libc.so that compute (frexp, ldexp, modf and the like) are exported.
-fn prints_numbers(place: &Place) -> bool {
-    const CONVERSIONS: [&str; 6] = [
-        "__mpn_extract_double",
-        "__mpn_extract_long_double",
-        "__printf_fp",
-        "__printf_fp_l",
-        "__printf_fp_spec",
-        "__printf_fphex",
-    ];
+/// Functions that convert a number to text, which they take apart as an integer: of glibc, CPython and Rust.
+const CONVERSIONS: &[&str] = &[
+    "__mpn_extract_double",
+    "__mpn_extract_long_double",
+    "__printf_fp",
+    "__printf_fp_l",
+    "__printf_fphex",
+    "_Py_dg_dtoa",
+    "core::fmt::float::",
+    "core::num::flt2dec::",
+    "<f32 as core::num::dec2flt::float::RawFloat>::integer_decode",
+    "<f64 as core::num::dec2flt::float::RawFloat>::integer_decode",
+];
+
+/// True in a function that converts a number to text. In a stripped C library it has no symbol, while the functions of
+/// that library that compute (frexp, ldexp, modf and the like) are exported.
+fn converts_to_text(place: &Place) -> bool {
     match (&place.function, &place.module) {
-        (Some(function), _) => CONVERSIONS.contains(&function.as_str()),
+        (Some(function), _) => CONVERSIONS.iter().any(|conversion| match conversion.strip_suffix("::") {
+            Some(_) => function.starts_with(conversion),
+            None => function == conversion,
+        }),
         (None, Some(module)) => module.starts_with("libc.so") || module.starts_with("libc-"),
         (None, None) => false,
     }
@@ -284,7 +293,7 @@ mod tests {
     fn conversion_to_text_is_no_alarm() {
         // The file does not exist, so that the place has a module and no function, as in a stripped library.
         let text = "module 1000 2000 0 /nowhere/libc.so.6\nsite 3 i 1800 SHR r/m64, imm8\n";
-        let short = ["The C library took active values apart, as it does to print them (-v says where)."];
+        let short = ["Active values were converted to text, which has no derivative (-v says where)."];
         assert_eq!(summary(text, false), short);
         let long = summary(text, true);
         assert_eq!(long[1], "  3 times  SHR r/m64, imm8  in a function without a name (libc.so.6)");

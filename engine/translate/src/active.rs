@@ -8,7 +8,7 @@ use crate::checks::OnActive;
 use crate::context::offset;
 use crate::decode::Client;
 use crate::emit::{ymm, Operand};
-use crate::encodings::{Shape, Width};
+use crate::encodings::{Form, Shape, Width};
 use crate::interface::SiteKind;
 use crate::logic::Origin;
 use crate::rules::{self, Element, Rule};
@@ -171,9 +171,14 @@ impl Translator<'_> {
             return;
         }
         let shadow = self.shadow(number);
-        let width = if self.vectors.upper { Width::L256 } else { Width::L128 };
+        let legacy = self.form() == Form::Legacy;
+        let width = if self.vectors.upper && !legacy { Width::L256 } else { Width::L128 };
         let shape = Shape { element: Element::F64, width };
         self.check_lanes(shape, shadow, on_active);
+        if self.vectors.upper && legacy {
+            let slot = self.vectors.home_slot(&self.asm, number);
+            self.check_place(slot.offset_by(16), 16, on_active);
+        }
     }
 
     /// Cached shadows go home, borrowed registers come back.

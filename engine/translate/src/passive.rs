@@ -124,9 +124,7 @@ impl Translator<'_> {
     /// Should the superblock end in front of this instruction, for the active level to take over?
     pub(crate) fn needs_active_level(instruction: &Instruction) -> bool {
         let gathers = has_memory(instruction) && instruction.memory_index().is_vector_register();
-        let indirect =
-            rules::rule(instruction) == Rule::RestoreState && memory::direct(instruction).is_none();
-        gathers || indirect || rules::rule(instruction) == Rule::MaskedMove
+        gathers || rules::rule(instruction) == Rule::MaskedMove
     }
 
     /// `lods` reads memory without an explicit operand.

@@ -47,7 +47,8 @@ impl PackedBoundaries {
         let mut position = start as usize;
         let count = self.number(&mut position);
         let mut boundary = Boundary { code_offset: 0, pc, state };
-        let mut found = None;
+        // The start is a boundary even if nothing is translated there: a jump to itself leaves no instruction.
+        let mut found = Some(Found { boundary, exact: offset == 0 });
         for _ in 0..count {
             let step = self.number(&mut position);
             boundary.code_offset += (step >> 1) as u32;

@@ -183,6 +183,9 @@ impl Cache {
 
     fn make(&mut self, pc: u64, state: State) -> u64 {
         self.made += 1;
+        if state.is_active() {
+            self.allocate_tables();
+        }
         let general = state.class().state();
         let specific = state.is_active() && state != general && !state.expects_active_load();
         if specific && self.too_many_versions(pc) {
@@ -410,9 +413,6 @@ impl Cache {
         self.pages.clear();
         self.boundaries.clear();
         self.counters.collect();
-        if settings::differentiating() {
-            self.allocate_tables();
-        }
         self.fill_table(Class::Zero);
         for class in [Class::Active, Class::ActiveUpper, Class::Unknown] {
             if self.owns_table(class) {
@@ -421,8 +421,8 @@ impl Cache {
         }
     }
 
-    /// Makes the tables of the active classes, which need half a megabyte each.
-    pub fn allocate_tables(&mut self) {
+    /// Makes the tables of the active classes, half a megabyte each: many threads never meet an active value.
+    fn allocate_tables(&mut self) {
         for class in [Class::Active, Class::ActiveUpper, Class::Unknown] {
             if self.owns_table(class) {
                 continue;

@@ -13,7 +13,6 @@ use crate::extended;
 use crate::invalidate;
 use crate::library_functions::{self, RETURN_TRAP};
 use crate::requests;
-use crate::settings;
 use crate::shadow;
 use crate::signals::handler::TRAP_FLAG;
 use crate::signals::{delivery, Fault, Queued, SignalInformation};
@@ -193,9 +192,6 @@ pub unsafe fn run(thread: *mut Thread, next: Continuation) -> ! {
     let (stack, enter) = unsafe {
         let thread = &mut *thread;
         extended::set_gs_base(SHADOW_OFFSET);
-        if settings::differentiating() {
-            thread.cache.allocate_tables();
-        }
         let mask = thread.signals.mask;
         thread.signals.set_mask(mask);
         proceed(thread, next, Shortcut::None);

@@ -271,11 +271,6 @@ impl ElfFile {
             Err(ElfError::MapFailed(outcome))
         }
     }
-
-    /// End of the image in memory if it is mapped with `bias`.
-    pub fn end(&self, bias: u64) -> u64 {
-        self.extent().1.wrapping_add(bias)
-    }
 }
 
 impl Drop for ElfFile {

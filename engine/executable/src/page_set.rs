@@ -16,10 +16,6 @@ impl PageSet {
         PageSet { groups: BTreeMap::new() }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.groups.is_empty()
-    }
-
     pub fn contains(&self, address: u64) -> bool {
         let page = address / PAGE;
         self.groups.get(&(page / GROUP)).is_some_and(|bits| bits >> (page % GROUP) & 1 != 0)

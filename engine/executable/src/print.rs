@@ -35,16 +35,6 @@ pub fn print(text: core::fmt::Arguments) {
     sys::write_all(log_descriptor(), lines.as_bytes());
 }
 
-/// Says something that `-q` silences.
-#[macro_export]
-macro_rules! say {
-    ($($argument:tt)*) => {
-        if $crate::print::speaks() {
-            $crate::print::print(format_args!($($argument)*))
-        }
-    };
-}
-
 /// Says something that only `-v` shows.
 #[macro_export]
 macro_rules! detail {
@@ -62,10 +52,6 @@ macro_rules! fatal {
         $crate::print::print(format_args!($($argument)*));
         $crate::sys::exit_group($crate::print::EXIT_TOOL_ERROR)
     }};
-}
-
-pub fn speaks() -> bool {
-    config::get().is_none_or(|config| config.verbosity != Verbosity::Quiet)
 }
 
 pub fn speaks_in_detail() -> bool {

@@ -47,10 +47,6 @@ impl UserContext {
     pub fn stack_pointer(&self) -> u64 {
         self.registers[15]
     }
-
-    pub fn accumulator(&mut self) -> &mut u64 {
-        &mut self.registers[13]
-    }
 }
 
 #[repr(C)]

@@ -8,6 +8,7 @@ use crate::sys;
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::ptr;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Addresses of the heap.
 pub const HEAP_START: u64 = 0x5100_0000_0000;
@@ -21,6 +22,15 @@ const SMALLEST: usize = 16;
 const LARGE: usize = 1 << 20;
 const CLASS_COUNT: usize = 64;
 
+/// Set before the second thread starts. Until then there is nobody to lock out: handlers of the engine allocate only when
+/// they have interrupted translated code.
+static SHARED: AtomicBool = AtomicBool::new(false);
+
+/// From now on several threads allocate.
+pub fn share() {
+    SHARED.store(true, Ordering::Relaxed);
+}
+
 struct Heap {
     free: [*mut u8; CLASS_COUNT],
     next: u64,
@@ -33,8 +43,22 @@ struct Allocator {
     heap: UnsafeCell<Heap>,
 }
 
-// SAFETY: the heap is only touched with the lock held.
+// SAFETY: the heap is only touched with the lock held, or by the only thread.
 unsafe impl Sync for Allocator {}
+
+impl Allocator {
+    fn with_heap<T>(&self, work: impl FnOnce(&mut Heap) -> T) -> T {
+        if !SHARED.load(Ordering::Relaxed) {
+            // SAFETY: there is one thread.
+            return work(unsafe { &mut *self.heap.get() });
+        }
+        self.lock.acquire();
+        // SAFETY: the lock is held.
+        let result = work(unsafe { &mut *self.heap.get() });
+        self.lock.release();
+        result
+    }
+}
 
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator {
@@ -76,6 +100,13 @@ impl Heap {
         start as *mut u8
     }
 
+    fn put(&mut self, block: *mut u8, size: usize) {
+        let class = size.trailing_zeros() as usize;
+        // SAFETY: the block is free and large enough for a pointer.
+        unsafe { *(block as *mut *mut u8) = self.free[class] };
+        self.free[class] = block;
+    }
+
     fn take_large(&mut self, size: usize) -> *mut u8 {
         let start = self.next_large;
         let length = size as u64;
@@ -92,12 +123,7 @@ impl Heap {
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let size = class_size(layout);
-        self.lock.acquire();
-        // SAFETY: the lock is held.
-        let heap = unsafe { &mut *self.heap.get() };
-        let block = if size >= LARGE { heap.take_large(size) } else { heap.take(size) };
-        self.lock.release();
-        block
+        self.with_heap(|heap| if size >= LARGE { heap.take_large(size) } else { heap.take(size) })
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
@@ -107,15 +133,7 @@ unsafe impl GlobalAlloc for Allocator {
             unsafe { sys::unmap(block as u64, size as u64) };
             return;
         }
-        let class = size.trailing_zeros() as usize;
-        self.lock.acquire();
-        // SAFETY: the lock is held, and the block is ours to write into.
-        unsafe {
-            let heap = &mut *self.heap.get();
-            *(block as *mut *mut u8) = heap.free[class];
-            heap.free[class] = block;
-        }
-        self.lock.release();
+        self.with_heap(|heap| heap.put(block, size));
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {

@@ -31,22 +31,25 @@ static void advance(int size, double time_step, const double* restrict u, const 
                     double* restrict new_u, double* restrict new_v)
 {
   const double viscosity = 5e-4;
-  const double per_width = size - 1;
-  const double per_area = per_width * per_width;
+  const double width = 1.0 / (size - 1);
   for (int row = 1; row < size - 1; row++) {
     for (int column = 1; column < size - 1; column++) {
       const int here = row * size + column;
       const double u_here = u[here];
       const double v_here = v[here];
-      const double local = viscosity / (1.0 + u_here * u_here + v_here * v_here) * per_area;
+      const double speed = sqrt(u_here * u_here + v_here * v_here);
+      const double local = viscosity * (1.0 + speed);
 
-      const double u_transport = u_here * (u_here - u[here - 1]) + v_here * (u_here - u[here - size]);
-      const double v_transport = u_here * (v_here - v[here - 1]) + v_here * (v_here - v[here - size]);
-      const double u_spread = u[here - 1] + u[here + 1] + u[here - size] + u[here + size] - 4.0 * u_here;
-      const double v_spread = v[here - 1] + v[here + 1] + v[here - size] + v[here + size] - 4.0 * v_here;
+      /* Velocities are not negative: upwind is west and south. */
+      const double u_west = (u_here - u[here - 1]) / width;
+      const double u_south = (u_here - u[here - size]) / width;
+      const double v_west = (v_here - v[here - 1]) / width;
+      const double v_south = (v_here - v[here - size]) / width;
+      const double u_spread = (u[here - 1] + u[here + 1] + u[here - size] + u[here + size] - 4.0 * u_here) / (width * width);
+      const double v_spread = (v[here - 1] + v[here + 1] + v[here - size] + v[here + size] - 4.0 * v_here) / (width * width);
 
-      new_u[here] = u_here + time_step * (local * u_spread - per_width * u_transport);
-      new_v[here] = v_here + time_step * (local * v_spread - per_width * v_transport);
+      new_u[here] = u_here + time_step * (local * u_spread - u_here * u_west - v_here * u_south);
+      new_v[here] = v_here + time_step * (local * v_spread - u_here * v_west - v_here * v_south);
     }
   }
 }

@@ -414,7 +414,7 @@ impl Cache {
         self.boundaries.clear();
         self.counters.collect();
         self.fill_table(Class::Zero);
-        for class in [Class::Active, Class::ActiveUpper, Class::Unknown] {
+        for class in Class::ALL.into_iter().filter(|class| *class != Class::Zero) {
             if self.owns_table(class) {
                 self.fill_table(class);
             }
@@ -423,7 +423,7 @@ impl Cache {
 
     /// Makes the tables of the active classes, half a megabyte each: many threads never meet an active value.
     fn allocate_tables(&mut self) {
-        for class in [Class::Active, Class::ActiveUpper, Class::Unknown] {
+        for class in Class::ALL.into_iter().filter(|class| *class != Class::Zero) {
             if self.owns_table(class) {
                 continue;
             }

@@ -10,7 +10,7 @@ use crate::client_memory;
 use crate::lock::Mutex;
 use crate::sys;
 use crate::threads::Thread;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -152,13 +152,17 @@ fn read_symbols(functions: &mut Functions, descriptor: i32, start: u64, offset: 
     let strings = section(half(symbols, 40)? as usize)?;
     let table = read_table(descriptor, word(symbols, 24)?, word(symbols, 32)?)?;
     let strings = Arc::new(read_table(descriptor, word(strings, 24)?, word(strings, 32)?)?);
+    let mut trusted = BTreeSet::new();
     for symbol in table.chunks_exact(SYMBOL_SIZE) {
         let name = Name { strings: strings.clone(), offset: half(symbol, 0)? };
         let kind = symbol[4] & 0xf;
         let defined = quarter(symbol, 6)? != 0;
         let address = word(symbol, 8)?.wrapping_add(bias);
-        if !defined || is_trusted(name.bytes()) {
+        if !defined {
             continue;
+        }
+        if is_trusted(name.bytes()) {
+            trusted.insert(address);
         }
         if kind == STT_FUNC {
             insert(&mut functions.entries, address, name);
@@ -166,6 +170,9 @@ fn read_symbols(functions: &mut Functions, descriptor: i32, start: u64, offset: 
             insert(&mut functions.resolvers, address, name);
         }
     }
+    // One trusted name is enough: `sqrtf64` and `f32xsqrtf64` are `sqrt`.
+    functions.entries.retain(|address, _| !trusted.contains(address));
+    functions.resolvers.retain(|address, _| !trusted.contains(address));
     Some(())
 }
 

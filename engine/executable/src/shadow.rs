@@ -117,9 +117,7 @@ pub fn observe(context: &mut Context, state: State) -> State {
     if !state.is_active() {
         return State::ZERO;
     }
-    if read_general(context, state).iter().any(|shadow| *shadow != 0) {
-        return state;
-    }
+    let general = read_general(context, state);
     let vectors = read_vectors(context, state);
     let mut low = 0;
     let mut high = 0;
@@ -127,14 +125,23 @@ pub fn observe(context: &mut Context, state: State) -> State {
         low |= shadow[0] | shadow[1];
         high |= shadow[2..].iter().fold(0, |bits, word| bits | word);
     }
-    // In the two middle states all general registers are passive; their slots in the context may stay stale.
-    if high != 0 {
-        explicit(context, &vectors, Class::ActiveUpper.state())
+    let passive = |shadow: &u64| *shadow == 0;
+    let class = if !general.iter().all(passive) {
+        context.general_shadows = general;
+        match general {
+            _ if high != 0 => Class::UnknownUpper,
+            [_, rcx, _, rest @ ..] if rcx == 0 && rest.iter().all(passive) => Class::Scratch,
+            _ => Class::Unknown,
+        }
+    } else if high != 0 {
+        // All general registers are passive; their slots in the context may stay stale.
+        Class::ActiveUpper
     } else if low != 0 {
-        explicit(context, &vectors, Class::Active.state())
+        Class::Active
     } else {
-        State::ZERO
-    }
+        return State::ZERO;
+    };
+    explicit(context, &vectors, class.state())
 }
 
 /// `state` knows no vector register to be zero, so the stale places must be made zero.

@@ -83,12 +83,14 @@ impl Translator<'_> {
     pub(crate) fn set_zero(&mut self, number: usize) {
         self.vectors.zero |= 1 << number;
         self.vectors.forget(number);
+        self.vectors.masks.forget(number);
     }
 
     /// The shadow of a register was written; `wide`: also bits 128 and up.
     pub(crate) fn set_active(&mut self, number: usize, wide: bool) {
         self.vectors.zero &= !(1 << number);
         self.vectors.upper |= wide;
+        self.vectors.masks.forget(number);
     }
 
     /// A comparison whose result is not active, with the lowest lane alone or all lanes.

@@ -97,6 +97,7 @@ impl Translator<'_> {
             self.asm.binary(code, target, second);
         } else {
             self.asm.masked(code, target, first, second, masking);
+            self.vectors.masks.forget(target.number() & 15);
         }
     }
 
@@ -114,6 +115,14 @@ impl Translator<'_> {
             (Form::Evex, _) => Code::EVEX_Vmovaps_xmm_k1z_xmmm128,
         };
         self.asm.binary(code, shape.register(target), Operand::of(shape, source));
+        if self.form() == Form::Evex {
+            let (to, from) = (target & 15, source & 15);
+            self.vectors.masks.forget(to);
+            let full = shape.width == Width::L256 || !self.vectors.upper;
+            if full && target >= 16 && source >= 16 {
+                self.vectors.masks.copy(to, from);
+            }
+        }
     }
 
     /// target := 0
@@ -125,6 +134,7 @@ impl Translator<'_> {
             Form::Legacy => self.asm.binary(Code::Pxor_xmm_xmmm128, register, second),
             Form::Vex => self.asm.ternary(Code::VEX_Vpxor_xmm_xmm_xmmm128, register, register, second),
             Form::Evex => {
+                self.vectors.masks.forget(target & 15);
                 self.asm.ternary(Code::EVEX_Vpxorq_xmm_k1z_xmm_xmmm128b64, register, register, second);
             }
         }
@@ -149,6 +159,7 @@ impl Translator<'_> {
             self.asm.built(Instruction::with2(code, target, low));
         } else {
             self.asm.built(Instruction::with3(code, target, rest, low));
+            self.vectors.masks.forget(target.number() & 15);
         }
     }
 
@@ -163,6 +174,17 @@ impl Translator<'_> {
         };
         let register = shape.register(shadow);
         self.asm.ternary(code, mask, register, Operand::Register(register));
+    }
+
+    /// A mask register with the lanes of the shadow that are not zero. EVEX only.
+    fn active_mask(&mut self, shape: Shape, shadow: usize) -> Register {
+        let home = shadow & 15;
+        if let Some(mask) = self.vectors.masks.find(shape, home) {
+            return mask;
+        }
+        let mask = self.vectors.masks.assign(shape, home);
+        self.mask_active(shape, mask, shadow);
+        mask
     }
 
     /// A temporary with the partial derivative where the shadow is active, zero elsewhere. For forms without masks.
@@ -220,8 +242,7 @@ impl Translator<'_> {
     /// target := shadow * partial in active lanes, zero in passive ones; scalar: other lanes of the shadow.
     pub(crate) fn product(&mut self, shape: Shape, target: usize, shadow: usize, partial: Operand) {
         if self.form() == Form::Evex {
-            self.mask_active(shape, Register::K1, shadow);
-            let masking = Masking::Zero(Register::K1);
+            let masking = Masking::Zero(self.active_mask(shape, shadow));
             self.compute_masked(Operation::Multiply, shape, target, shadow, partial, masking);
         } else {
             let partial = self.masked_partial(shape, shadow, partial);
@@ -242,8 +263,7 @@ impl Translator<'_> {
         let operation = if negated { Operation::MultiplySubtract } else { Operation::MultiplyAdd };
         match self.form() {
             Form::Evex => {
-                self.mask_active(shape, Register::K2, shadow);
-                let masking = Masking::Merge(Register::K2);
+                let masking = Masking::Merge(self.active_mask(shape, shadow));
                 self.compute_masked(operation, shape, target, shadow, partial, masking);
             }
             Form::Vex => {
@@ -262,11 +282,27 @@ impl Translator<'_> {
         }
     }
 
+    /// The same where another shadow is active in all lanes in which this one is.
+    pub(crate) fn quotient_of_active(
+        &mut self,
+        shape: Shape,
+        target: usize,
+        shadow: usize,
+        divisor: Operand,
+        active: usize,
+    ) {
+        if self.form() != Form::Evex {
+            self.quotient(shape, target, shadow, divisor);
+            return;
+        }
+        let masking = Masking::Zero(self.active_mask(shape, active));
+        self.compute_masked(Operation::Divide, shape, target, shadow, divisor, masking);
+    }
+
     /// target := shadow / divisor in active lanes, zero in passive ones; scalar: other lanes of the shadow.
     pub(crate) fn quotient(&mut self, shape: Shape, target: usize, shadow: usize, divisor: Operand) {
         if self.form() == Form::Evex {
-            self.mask_active(shape, Register::K1, shadow);
-            let masking = Masking::Zero(Register::K1);
+            let masking = Masking::Zero(self.active_mask(shape, shadow));
             self.compute_masked(Operation::Divide, shape, target, shadow, divisor, masking);
             return;
         }

@@ -56,12 +56,19 @@ impl Translator<'_> {
 
     /// Tests `size` bytes of the shadow of the instruction's memory operand.
     pub(crate) fn check_operand(&mut self, instruction: &Instruction, size: usize, on_active: OnActive) {
+        let direct = memory::direct(instruction);
+        if direct.is_some_and(|operand| self.proven.contains(operand, size)) {
+            return;
+        }
         for (distance, width) in words(size) {
             let opened = self.open(instruction);
             self.check_word(opened.memory.offset_by(distance), width, opened.in_rcx, on_active);
             if opened.in_rcx {
                 self.restore_rcx();
             }
+        }
+        if let (Some(operand), OnActive::Leave(..)) = (direct, on_active) {
+            self.proven.add(operand, size);
         }
     }
 
@@ -164,9 +171,17 @@ impl Translator<'_> {
 
     /// Writes zero to the shadow of the instruction's memory operand.
     pub(crate) fn zero_operand(&mut self, instruction: &Instruction, size: usize) {
+        self.stored_zero = true;
+        let direct = memory::direct(instruction);
+        if direct.is_some_and(|operand| self.proven.contains(operand, size)) {
+            return;
+        }
         let opened = self.open(instruction);
         self.zero_place(opened.memory, size);
         self.close(opened);
+        if let Some(operand) = direct {
+            self.proven.add(operand, size);
+        }
     }
 
     /// Writes `size` zero bytes.

@@ -40,6 +40,12 @@ impl Translator<'_> {
         if !stores {
             let target = instruction.op0_register();
             self.set_active(target.number(), target.is_ymm());
+            if evex_copies::copies_register(instruction) {
+                let source = instruction.op1_register().number();
+                if target.is_ymm() || !self.vectors.upper {
+                    self.vectors.masks.copy(target.number(), source);
+                }
+            }
         }
     }
 

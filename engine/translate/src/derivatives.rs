@@ -204,7 +204,12 @@ impl Translator<'_> {
         if let Some(second_shadow) = second_shadow {
             self.accumulate(shape, result, second_shadow, Operand::of(shape, target), true);
         }
-        self.quotient(shape, place, result, divisor);
+        match (first_shadow, second_shadow) {
+            (None, Some(second_shadow)) if result != second_shadow => {
+                self.quotient_of_active(shape, place, result, divisor, second_shadow);
+            }
+            _ => self.quotient(shape, place, result, divisor),
+        }
     }
 
     /// Saves the value of a client register that the instruction is about to overwrite.
@@ -318,6 +323,7 @@ impl Translator<'_> {
     /// Lanes of K1 := those of `source`.
     fn take_masked(&mut self, shape: Shape, target: usize, source: usize) {
         let masking = Masking::Merge(Register::K1);
+        self.vectors.masks.forget(target & 15);
         let (target, source) = (shape.register(target), shape.register(source));
         let code = match (shape.width, shape.element) {
             (Width::Scalar, Element::F64) => Code::EVEX_Vmovsd_xmm_k1z_xmm_xmm,

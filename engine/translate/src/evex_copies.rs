@@ -181,6 +181,13 @@ fn is_full_move(mnemonic: Mnemonic) -> bool {
     )
 }
 
+/// Does the instruction copy a full register to another?
+pub(crate) fn copies_register(instruction: &Instruction) -> bool {
+    is_full_move(instruction.mnemonic())
+        && instruction.op0_kind() == OpKind::Register
+        && instruction.op1_kind() == OpKind::Register
+}
+
 /// Moves of one or two lanes, whose operands differ between load, store and register form.
 fn partial_move(instruction: &Instruction, legacy: bool) -> Option<Copy> {
     let stores = instruction.op0_kind() == OpKind::Memory;

@@ -251,6 +251,7 @@ struct JudgedSide {
 impl Translator<'_> {
     fn judge_with_masks(&mut self, logic: Logic, shape: Shape, sides: JudgedSide, on_active: OnActive) {
         let JudgedSide { shadow, value, mask, doubled } = sides;
+        self.vectors.masks.drop_scratch();
         self.lane_masks(shape, shadow, doubled);
         let (keep, drop) = match logic {
             Logic::And => (Register::K2, Some(Register::K3)),
@@ -404,6 +405,7 @@ impl Translator<'_> {
     fn count_unless_dropped(&mut self, shape: Shape, sides: JudgedSide, on_active: OnActive) {
         let JudgedSide { shadow, mask, doubled, .. } = sides;
         if self.form() == Form::Evex {
+            self.vectors.masks.drop_scratch();
             self.mask_active(Shape { element: Element::F32, ..shape }, Register::K1, shadow);
             self.mask_active(Shape { element: Element::F32, ..shape }, Register::K2, mask);
             self.asm.built(Instruction::with3(

@@ -58,17 +58,25 @@ impl State {
     }
     /// The class whose table an indirect branch from this state uses.
     pub fn class(self) -> Class {
+        let maybe_active = !(self.zero_general() | 1 << STACK_POINTER);
         if !self.is_active() {
             Class::Zero
-        } else if self.zero_general() | 1 << 4 != !0 {
-            Class::Unknown
-        } else if self.upper() {
+        } else if maybe_active == 0 && self.upper() {
             Class::ActiveUpper
-        } else {
+        } else if maybe_active == 0 {
             Class::Active
+        } else if self.upper() {
+            Class::UnknownUpper
+        } else if maybe_active & !SCRATCH == 0 {
+            Class::Scratch
+        } else {
+            Class::Unknown
         }
     }
 }
+
+/// rax and rdx: unoptimised code moves floats through them around calls.
+const SCRATCH: u16 = 1 << 0 | 1 << 2;
 
 /// States at the targets of indirect branches, each with a table of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,23 +84,30 @@ impl State {
 pub enum Class {
     /// All shadows are zero.
     Zero = 0,
-    /// General registers are passive, upper halves of vector shadows are zero.
+    /// General registers are passive, bits 128 and up of vector shadows are zero.
     Active = 1,
     /// General registers are passive.
     ActiveUpper = 2,
+    /// General registers but rax and rdx are passive, bits 128 and up of vector shadows are zero.
+    Scratch = 3,
+    /// Bits 128 and up of vector shadows are zero.
+    Unknown = 4,
     /// Nothing is known.
-    Unknown = 3,
+    UnknownUpper = 5,
 }
 
 impl Class {
-    pub const ALL: [Class; 4] = [Class::Zero, Class::Active, Class::ActiveUpper, Class::Unknown];
+    pub const ALL: [Class; crate::context::CLASSES] =
+        [Class::Zero, Class::Active, Class::ActiveUpper, Class::Scratch, Class::Unknown, Class::UnknownUpper];
 
     pub fn state(self) -> State {
         match self {
             Class::Zero => State::ZERO,
             Class::Active => State::active(!0, 0, false),
             Class::ActiveUpper => State::active(!0, 0, true),
-            Class::Unknown => State::UNKNOWN,
+            Class::Scratch => State::active(!SCRATCH, 0, false),
+            Class::Unknown => State::active(1 << STACK_POINTER, 0, false),
+            Class::UnknownUpper => State::UNKNOWN,
         }
     }
 }

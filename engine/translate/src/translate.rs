@@ -5,6 +5,7 @@
 //! is stored. *Active*: every instruction moves or computes shadows. A failed check in a passive block continues in an
 //! active translation of the same instruction.
 
+use crate::control::has_memory;
 use crate::decode::{self, Block, Client, End};
 use crate::emit::{Assembler, Jump};
 use crate::flags;
@@ -12,6 +13,10 @@ use crate::interface::{
     Boundary, ClientCode, Exit, ExitKind, Job, Site, SiteKind, Translation, VectorShadows,
 };
 use crate::logic::Origin;
+use crate::memory;
+use crate::passive::is_write;
+use crate::proven::Proven;
+use crate::rules::{self, Rule};
 use crate::state::State;
 use crate::vectors::{self, Pending, Vectors};
 use alloc::vec::Vec;
@@ -45,6 +50,10 @@ pub(crate) struct Translator<'a> {
     pub vectors: Vectors,
     /// What is known about the values of vector registers.
     pub origins: [Origin; 16],
+    /// Shadow memory that this block has shown to be zero.
+    pub proven: Proven,
+    /// Did the current instruction write zero to the shadow of what it stores?
+    pub stored_zero: bool,
     /// May the instruction change flags in front of it?
     pub flags_dead: bool,
     /// Number of the current instruction.
@@ -97,6 +106,8 @@ impl<'a> Translator<'a> {
             zero_general: job.state.zero_general(),
             vectors: Vectors::new(job.settings, job.state),
             origins: [Origin::Unknown; 16],
+            proven: Proven::default(),
+            stored_zero: false,
             flags_dead: false,
             position: 0,
             out_of_line: Vec::new(),
@@ -194,6 +205,28 @@ impl<'a> Translator<'a> {
             Level::Passive => self.passive(client),
             Level::Active => self.active(client),
         }
+        self.update_proven(&client.instruction);
+    }
+
+    /// Takes note of what the instruction did to places that are proven to be passive.
+    fn update_proven(&mut self, instruction: &Instruction) {
+        let stored_zero = core::mem::take(&mut self.stored_zero);
+        if self.proven.is_empty() {
+            return;
+        }
+        if self.level == Level::Active && !stored_zero && self.writes_memory(instruction) {
+            let operand = memory::direct(instruction).filter(|_| has_memory(instruction));
+            let size = instruction.memory_size().size();
+            self.proven.active_store(operand.map(|operand| (operand, size)));
+        }
+        let written = self.writes_general(instruction);
+        self.proven.registers_changed(written);
+    }
+
+    fn writes_memory(&mut self, instruction: &Instruction) -> bool {
+        let implicitly =
+            matches!(rules::rule(instruction), Rule::Push | Rule::StringMove | Rule::StringStore);
+        implicitly || has_memory(instruction) && is_write(self.memory_access(instruction))
     }
 
     /// The engine overwrites these registers with passive values.

@@ -11,6 +11,7 @@
 use crate::context::offset;
 use crate::emit::{xmm, ymm, Assembler, Memory};
 use crate::interface::{HostVectors, Settings, VectorShadows};
+use crate::masks::Masks;
 use crate::state::State;
 use iced_x86::{Code, Instruction, OpKind, Register};
 
@@ -40,6 +41,8 @@ pub(crate) struct Vectors {
     borrowed: u16,
     /// Low registers (or, in the fast path, homes) that the current instruction still needs.
     in_use: u16,
+    /// Homes in registers only: what mask registers hold.
+    pub masks: Masks,
     /// Homes in registers only: registers of the current instruction, whose homes are no temporaries.
     pub own: u16,
     /// Homes in registers only: shadow registers that serve as temporaries and have to be reloaded.
@@ -62,6 +65,7 @@ impl Vectors {
             cached: [None; 16],
             borrowed: 0,
             in_use: 0,
+            masks: Masks::new(),
             own: 0,
             parked_homes: 0,
         }
@@ -309,8 +313,9 @@ impl Vectors {
         16 + number
     }
 
-    pub fn clear_home(&self, asm: &mut Assembler, number: usize) {
+    pub fn clear_home(&mut self, asm: &mut Assembler, number: usize) {
         if self.in_registers() {
+            self.masks.forget(number);
             let home = home_register(number);
             asm.built(Instruction::with3(Code::EVEX_Vpxorq_xmm_k1z_xmm_xmmm128b64, home, home, home));
         } else {
@@ -336,6 +341,7 @@ impl Vectors {
             }
             _ => 15 - stale.leading_zeros() as usize,
         };
+        self.masks.forget(number);
         self.keep(number);
         16 + number
     }
@@ -344,6 +350,7 @@ impl Vectors {
     pub fn restore_homes(&mut self, asm: &mut Assembler) {
         for number in 0..16 {
             if self.parked_homes >> number & 1 != 0 {
+                self.masks.forget(number);
                 let place = self.parking(asm, number).operand();
                 asm.built(Instruction::with2(Code::EVEX_Vmovups_ymm_k1z_ymmm256, ymm(16 + number), place));
             }

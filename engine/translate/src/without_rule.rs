@@ -143,6 +143,7 @@ impl Translator<'_> {
     /// Counts, or leaves, if a register that holds a shadow is not zero.
     pub(crate) fn check_lanes(&mut self, shape: Shape, shadow: usize, on_active: OnActive) {
         if self.form() == Form::Evex {
+            self.vectors.masks.drop_scratch();
             self.mask_active(shape, Register::K4, shadow);
             self.count_mask(on_active);
             return;

@@ -1,0 +1,74 @@
+//! Mask registers that say which lanes of a shadow are active.
+//!
+//! A shadow enters several products before it changes, so its mask is kept, in k2-k7, under a name for the content of
+//! zmm16+n. Copies share the name; every write gives the register a new one. K1 to K4 also serve as scratch.
+
+use crate::encodings::{Shape, Width};
+use crate::rules::Element;
+use iced_x86::Register;
+
+#[derive(Clone, Copy)]
+struct Entry {
+    content: u32,
+    element: Element,
+    wide: bool,
+}
+
+pub(crate) struct Masks {
+    /// By number of the mask register.
+    entries: [Option<Entry>; 8],
+    /// The one to be replaced next.
+    next: usize,
+    /// Name of the content of each zmm16+n.
+    contents: [u32; 16],
+    names: u32,
+}
+
+/// The first mask register that is kept.
+const FIRST: usize = 2;
+
+impl Masks {
+    pub fn new() -> Masks {
+        Masks { entries: [None; 8], next: FIRST, contents: core::array::from_fn(|n| n as u32), names: 16 }
+    }
+
+    /// The mask register that holds the mask of zmm16+n.
+    pub fn find(&self, shape: Shape, home: usize) -> Option<Register> {
+        let (content, wide) = (self.contents[home], shape.width == Width::L256);
+        let known = |entry: &Option<Entry>| {
+            entry.is_some_and(|entry| {
+                entry.content == content && entry.element == shape.element && (entry.wide || !wide)
+            })
+        };
+        self.entries.iter().position(known).map(|number| Register::K0 + number as u32)
+    }
+
+    /// A mask register that will hold the mask of zmm16+n.
+    pub fn assign(&mut self, shape: Shape, home: usize) -> Register {
+        let useless =
+            |entry: &Option<Entry>| entry.is_none_or(|entry| !self.contents.contains(&entry.content));
+        let number = (FIRST..8).find(|number| useless(&self.entries[*number])).unwrap_or_else(|| {
+            self.next = if self.next == 7 { FIRST } else { self.next + 1 };
+            self.next
+        });
+        let (content, wide) = (self.contents[home], shape.width == Width::L256);
+        self.entries[number] = Some(Entry { content, element: shape.element, wide });
+        Register::K0 + number as u32
+    }
+
+    /// zmm16+n is written.
+    pub fn forget(&mut self, home: usize) {
+        self.contents[home] = self.names;
+        self.names += 1;
+    }
+
+    /// All bits of zmm16+`from` were copied to zmm16+`to`.
+    pub fn copy(&mut self, to: usize, from: usize) {
+        self.contents[to] = self.contents[from];
+    }
+
+    /// K1 to K4 are used for something else.
+    pub fn drop_scratch(&mut self) {
+        self.entries[..5].fill(None);
+    }
+}

@@ -1,7 +1,8 @@
 //! Instruction boundaries of translations, packed: a signal needs them, and there is one for each client instruction.
 //!
-//! A boundary is stored as differences to the one before: code offset and a bit that says whether the state changes, both
-//! in one variable-length number, the signed step of the pc, and the new state if it changes. Most take two bytes.
+//! A boundary is stored as differences to the one before: code offset and two bits (are registers parked, does the state
+//! change) in one variable-length number, the signed step of the pc, and the new state if it changes. Most take two or
+//! three bytes.
 
 use alloc::vec::Vec;
 use derivgrind_translate::interface::Boundary;
@@ -28,11 +29,11 @@ impl PackedBoundaries {
     pub fn add(&mut self, pc: u64, state: State, boundaries: &[Boundary]) -> u32 {
         let start = self.bytes.len() as u32;
         self.put_number(boundaries.len() as u64);
-        let mut before = Boundary { code_offset: 0, pc, state };
+        let mut before = Boundary { code_offset: 0, pc, state, parked: false };
         for boundary in boundaries {
             let changes = boundary.state != before.state;
             let code_step = u64::from(boundary.code_offset - before.code_offset);
-            self.put_number(code_step << 1 | u64::from(changes));
+            self.put_number(code_step << 2 | u64::from(boundary.parked) << 1 | u64::from(changes));
             self.put_number(zigzag(boundary.pc.wrapping_sub(before.pc)));
             if changes {
                 self.put_number(boundary.state.0);
@@ -46,12 +47,13 @@ impl PackedBoundaries {
     pub fn find(&self, start: u32, pc: u64, state: State, offset: u32) -> Option<Found> {
         let mut position = start as usize;
         let count = self.number(&mut position);
-        let mut boundary = Boundary { code_offset: 0, pc, state };
+        let mut boundary = Boundary { code_offset: 0, pc, state, parked: false };
         // The start is a boundary even if nothing is translated there: a jump to itself leaves no instruction.
         let mut found = Some(Found { boundary, exact: offset == 0 });
         for _ in 0..count {
             let step = self.number(&mut position);
-            boundary.code_offset += (step >> 1) as u32;
+            boundary.code_offset += (step >> 2) as u32;
+            boundary.parked = step & 2 != 0;
             boundary.pc = boundary.pc.wrapping_add(unzigzag(self.number(&mut position)));
             if step & 1 != 0 {
                 boundary.state = State(self.number(&mut position));

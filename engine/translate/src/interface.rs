@@ -79,7 +79,7 @@ pub struct Translation {
     pub ranges: Vec<(u64, u64)>,
 }
 
-/// Start of the code of one client instruction.
+/// Start of the code of one client instruction. The general registers are in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Boundary {
     /// Offset in the translation.
@@ -87,6 +87,8 @@ pub struct Boundary {
     /// Address of the client instruction.
     pub pc: u64,
     pub state: State,
+    /// The block has borrowed vector registers or holds shadows in them: only its own code can leave here.
+    pub parked: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -245,7 +245,8 @@ impl<'a> Translator<'a> {
     fn boundary(&mut self, pc: u64) {
         let code_offset = self.asm.code.len() as u32;
         let state = self.state();
-        self.boundaries.push(Boundary { code_offset, pc, state });
+        let parked = self.vectors.pending().is_some();
+        self.boundaries.push(Boundary { code_offset, pc, state, parked });
     }
 
     /// Registers an exit; its code is emitted by the caller or behind the block.

@@ -147,7 +147,7 @@ fn stepped(thread: &Thread, user: &mut UserContext) {
     leave_or_step(thread, user);
 }
 
-/// Leaves translated code if it is at an instruction boundary, else executes one more instruction of it.
+/// Leaves translated code if it is at an instruction boundary with all registers in place, else executes one more instruction of it.
 fn leave_or_step(thread: &Thread, user: &mut UserContext) {
     let found = if thread.cache.contains(user.instruction) {
         thread.cache.find_boundary(user.instruction)
@@ -155,7 +155,7 @@ fn leave_or_step(thread: &Thread, user: &mut UserContext) {
         None
     };
     match found {
-        Some(found) if found.exact => {
+        Some(found) if found.exact && !found.boundary.parked => {
             stop_stepping(thread, user);
             leave(thread, user, Interruption { pc: found.boundary.pc, state: found.boundary.state });
         }

@@ -446,12 +446,18 @@ impl Cache {
 
     /// The client instruction to which a cache address belongs; `None` in common code and between blocks.
     pub fn find_boundary(&self, address: u64) -> Option<Found> {
+        self.find_block(address).map(|(_, found)| found)
+    }
+
+    /// The same, with the address of the translation.
+    pub fn find_block(&self, address: u64) -> Option<(u64, Found)> {
         let extent = self.extents.iter().find(|extent| extent.region.contains(address))?;
         let blocks = &self.blocks[extent.first_block..extent.last_block];
         let after = blocks.partition_point(|block| u64::from(block.address) <= address);
         let block = blocks[..after].last()?;
         let offset = (address - u64::from(block.address)) as u32;
-        self.boundaries.find(block.boundaries, block.pc, block.state, offset)
+        let found = self.boundaries.find(block.boundaries, block.pc, block.state, offset)?;
+        Some((u64::from(block.address), found))
     }
 
     /// What has been translated since the last flush, for `-v`.

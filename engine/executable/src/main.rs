@@ -41,6 +41,7 @@ mod modules;
 mod page_set;
 mod print;
 mod program;
+mod recovery;
 mod report;
 mod requests;
 mod settings;

@@ -41,7 +41,7 @@ pub struct UserContext {
 }
 
 /// Encoding numbers of the general registers in the order of the `sigcontext`.
-const REGISTER_ORDER: [usize; 16] = [8, 9, 10, 11, 12, 13, 14, 15, 7, 6, 5, 3, 2, 0, 1, 4];
+pub const REGISTER_ORDER: [usize; 16] = [8, 9, 10, 11, 12, 13, 14, 15, 7, 6, 5, 3, 2, 0, 1, 4];
 
 impl UserContext {
     pub fn stack_pointer(&self) -> u64 {

@@ -9,13 +9,14 @@ use super::{bit, Fault, Interruption, Queued, SignalInformation, KICK_SIGNAL, SY
 use crate::dispatch::INTERRUPTED;
 use crate::extended;
 use crate::invalidate;
+use crate::recovery;
 use crate::sys::kernel;
 use crate::syscalls::entry;
 use crate::threads::{self, Thread};
 use crate::{client_memory, fatal, write_protection};
 use core::arch::global_asm;
 use core::sync::atomic::Ordering;
-use derivgrind_translate::context::{SHADOW_END, SHADOW_OFFSET, SHADOW_START};
+use derivgrind_translate::context::{Context, SHADOW_END, SHADOW_OFFSET, SHADOW_START};
 
 global_asm!(
     ".globl derivgrind_signal_return",
@@ -50,6 +51,9 @@ pub fn action(client_flags: u64) -> Action {
     }
 }
 
+/// `si_code` of a breakpoint instruction.
+const SI_KERNEL: i32 = 0x80;
+
 /// The kernel calls this.
 extern "C" fn handle(signal: i32, information: *mut SignalInformation, user: *mut UserContext) {
     extended::stop_alignment_checks();
@@ -59,6 +63,10 @@ extern "C" fn handle(signal: i32, information: *mut SignalInformation, user: *mu
         (&mut *information, &mut *user, &*thread)
     };
     let signal = signal as u32;
+    if thread.signals.breakpoint.clear(user) {
+        leave_or_step(thread, user);
+        return;
+    }
     if signal == KICK_SIGNAL {
         kicked(thread, user);
         return;
@@ -111,10 +119,12 @@ fn fault(thread: &Thread, signal: u32, information: &mut SignalInformation, user
             information.address()
         );
     }
-    let Some(found) = thread.cache.find_boundary(user.instruction) else {
+    // A breakpoint instruction of the client has been executed when it traps; all others have not.
+    let executed = u64::from(signal == kernel::SIGTRAP && information.code() == SI_KERNEL);
+    let Some((block, found)) = thread.cache.find_block(user.instruction - executed) else {
         fatal!("internal error of derivgrind: signal {} in common code at {:#x}", signal, user.instruction);
     };
-    let pc = found.boundary.pc;
+    let pc = found.boundary.pc + executed;
     let mut address = information.address();
     if signal == kernel::SIGSEGV || signal == kernel::SIGBUS {
         if (SHADOW_START..SHADOW_END).contains(&address) {
@@ -125,6 +135,8 @@ fn fault(thread: &Thread, signal: u32, information: &mut SignalInformation, user
         information.set_address(pc);
     }
     stop_stepping(thread, user);
+    let code = block + u64::from(found.boundary.code_offset);
+    recovery::restore(user, block, code, thread.context() as *const Context as u64);
     let fault = Fault { error: user.error, trap: user.trap, address };
     thread.signals.enqueue(Queued { signal, information: *information, fault: Some(fault) });
     user.mask = !super::NEVER_BLOCKED;
@@ -164,6 +176,10 @@ fn leave_or_step(thread: &Thread, user: &mut UserContext) {
 }
 
 fn step(thread: &Thread, user: &mut UserContext) {
+    if thread.signals.breakpoint.set_behind_repetition(thread, user) {
+        stop_stepping(thread, user);
+        return;
+    }
     thread.signals.stepping.store(true, Ordering::SeqCst);
     thread.signals.stepped_from.store(user.instruction, Ordering::SeqCst);
     user.flags |= TRAP_FLAG;

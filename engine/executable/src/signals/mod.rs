@@ -14,6 +14,7 @@
 //! * [`KICK_SIGNAL`] belongs to the engine; the client cannot see it.
 
 pub mod actions;
+pub mod breakpoint;
 pub mod delivery;
 pub mod frame;
 pub mod handler;
@@ -23,6 +24,7 @@ pub use actions::ActionTable;
 use crate::call;
 use crate::sys::kernel;
 use alloc::sync::Arc;
+use breakpoint::Breakpoint;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use derivgrind_translate::state::State;
@@ -139,6 +141,7 @@ pub struct SignalState {
     stepping: AtomicBool,
     /// Address of the instruction that was executed last with the trap flag.
     stepped_from: AtomicU64,
+    breakpoint: Breakpoint,
     /// A kick came while the thread was not in its cache.
     kicked: AtomicBool,
 }
@@ -156,6 +159,7 @@ impl SignalState {
             interruption: UnsafeCell::new(Interruption { pc: 0, state: State::ZERO }),
             stepping: AtomicBool::new(false),
             stepped_from: AtomicU64::new(0),
+            breakpoint: Breakpoint::default(),
             kicked: AtomicBool::new(false),
         }
     }

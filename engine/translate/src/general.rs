@@ -100,8 +100,9 @@ impl Translator<'_> {
     fn load_general(&mut self, client: &Client, target: Register) {
         let instruction = &client.instruction;
         let size = target.size();
-        if !self.expects_active_operand() || self.is_passive_memory(instruction) {
-            if !self.is_passive_memory(instruction) {
+        let passive = self.is_passive_memory(instruction) || self.untested[self.position];
+        if !self.expects_active_operand() || passive {
+            if !passive {
                 let on_active = self.expecting_load(instruction);
                 self.check_operand(instruction, size, on_active);
             }

@@ -72,7 +72,10 @@ impl Translator<'_> {
 
     /// Tests the shadow of what the instruction reads from memory.
     fn check_read(&mut self, instruction: &Instruction) {
-        if rules::is_passive_by_nature(instruction) || self.is_passive_memory(instruction) {
+        if rules::is_passive_by_nature(instruction)
+            || self.is_passive_memory(instruction)
+            || self.untested[self.position]
+        {
             return;
         }
         let loads_general = instruction.op0_kind() == OpKind::Register && instruction.op0_register().is_gpr();

@@ -15,6 +15,7 @@ use crate::interface::{
 use crate::logic::Origin;
 use crate::memory;
 use crate::passive::is_write;
+use crate::pointers;
 use crate::proven::Proven;
 use crate::rules::{self, Rule};
 use crate::state::State;
@@ -52,6 +53,8 @@ pub(crate) struct Translator<'a> {
     pub origins: [Origin; 16],
     /// Shadow memory that this block has shown to be zero.
     pub proven: Proven,
+    /// By instruction: loads into general registers that need no test.
+    pub untested: Vec<bool>,
     /// Did the current instruction write zero to the shadow of what it stores?
     pub stored_zero: bool,
     /// May the instruction change flags in front of it?
@@ -107,6 +110,7 @@ impl<'a> Translator<'a> {
             vectors: Vectors::new(job.settings, job.state),
             origins: [Origin::Unknown; 16],
             proven: Proven::default(),
+            untested: Vec::new(),
             stored_zero: false,
             flags_dead: false,
             position: 0,
@@ -132,6 +136,14 @@ impl<'a> Translator<'a> {
     fn block(&mut self, block: &Block) {
         let dead = flags::dead_before(&block.instructions);
         let length = self.length(&block.instructions);
+        if self.level != Level::Plain {
+            self.untested = pointers::untested_loads(&mut self.info, &block.instructions);
+        }
+        let groups = if self.level == Level::Passive && self.vectors.in_registers() {
+            self.load_groups(&block.instructions[..length])
+        } else {
+            Vec::new()
+        };
         if self.level == Level::Active {
             self.flags_dead = dead.first().copied().unwrap_or(false);
             self.check_untrusted_function();
@@ -140,6 +152,9 @@ impl<'a> Translator<'a> {
             self.position = position;
             self.flags_dead = dead[position];
             self.boundary(client.instruction.ip());
+            if let Some(group) = groups.get(position) {
+                self.check_group(&client.instruction, group);
+            }
             self.client_instruction(client);
         }
         if let Some(next) = block.instructions.get(length) {

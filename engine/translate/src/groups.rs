@@ -1,0 +1,117 @@
+//! One test for several vector loads of a passive block.
+//!
+//! The inner loop of a matrix product loads as often as it multiplies. The shadows of loads that certainly follow, at
+//! addresses that are known already, are combined and tested at the first of them; what failed can be run again from
+//! there. Needs homes in registers, which in a passive block are all free.
+
+use crate::checks::OnActive;
+use crate::control::has_memory;
+use crate::decode::Client;
+use crate::emit::{ymm, Memory, Operand};
+use crate::encodings::{self, Form, Shape, Width};
+use crate::memory;
+use crate::passive::active_state;
+use crate::rules::{self, Element};
+use crate::translate::Translator;
+use crate::without_rule::is_read;
+use alloc::vec::Vec;
+use iced_x86::{Code, FlowControl, Instruction, Register};
+
+/// The loads to be tested with the first of them.
+pub(crate) type Group = Vec<(Memory, usize)>;
+
+/// Loads that one test may cover.
+const MOST: usize = 16;
+/// Registers that serve as accumulator and as temporary.
+const ACCUMULATOR: usize = 31;
+const LOADED: usize = 30;
+
+impl Translator<'_> {
+    /// By instruction: the group of loads that starts there; empty for all others.
+    pub(crate) fn load_groups(&mut self, instructions: &[Client]) -> Vec<Group> {
+        let mut groups: Vec<Group> = instructions.iter().map(|_| Vec::new()).collect();
+        let mut start = 0;
+        let mut changed = 0u16;
+        for (k, client) in instructions.iter().enumerate() {
+            let instruction = &client.instruction;
+            if let Some((operand, size)) = self.vector_load(instruction) {
+                let known = [operand.base, operand.index].iter().all(|register| {
+                    *register == Register::None || changed >> register.full_register().number() & 1 == 0
+                });
+                if !known || groups[start].is_empty() || groups[start].len() == MOST {
+                    start = k;
+                    changed = 0;
+                }
+                groups[start].push((operand, size));
+            }
+            changed |= self.writes_general(instruction);
+            if instruction.flow_control() != FlowControl::Next && k + 1 < instructions.len() {
+                // What follows is not certain to be executed.
+                start = k + 1;
+                changed = 0;
+            }
+        }
+        groups
+    }
+
+    fn vector_load(&mut self, instruction: &Instruction) -> Option<(Memory, usize)> {
+        let size = instruction.memory_size().size();
+        let uses_vectors = instruction.op0_register().is_vector_register();
+        if !uses_vectors || !has_memory(instruction) || ![4, 8, 16, 32].contains(&size) {
+            return None;
+        }
+        let checked = !rules::is_passive_by_nature(instruction) && !self.is_passive_memory(instruction);
+        let reads = is_read(self.memory_access(instruction));
+        let operand = memory::direct(instruction)?;
+        (checked && reads).then_some((operand, size))
+    }
+
+    /// Tests a group at its first load.
+    pub(crate) fn check_group(&mut self, instruction: &Instruction, group: &Group) {
+        let bytes: usize = group.iter().map(|(_, size)| size).sum();
+        if bytes < 32 {
+            return;
+        }
+        for (k, (operand, size)) in group.iter().enumerate() {
+            self.accumulate_shadow(operand.shadow(), *size, k == 0);
+        }
+        let shape = Shape { element: Element::F64, width: Width::L256 };
+        self.mask_active(shape, Register::K4, ACCUMULATOR);
+        self.count_mask(OnActive::Leave(instruction.ip(), active_state(false)));
+        for (operand, size) in group {
+            self.proven.add(*operand, *size);
+        }
+    }
+
+    fn accumulate_shadow(&mut self, place: Memory, size: usize, first: bool) {
+        let element = if size == 4 { Element::F32 } else { Element::F64 };
+        let width = match size {
+            32 => Width::L256,
+            16 => Width::L128,
+            _ => Width::Scalar,
+        };
+        let shape = Shape { element, width };
+        if first {
+            encodings::load(&mut self.asm, shape, Form::Evex, ACCUMULATOR, place);
+            return;
+        }
+        let accumulator = ymm(ACCUMULATOR);
+        let wide = Code::EVEX_Vporq_ymm_k1z_ymm_ymmm256b64;
+        match size {
+            32 => self.asm.ternary(wide, accumulator, accumulator, Operand::Memory(place)),
+            16 => {
+                encodings::load(&mut self.asm, shape, Form::Evex, LOADED, place);
+                self.asm.ternary(wide, accumulator, accumulator, Operand::Register(ymm(LOADED)));
+            }
+            _ => {
+                let narrow = Code::EVEX_Vpord_ymm_k1z_ymm_ymmm256b32;
+                let code = if size == 8 { wide } else { narrow };
+                let repeated = Instruction::with3(code, accumulator, accumulator, place.operand());
+                self.asm.built(repeated.map(|mut instruction| {
+                    instruction.set_is_broadcast(true);
+                    instruction
+                }));
+            }
+        }
+    }
+}

@@ -118,7 +118,14 @@ impl Translator<'_> {
             return;
         }
         let target = instruction.op0_register().number();
-        self.origins[target & 15] = match instruction.mnemonic() {
+        if target >= 16 {
+            return;
+        }
+        if instruction.encoding() == EncodingKind::EVEX {
+            self.origins[target] = Origin::Unknown;
+            return;
+        }
+        self.origins[target] = match instruction.mnemonic() {
             Mnemonic::Cmppd
             | Mnemonic::Cmpps
             | Mnemonic::Vcmppd

@@ -10,7 +10,7 @@ use crate::passive::is_write;
 use crate::rules::Element;
 use crate::translate::Translator;
 use alloc::vec::Vec;
-use iced_x86::{Instruction, Mnemonic, OpAccess, OpKind, Register};
+use iced_x86::{Code, Instruction, Mnemonic, OpAccess, OpKind, Register};
 
 impl Translator<'_> {
     /// Runs the instruction, counts active operands, and makes what it writes passive.
@@ -29,7 +29,9 @@ impl Translator<'_> {
     /// Runs the instruction and makes what it writes passive.
     pub(crate) fn passive_result(&mut self, client: &Client) {
         let instruction = &client.instruction;
-        let writes_memory = has_memory(instruction) && is_write(self.memory_access(instruction));
+        let writes_memory = has_memory(instruction)
+            && !has_many_addresses(instruction)
+            && is_write(self.memory_access(instruction));
         let size = instruction.memory_size().size();
         let general = self.writes_general(instruction);
         if writes_memory && general != 0 {
@@ -122,6 +124,13 @@ impl Translator<'_> {
         if !has_memory(instruction) || self.is_passive_memory(instruction) {
             return;
         }
+        if has_many_addresses(instruction) {
+            // The shadows of gathers and scatters without a rule are not looked at: better a needless report than none.
+            let on_active = self.instruction_site(instruction);
+            let jump = self.asm.jump(Code::Jmp_rel32_64);
+            self.when_active(jump, false, on_active);
+            return;
+        }
         if is_read(self.memory_access(instruction)) {
             let on_active = self.instruction_site(instruction);
             self.check_operand(instruction, instruction.memory_size().size(), on_active);
@@ -161,6 +170,11 @@ impl Translator<'_> {
 
 pub(crate) fn is_read(access: OpAccess) -> bool {
     matches!(access, OpAccess::Read | OpAccess::CondRead | OpAccess::ReadWrite | OpAccess::ReadCondWrite)
+}
+
+/// Does a vector register hold the addresses?
+fn has_many_addresses(instruction: &Instruction) -> bool {
+    instruction.memory_index().is_vector_register()
 }
 
 /// Offset of a register's lowest byte in its full register.

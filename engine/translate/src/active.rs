@@ -45,7 +45,9 @@ impl Translator<'_> {
             Rule::Binary(operation, element, lanes) => {
                 self.differentiate_binary(client, operation, element, lanes);
             }
-            Rule::SquareRoot(element, lanes) => self.differentiate_square_root(client, element, lanes),
+            Rule::Unary(function, element, lanes) => {
+                self.differentiate_unary(client, function, element, lanes)
+            }
             Rule::Fused { negated, addend, order, element, lanes } => {
                 self.differentiate_fused(client, negated, addend, order, element, lanes);
             }
@@ -72,6 +74,9 @@ impl Translator<'_> {
             Rule::Exchange => self.exchange(client),
             Rule::CompareExchange => self.compare_exchange(client),
             Rule::ConditionalMove => self.conditional_move(client),
+            Rule::ShiftHalves => self.shift_halves(client),
+            Rule::UniteHalves => self.unite_halves(client),
+            Rule::MaskHalves => self.mask_halves(client),
             Rule::StringMove => self.string_move(client),
             Rule::StringStore => self.string_store(client),
             Rule::SaveState => self.save_state(client),

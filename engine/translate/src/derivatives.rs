@@ -2,7 +2,9 @@
 //!
 //! With `x'` for the shadow of `x` (Griewank and Walther, Evaluating Derivatives, section 3.1):
 //! `(a b)' = a' b + b' a`, `(a / b)' = (a' - (a / b) b') / b`, `sqrt(a)' = a' / (2 sqrt(a))`, and a minimum or maximum
-//! has the shadow of the operand that the instruction returns.
+//! has the shadow of the operand that the instruction returns. Approximations have the derivatives of what they
+//! approximate, in terms of the approximate result `y`: `(1 / a)' = -y^2 a'`, `(1 / sqrt(a))' = -y^3 a' / 2`. After the
+//! step of Newton's method that compilers append, the error of the derivative is a small multiple of that of the value.
 //!
 //! A signal handler may repair a memory fault of the client's instruction and run it again from its start. So no shadow
 //! changes before the last access to client memory of the same instruction.
@@ -14,7 +16,7 @@ use crate::decode::Client;
 use crate::emit::{Memory, Operand};
 use crate::encodings::{self, Form, Masking, Operation, Shape, Width};
 use crate::memory;
-use crate::rules::{Addend, Binary, Element, Lanes, Order};
+use crate::rules::{Addend, Binary, Element, Lanes, Order, Unary};
 use crate::translate::Translator;
 use iced_x86::{Code, EncodingKind, Instruction, OpKind, Register};
 
@@ -225,7 +227,13 @@ impl Translator<'_> {
         place
     }
 
-    pub(crate) fn differentiate_square_root(&mut self, client: &Client, element: Element, lanes: Lanes) {
+    pub(crate) fn differentiate_unary(
+        &mut self,
+        client: &Client,
+        function: Unary,
+        element: Element,
+        lanes: Lanes,
+    ) {
         let instruction = &client.instruction;
         let shape = Shape::new(element, lanes, instruction.op0_register());
         let target = instruction.op0_register().number();
@@ -243,21 +251,47 @@ impl Translator<'_> {
         }
         let shadow = self.second_shadow(second, shape);
         self.copy(client);
-        let root = Operand::of(shape, target);
-        let half = Operand::Memory(self.half(element));
+        let value = Operand::of(shape, target);
         if lanes == Lanes::Packed {
             let place = self.target(target);
-            self.quotient(shape, place, shadow, root);
-            self.compute(Operation::Multiply, shape, place, place, half);
+            self.times_derivative(function, shape, place, shadow, value);
         } else {
             let rest = self.shadow(first);
             let lane = self.temporary();
-            self.quotient(shape, lane, shadow, root);
-            self.compute(Operation::Multiply, shape, lane, lane, half);
+            self.times_derivative(function, shape, lane, shadow, value);
             let place = self.target(target);
             self.merge_lane(element, place, rest, lane);
         }
         self.set_active(target, shape.width == Width::L256);
+    }
+
+    /// result := shadow times the derivative of a function that has the given value.
+    fn times_derivative(
+        &mut self,
+        function: Unary,
+        shape: Shape,
+        result: usize,
+        shadow: usize,
+        value: Operand,
+    ) {
+        let half = Operand::Memory(self.half(shape.element));
+        match function {
+            Unary::SquareRoot => {
+                self.quotient(shape, result, shadow, value);
+                self.compute(Operation::Multiply, shape, result, result, half);
+                return;
+            }
+            Unary::Reciprocal => self.product(shape, result, shadow, value),
+            Unary::ReciprocalRoot => {
+                self.product(shape, result, shadow, value);
+                self.product(shape, result, result, value);
+                self.compute(Operation::Multiply, shape, result, result, half);
+            }
+        }
+        self.product(shape, result, result, value);
+        let zero = self.temporary();
+        self.clear(zero);
+        self.subtract_from(shape, result, zero);
     }
 
     /// The lowest lane of the result is passive, the other lanes are those of the first source.
@@ -482,13 +516,18 @@ impl Translator<'_> {
 
     /// result := minuend - result; scalar: the other lanes of the result do not matter or stay.
     fn subtract_from(&mut self, shape: Shape, result: usize, minuend: usize) {
-        if shape.width != Width::Scalar {
+        if shape.width != Width::Scalar && self.form() != Form::Legacy {
             self.compute(Operation::Subtract, shape, result, minuend, Operand::of(shape, result));
             return;
         }
+        // The legacy form would overwrite the subtrahend with the minuend first.
         let difference = self.temporary();
         self.compute(Operation::Subtract, shape, difference, minuend, Operand::of(shape, result));
-        self.merge_lane(shape.element, result, result, difference);
+        if shape.width == Width::Scalar {
+            self.merge_lane(shape.element, result, result, difference);
+        } else {
+            self.copy_register(shape, result, difference);
+        }
     }
 
     /// Odd lanes: result op shadow with `odd`; even lanes with `even`.

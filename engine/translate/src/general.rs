@@ -25,16 +25,16 @@ impl Translator<'_> {
         self.position == 0 && self.job.state.expects_active_load()
     }
 
-    fn general_is_zero(&self, register: Register) -> bool {
+    pub(crate) fn general_is_zero(&self, register: Register) -> bool {
         self.zero_general >> register.full_register().number() & 1 != 0
     }
 
-    fn slot(&self, register: Register) -> Memory {
+    pub(crate) fn slot(&self, register: Register) -> Memory {
         self.asm.shadow_slot(register.full_register().number())
     }
 
     /// Copies `size` bytes of shadow memory without touching flags.
-    fn copy_shadow(&mut self, instruction: &Instruction, to: Memory, from: Memory, size: usize) {
+    pub(crate) fn copy_shadow(&mut self, instruction: &Instruction, to: Memory, from: Memory, size: usize) {
         if self.vectors.in_registers() {
             let (load, store) = match size {
                 1 => (Code::VEX_Kmovb_kr_km8, Code::VEX_Kmovb_m8_kr),
@@ -218,11 +218,16 @@ impl Translator<'_> {
         self.zero_general |= 1 << register.full_register().number();
     }
 
-    fn make_slot_valid(&mut self, register: Register) {
+    pub(crate) fn make_slot_valid(&mut self, register: Register) {
         if self.general_is_zero(register) {
             self.asm.store_zero(self.slot(register), 8);
             self.zero_general &= !(1 << register.full_register().number());
         }
+    }
+
+    /// The slot of a register has been written.
+    pub(crate) fn make_slot_known(&mut self, register: Register) {
+        self.zero_general &= !(1 << register.full_register().number());
     }
 
     fn swap_shadows(&mut self, instruction: &Instruction, one: Memory, other: Memory, size: usize) {

@@ -26,6 +26,7 @@ mod flags;
 mod general;
 pub mod glue;
 mod groups;
+mod halves;
 pub mod interface;
 mod logic;
 mod masks;

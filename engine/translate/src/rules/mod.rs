@@ -34,6 +34,16 @@ pub(crate) enum Binary {
     Maximum,
 }
 
+/// Functions of one operand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Unary {
+    SquareRoot,
+    /// An approximation of 1 / a.
+    Reciprocal,
+    /// An approximation of 1 / sqrt(a).
+    ReciprocalRoot,
+}
+
 /// Which way the addend of a fused multiply-add enters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Addend {
@@ -68,7 +78,7 @@ pub(crate) enum Logic {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Rule {
     Binary(Binary, Element, Lanes),
-    SquareRoot(Element, Lanes),
+    Unary(Unary, Element, Lanes),
     /// Product negated or not, addend, order.
     Fused {
         negated: bool,
@@ -97,6 +107,10 @@ pub(crate) enum Rule {
     ExchangeAdd,
     CompareExchange,
     ConditionalMove,
+    /// Shifts, `or` and `and` of general registers that hold two numbers.
+    ShiftHalves,
+    UniteHalves,
+    MaskHalves,
     StringMove,
     StringStore,
     /// fxsave and xsave with its kin.

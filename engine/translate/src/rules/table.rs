@@ -1,6 +1,6 @@
 //! The rules, one row per mnemonic.
 
-use super::{Addend, Binary, Element, Lanes, Logic, Order, Rule};
+use super::{Addend, Binary, Element, Lanes, Logic, Order, Rule, Unary};
 use iced_x86::Mnemonic;
 
 // One row a line, however long: the table is read by columns.
@@ -55,14 +55,22 @@ pub(super) const RULES: &[(Mnemonic, Rule)] = &[
     (Mnemonic::Vmaxpd, Rule::Binary(Binary::Maximum, Element::F64, Lanes::Packed)),
     (Mnemonic::Maxps, Rule::Binary(Binary::Maximum, Element::F32, Lanes::Packed)),
     (Mnemonic::Vmaxps, Rule::Binary(Binary::Maximum, Element::F32, Lanes::Packed)),
-    (Mnemonic::Sqrtsd, Rule::SquareRoot(Element::F64, Lanes::Scalar)),
-    (Mnemonic::Vsqrtsd, Rule::SquareRoot(Element::F64, Lanes::Scalar)),
-    (Mnemonic::Sqrtss, Rule::SquareRoot(Element::F32, Lanes::Scalar)),
-    (Mnemonic::Vsqrtss, Rule::SquareRoot(Element::F32, Lanes::Scalar)),
-    (Mnemonic::Sqrtpd, Rule::SquareRoot(Element::F64, Lanes::Packed)),
-    (Mnemonic::Vsqrtpd, Rule::SquareRoot(Element::F64, Lanes::Packed)),
-    (Mnemonic::Sqrtps, Rule::SquareRoot(Element::F32, Lanes::Packed)),
-    (Mnemonic::Vsqrtps, Rule::SquareRoot(Element::F32, Lanes::Packed)),
+    (Mnemonic::Sqrtsd, Rule::Unary(Unary::SquareRoot, Element::F64, Lanes::Scalar)),
+    (Mnemonic::Vsqrtsd, Rule::Unary(Unary::SquareRoot, Element::F64, Lanes::Scalar)),
+    (Mnemonic::Sqrtss, Rule::Unary(Unary::SquareRoot, Element::F32, Lanes::Scalar)),
+    (Mnemonic::Vsqrtss, Rule::Unary(Unary::SquareRoot, Element::F32, Lanes::Scalar)),
+    (Mnemonic::Sqrtpd, Rule::Unary(Unary::SquareRoot, Element::F64, Lanes::Packed)),
+    (Mnemonic::Vsqrtpd, Rule::Unary(Unary::SquareRoot, Element::F64, Lanes::Packed)),
+    (Mnemonic::Sqrtps, Rule::Unary(Unary::SquareRoot, Element::F32, Lanes::Packed)),
+    (Mnemonic::Vsqrtps, Rule::Unary(Unary::SquareRoot, Element::F32, Lanes::Packed)),
+    (Mnemonic::Rcpss, Rule::Unary(Unary::Reciprocal, Element::F32, Lanes::Scalar)),
+    (Mnemonic::Vrcpss, Rule::Unary(Unary::Reciprocal, Element::F32, Lanes::Scalar)),
+    (Mnemonic::Rcpps, Rule::Unary(Unary::Reciprocal, Element::F32, Lanes::Packed)),
+    (Mnemonic::Vrcpps, Rule::Unary(Unary::Reciprocal, Element::F32, Lanes::Packed)),
+    (Mnemonic::Rsqrtss, Rule::Unary(Unary::ReciprocalRoot, Element::F32, Lanes::Scalar)),
+    (Mnemonic::Vrsqrtss, Rule::Unary(Unary::ReciprocalRoot, Element::F32, Lanes::Scalar)),
+    (Mnemonic::Rsqrtps, Rule::Unary(Unary::ReciprocalRoot, Element::F32, Lanes::Packed)),
+    (Mnemonic::Vrsqrtps, Rule::Unary(Unary::ReciprocalRoot, Element::F32, Lanes::Packed)),
     // Fused multiply-add.
     (Mnemonic::Vfmadd132sd, Rule::Fused { negated: false, addend: Addend::Plus, order: Order::O132, element: Element::F64, lanes: Lanes::Scalar }),
     (Mnemonic::Vfmadd132ss, Rule::Fused { negated: false, addend: Addend::Plus, order: Order::O132, element: Element::F32, lanes: Lanes::Scalar }),
@@ -474,6 +482,11 @@ pub(super) const RULES: &[(Mnemonic, Rule)] = &[
     (Mnemonic::Cmovge, Rule::ConditionalMove),
     (Mnemonic::Cmovle, Rule::ConditionalMove),
     (Mnemonic::Cmovg, Rule::ConditionalMove),
+    (Mnemonic::Shl, Rule::ShiftHalves),
+    (Mnemonic::Shr, Rule::ShiftHalves),
+    (Mnemonic::Sar, Rule::ShiftHalves),
+    (Mnemonic::Or, Rule::UniteHalves),
+    (Mnemonic::And, Rule::MaskHalves),
     (Mnemonic::Movsb, Rule::StringMove),
     (Mnemonic::Movsw, Rule::StringMove),
     (Mnemonic::Movsq, Rule::StringMove),

@@ -1,0 +1,144 @@
+//! Two binary32 numbers in one general register.
+//!
+//! Compilers put structures of two halves together with `or`, and take them apart with shifts by 32 and masks (System V
+//! ABI, section 3.2.3: such a structure is passed in one register). These three instructions move halves of shadows as
+//! they move halves of values. Any other use of them on active data is counted, as arithmetic on the bits of numbers.
+
+use crate::context::offset;
+use crate::decode::Client;
+use crate::emit::{Jump, Memory};
+use crate::translate::Translator;
+use iced_x86::{Code, Instruction, Mnemonic, OpKind, Register};
+
+/// Bits of a half.
+const HALF: u32 = 32;
+
+impl Translator<'_> {
+    /// `shl`, `shr` and `sar` by 32: a half of the shadow moves, the other is zero.
+    pub(crate) fn shift_halves(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        let register = instruction.op0_register();
+        let by_half = instruction.op0_kind() == OpKind::Register
+            && register.is_gpr64()
+            && instruction.op1_kind() == OpKind::Immediate8
+            && u32::from(instruction.immediate8()) == HALF;
+        if !by_half || self.general_is_zero(register) {
+            self.without_rule(client);
+            return;
+        }
+        let low = self.slot(register);
+        let high = low.offset_by(4);
+        let (from, to) = if instruction.mnemonic() == Mnemonic::Shl { (low, high) } else { (high, low) };
+        self.copy_shadow(instruction, to, from, 4);
+        self.asm.store_zero(from, 4);
+        self.copy(client);
+    }
+
+    /// `or` of two registers: each half of the result comes from the operand whose half is not zero.
+    pub(crate) fn unite_halves(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        let (target, source) = (instruction.op0_register(), instruction.op1_register());
+        let passive = !combines_two_registers(instruction)
+            || self.general_is_zero(target) && self.general_is_zero(source);
+        if passive {
+            self.without_rule(client);
+            return;
+        }
+        self.make_slot_valid(target);
+        self.make_slot_valid(source);
+        let (scratch, parked) = self.park_scratch(instruction);
+        let low = self.jump_if_both_halves(scratch, [target, source], 0);
+        let high = self.jump_if_both_halves(scratch, [target, source], HALF);
+        self.asm.load(scratch, self.slot(source));
+        let united = self.slot(target);
+        self.asm.built(Instruction::with2(Code::Or_rm64_r64, united.operand(), scratch));
+        let done = self.asm.jump(Code::Jmp_rel32_64);
+        // Both have bits in the same half: this is something else.
+        self.asm.land(low);
+        self.asm.land(high);
+        for register in [target, source] {
+            let on_active = self.instruction_site(instruction);
+            self.check_place(self.slot(register), 8, on_active);
+        }
+        self.asm.store_zero(self.slot(target), 8);
+        self.asm.land(done);
+        self.asm.load(scratch, parked);
+        // The instruction sets all flags that were changed here.
+        self.copy(client);
+    }
+
+    /// Jumps if a half of both registers has bits.
+    fn jump_if_both_halves(&mut self, scratch: Register, registers: [Register; 2], first_bit: u32) -> Jump {
+        let [one, other] = registers;
+        self.load_half(scratch, one, first_bit);
+        let empty = self.asm.jump(Code::Je_rel32_64);
+        self.load_half(scratch, other, first_bit);
+        let both = self.asm.jump(Code::Jne_rel32_64);
+        self.asm.land(empty);
+        both
+    }
+
+    /// scratch := a half of a register; the zero flag tells whether it is zero.
+    fn load_half(&mut self, scratch: Register, register: Register, first_bit: u32) {
+        let half = scratch.full_register32();
+        if first_bit == 0 {
+            self.asm.built(Instruction::with2(Code::Mov_r32_rm32, half, register.full_register32()));
+        } else {
+            self.asm.built(Instruction::with2(Code::Mov_r64_rm64, scratch, register));
+            self.asm.built(Instruction::with2(Code::Shr_rm64_imm8, scratch, first_bit));
+        }
+        self.asm.built(Instruction::with2(Code::Test_rm32_r32, half, half));
+    }
+
+    /// `and` of an active and a passive register: halves of the passive one that are all ones keep the shadow.
+    pub(crate) fn mask_halves(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        let (target, source) = (instruction.op0_register(), instruction.op1_register());
+        let one_is_active = combines_two_registers(instruction)
+            && self.general_is_zero(target) != self.general_is_zero(source);
+        if !one_is_active {
+            self.without_rule(client);
+            return;
+        }
+        let mask = if self.general_is_zero(target) { target } else { source };
+        if mask == target {
+            let (to, from) = (self.slot(target), self.slot(source));
+            self.copy_shadow(instruction, to, from, 8);
+            self.make_slot_known(target);
+        }
+        let (scratch, parked) = self.park_scratch(instruction);
+        let slot = self.slot(target);
+        for (first_bit, place) in [(0, slot), (HALF, slot.offset_by(4))] {
+            self.load_half(scratch, mask, first_bit);
+            let empty = self.asm.jump(Code::Je_rel32_64);
+            let ones = Instruction::with2(Code::Cmp_rm32_imm8, scratch.full_register32(), -1);
+            self.asm.built(ones);
+            let kept = self.asm.jump(Code::Je_rel32_64);
+            let on_active = self.instruction_site(instruction);
+            self.check_place(place, 4, on_active);
+            self.asm.land(empty);
+            self.asm.store_zero(place, 4);
+            self.asm.land(kept);
+        }
+        self.asm.load(scratch, parked);
+        // The instruction sets all flags that were changed here.
+        self.copy(client);
+    }
+
+    /// A register that the instruction does not use, and the place where its client value is.
+    fn park_scratch(&mut self, instruction: &Instruction) -> (Register, Memory) {
+        let scratch = self.unused_register(instruction);
+        let parked = self.asm.context(offset::SCRATCH + 8);
+        self.asm.store(parked, scratch);
+        (scratch, parked)
+    }
+}
+
+fn combines_two_registers(instruction: &Instruction) -> bool {
+    let (target, source) = (instruction.op0_register(), instruction.op1_register());
+    instruction.op0_kind() == OpKind::Register
+        && instruction.op1_kind() == OpKind::Register
+        && target.is_gpr64()
+        && source.is_gpr64()
+        && target != source
+}

@@ -1,0 +1,1 @@
+//! Surroundings in which a client cannot run.

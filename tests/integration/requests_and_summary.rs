@@ -1,0 +1,1 @@
+//! Client requests, and the summary of what was not differentiated.

@@ -3,7 +3,7 @@
 //! Nothing tells whether the operands are binary32 or binary64, so lanes of 32 bits are judged by themselves; a binary64
 //! is two lanes whose masks agree. In a lane the passive operand (the mask) decides. All bits but the sign set, or none
 //! of them, and the value is kept or dropped; then only the sign can change, and the shadow's sign changes with it. Any
-//! other mask on an active lane is counted. Compilers select with `(a & m) | (b & ~m)`: where a mask is known to come
+//! other mask on an active lane is counted, and so is one that drops the lower half of a binary64 alone. Compilers select with `(a & m) | (b & ~m)`: where a mask is known to come
 //! from a comparison in the same block ([`Origin`]), the shadows take one instruction each.
 
 use crate::checks::OnActive;
@@ -263,6 +263,9 @@ impl Translator<'_> {
             None => self.mask_operation(Code::VEX_Korw_kr_kr_kr, keep, keep),
         }
         self.mask_operation(Code::VEX_Kandnw_kr_kr_kr, Register::K4, Register::K1);
+        if logic == Logic::And {
+            self.add_cut_mantissas();
+        }
         self.count_mask(on_active);
         // Bits of the truth table: 4 mask, 2 value, 1 sign bit. Set where the sign of the result differs.
         let table: u32 = match logic {
@@ -307,12 +310,24 @@ impl Translator<'_> {
         let register = shape.register(doubled);
         let within = Masking::Merge(Register::K1);
         self.asm.masked(equal, Register::K2, register, all, within);
-        self.asm.masked(none, Register::K3, register, Operand::Register(register), within);
+        self.asm.ternary(none, Register::K3, register, Operand::Register(register));
     }
 
     /// K4 := an operation on two masks.
     fn mask_operation(&mut self, code: Code, first: Register, second: Register) {
         self.asm.built(Instruction::with3(code, Register::K4, first, second));
+    }
+
+    /// K4 := also binary64 lanes of which the mask drops the lower half alone: their mantissa is cut off. K1 and K3 are
+    /// used up.
+    fn add_cut_mantissas(&mut self) {
+        let (first, third, bad) = (Register::K1, Register::K3, Register::K4);
+        self.asm.built(Instruction::with3(Code::VEX_Kshiftrw_kr_kr_imm8, first, Register::K2, 1u32));
+        self.asm.built(Instruction::with3(Code::VEX_Kandw_kr_kr_kr, first, first, third));
+        let even = self.asm.context(constants::BYTES + 0x55);
+        self.asm.built(Instruction::with2(Code::VEX_Kmovb_kr_km8, third, even.operand()));
+        self.asm.built(Instruction::with3(Code::VEX_Kandw_kr_kr_kr, first, first, third));
+        self.asm.built(Instruction::with3(Code::VEX_Korw_kr_kr_kr, bad, bad, first));
     }
 
     /// Counts if K4 is not empty.
@@ -350,11 +365,17 @@ impl Translator<'_> {
         if let Some(drop) = drop {
             self.compute(Operation::Or, shape, doubled, doubled, Operand::of(shape, drop));
         }
+        let dropped = self.temporary();
+        self.copy_register(shape, dropped, none);
         let passive = if keep == all { none } else { all };
         self.equal_lanes(shape, passive, shadow, zero);
         self.compute(Operation::Or, shape, doubled, doubled, Operand::of(shape, passive));
         let ones = Operand::Memory(self.asm.context(constants::ONES));
         self.compute(Operation::AndNot, shape, doubled, doubled, ones);
+        if logic == Logic::And {
+            self.add_cut_mantissas_of_lanes(shape, doubled, all, passive, dropped);
+        }
+        self.free(dropped);
         self.count_lanes(shape, doubled, on_active);
         // doubled := sign bits that change, in active lanes
         let (value, mask_operand) = (value, Operand::of(shape, mask));
@@ -372,6 +393,32 @@ impl Translator<'_> {
         self.copy_register(shape, doubled, keep);
         self.free(all);
         self.free(none);
+    }
+
+    /// bad := also binary64 lanes of which the mask drops the lower half alone.
+    fn add_cut_mantissas_of_lanes(
+        &mut self,
+        shape: Shape,
+        bad: usize,
+        all: usize,
+        passive: usize,
+        dropped: usize,
+    ) {
+        // In lower halves: the upper half is kept and active.
+        let cut = self.temporary();
+        self.copy_register(shape, cut, passive);
+        self.compute(Operation::AndNot, shape, cut, cut, Operand::of(shape, all));
+        let register = shape.register(cut);
+        match (self.form(), shape.width) {
+            (Form::Legacy, _) => self.asm.built(Instruction::with2(Code::Psrlq_xmm_imm8, register, 32u32)),
+            (_, Width::L256) => {
+                self.asm.built(Instruction::with3(Code::VEX_Vpsrlq_ymm_ymm_imm8, register, register, 32u32));
+            }
+            _ => self.asm.built(Instruction::with3(Code::VEX_Vpsrlq_xmm_xmm_imm8, register, register, 32u32)),
+        }
+        self.compute(Operation::And, shape, cut, cut, Operand::of(shape, dropped));
+        self.compute(Operation::Or, shape, bad, bad, Operand::of(shape, cut));
+        self.free(cut);
     }
 
     /// target := ones in 32-bit lanes where the operands are equal.

@@ -81,6 +81,10 @@ impl Translator<'_> {
                 self.asm.built(Instruction::with2(Code::Mov_rm32_imm32, memory, half));
             }
         }
+        // Unwinders read return addresses as data, and something active may have been there before.
+        if self.job.settings.differentiating {
+            self.asm.store_zero(Memory::at(Register::RSP, 0).shadow(), 8);
+        }
     }
 
     /// An indirect jump, call or return: spill rcx and rdx, look the target up, continue at what the table holds.

@@ -108,6 +108,9 @@ pub struct Cache {
     current: usize,
     blocks: Vec<Block>,
     index: AddressMap<(u64, u64), u32>,
+    /// A filter for the question whether an address has a translation for the zero state, which the translator asks for
+    /// every instruction: no bit, no look-up.
+    known: Vec<u64>,
     versions: AddressMap<u64, u8>,
     exits: Vec<ExitRecord>,
     /// Blocks by the client pages that they translate.
@@ -135,6 +138,7 @@ impl Cache {
             current: 0,
             blocks: Vec::new(),
             index: HashMap::default(),
+            known: alloc::vec![0; KNOWN_BITS / 64],
             versions: HashMap::default(),
             exits: Vec::new(),
             pages: HashMap::default(),
@@ -223,7 +227,7 @@ impl Cache {
                 settings: &settings,
             };
             let space = memory::read();
-            let client = View { space: &space, index: &self.index };
+            let client = View { space: &space, index: &self.index, known: &self.known };
             let translation = produce(&job, &client);
             let length = translation.code.len() as u64;
             if address + length > self.extents[self.current].region.end() {
@@ -259,6 +263,10 @@ impl Cache {
             first_incoming: NO_EXIT,
         });
         self.index.insert((job.pc, job.state.0), number);
+        if job.state == State::ZERO {
+            let bit = known_bit(job.pc);
+            self.known[bit / 64] |= 1 << (bit % 64);
+        }
         self.note_pages(number, job.pc, &translation.ranges);
         let extent = &mut self.extents[self.current];
         extent.next = (job.address + translation.code.len() as u64).next_multiple_of(CODE_ALIGNMENT);
@@ -408,6 +416,7 @@ impl Cache {
         self.current = 0;
         self.blocks.clear();
         self.index.clear();
+        self.known.fill(0);
         self.versions.clear();
         self.exits.clear();
         self.pages.clear();
@@ -492,6 +501,7 @@ impl Cache {
 struct View<'a> {
     space: &'a AddressSpace,
     index: &'a AddressMap<(u64, u64), u32>,
+    known: &'a [u64],
 }
 
 impl ClientCode for View<'_> {
@@ -504,12 +514,20 @@ impl ClientCode for View<'_> {
     }
 
     fn is_translated(&self, pc: u64) -> bool {
-        self.index.contains_key(&(pc, State::ZERO.0))
+        let bit = known_bit(pc);
+        self.known[bit / 64] >> (bit % 64) & 1 != 0 && self.index.contains_key(&(pc, State::ZERO.0))
     }
 
     fn is_untrusted_function(&self, pc: u64) -> bool {
         library_functions::is_untrusted(pc)
     }
+}
+
+/// Bits of the filter: 64 kilobytes per thread.
+const KNOWN_BITS: usize = 1 << 19;
+
+fn known_bit(pc: u64) -> usize {
+    (pc ^ pc >> 19) as usize % KNOWN_BITS
 }
 
 fn record(exit: &Exit, address: u64) -> ExitRecord {

@@ -39,11 +39,14 @@ pub unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *
             ptr::write_unaligned(to as *mut u32, first);
             ptr::write_unaligned(to.add(count - 4) as *mut u32, last);
         } else {
-            let mut index = 0;
-            while index < count {
-                ptr::write_volatile(to.add(index), ptr::read_volatile(from.add(index)));
-                index += 1;
+            if count == 0 {
+                return to;
             }
+            // One to three bytes: first, middle and last, which may be the same.
+            let (first, middle, last) = (*from, *from.add(count / 2), *from.add(count - 1));
+            *to = first;
+            *to.add(count / 2) = middle;
+            *to.add(count - 1) = last;
         }
     }
     to

@@ -126,16 +126,20 @@ pub fn observe(context: &mut Context, state: State) -> State {
         high |= shadow[2..].iter().fold(0, |bits, word| bits | word);
     }
     let passive = |shadow: &u64| *shadow == 0;
+    let few = vectors[4..].iter().flatten().all(passive);
     let class = if !general.iter().all(passive) {
         context.general_shadows = general;
         match general {
             _ if high != 0 => Class::UnknownUpper,
+            [_, rcx, _, rest @ ..] if rcx == 0 && rest.iter().all(passive) && few => Class::ScratchFew,
             [_, rcx, _, rest @ ..] if rcx == 0 && rest.iter().all(passive) => Class::Scratch,
             _ => Class::Unknown,
         }
     } else if high != 0 {
         // All general registers are passive; their slots in the context may stay stale.
         Class::ActiveUpper
+    } else if low != 0 && few {
+        Class::ActiveFew
     } else if low != 0 {
         Class::Active
     } else {

@@ -15,7 +15,7 @@ pub const SHADOW_END: u64 = 0x4000_0000_0000;
 pub const CONTEXT_SIZE: u64 = 0x4000;
 
 /// Number of tables for indirect branches, one for each [`crate::state::Class`].
-pub const CLASSES: usize = 6;
+pub const CLASSES: usize = 8;
 /// Entries of such a table, indexed by the low 16 bits of the target.
 pub const TABLE_ENTRIES: usize = 1 << 16;
 

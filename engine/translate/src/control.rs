@@ -100,6 +100,7 @@ impl Translator<'_> {
         self.load_target(&client.instruction);
         self.asm.store(rdx, Register::RDX);
         self.asm.built(Instruction::with2(Code::Movzx_r32_rm16, Register::EDX, Register::CX));
+        self.table = Some(class);
         let table = Memory::absolute(self.job.tables[class as usize]);
         let entry = Memory { index: Register::RDX, scale: 8, ..table };
         self.asm.built(Instruction::with1(Code::Jmp_rm64, entry.operand()));

@@ -8,6 +8,7 @@ use crate::decode::Client;
 use crate::emit::{xmm, Memory, Operand};
 use crate::encodings::{self, Form, Masking, Shape, Width};
 use crate::evex_copies::{self, upper_half};
+use crate::general::Mirror;
 use crate::passive::is_write;
 use crate::rules::Element;
 use crate::translate::Translator;
@@ -340,12 +341,13 @@ impl Translator<'_> {
             let opened = self.open(instruction);
             encodings::load(&mut self.asm, shape, form, place, opened.memory);
             self.close(opened);
-        } else if source.is_gpr() {
-            let slot = self.asm.shadow_slot(source.full_register().number());
+        } else if let (true, None) = (source.is_gpr(), self.mirror_in_vector(source)) {
+            let from = self.mirror_in_memory(source);
             let place = self.target(target);
-            encodings::load(&mut self.asm, shape, form, place, slot);
+            encodings::load(&mut self.asm, shape, form, place, from);
         } else {
-            let shadow = self.shadow(source.number());
+            let number = self.mirror_in_vector(source).filter(|_| source.is_gpr());
+            let shadow = self.shadow(number.unwrap_or(source.number()));
             let place = self.target(target);
             let code = match form {
                 Form::Legacy => Code::Movq_xmm_xmmm64,
@@ -385,9 +387,12 @@ impl Translator<'_> {
         }
         self.store_lane(shape, slot, shadow);
         self.zero_general &= !(1 << target);
+        let content = self.vectors.masks.content(source);
+        let whole = shape.bytes() == 8;
+        self.mirrors[target] = if whole { Mirror::Vector { number: source, content } } else { Mirror::None };
     }
 
-    fn store_lane(&mut self, shape: Shape, place: Memory, shadow: usize) {
+    pub(crate) fn store_lane(&mut self, shape: Shape, place: Memory, shadow: usize) {
         let code = match (self.form(), shape.element) {
             (Form::Legacy, Element::F64) => Code::Movsd_xmmm64_xmm,
             (Form::Legacy, Element::F32) => Code::Movss_xmmm32_xmm,
@@ -486,6 +491,7 @@ impl Translator<'_> {
                 self.asm.store_zero(slot.offset_by(4), 4);
             }
             self.asm.built(Instruction::with3(code, slot.operand(), xmm(shadow), immediate));
+            self.mirrors[target.number()] = Mirror::None;
             self.zero_general &= !(1 << target.number());
         }
     }

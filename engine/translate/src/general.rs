@@ -5,12 +5,51 @@ use crate::context::offset;
 use crate::control::has_memory;
 use crate::decode::Client;
 use crate::emit::Memory;
+use crate::encodings::{Shape, Width};
 use crate::passive::pushed_size;
+use crate::rules::Element;
 use crate::state::State;
 use crate::translate::Translator;
 use iced_x86::{Code, Instruction, OpKind, Register};
 
+/// Where the shadow of a general register is found besides its slot. Unoptimised code moves each float argument and
+/// result through rax; a second way spares the trip through the slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mirror {
+    None,
+    /// The low lane of the shadow of this vector register, while that has this content.
+    Vector {
+        number: usize,
+        content: u32,
+    },
+    /// Shadow memory, for the instruction with this number.
+    Memory {
+        place: Memory,
+        position: usize,
+    },
+}
+
 impl Translator<'_> {
+    /// The vector register whose shadow begins with the shadow of a general register.
+    pub(crate) fn mirror_in_vector(&self, register: Register) -> Option<usize> {
+        match self.mirrors[register.full_register().number()] {
+            Mirror::Vector { number, content }
+                if self.vectors.masks.content(number) == content && !self.vectors.is_zero(number) =>
+            {
+                Some(number)
+            }
+            _ => None,
+        }
+    }
+
+    /// Where the shadow of a general register is to be loaded from.
+    pub(crate) fn mirror_in_memory(&self, register: Register) -> Memory {
+        match self.mirrors[register.full_register().number()] {
+            Mirror::Memory { place, position } if position == self.position => place,
+            _ => self.slot(register),
+        }
+    }
+
     /// Where a load into a general register goes on if the loaded data is active: the same instruction, translated to
     /// move the shadow.
     pub(crate) fn expecting_load(&self, instruction: &Instruction) -> OnActive {
@@ -95,6 +134,13 @@ impl Translator<'_> {
             self.asm.store_zero(slot.offset_by(4), 4);
         }
         self.zero_general &= !(1 << target.full_register().number());
+        let in_memory =
+            from.segment == Register::GS && size == 8 && from.base != target && from.index != target;
+        self.mirrors[target.full_register().number()] = if in_memory && from.base != Register::RCX {
+            Mirror::Memory { place: from, position: self.position + 1 }
+        } else {
+            Mirror::None
+        };
     }
 
     fn load_general(&mut self, client: &Client, target: Register) {
@@ -122,6 +168,14 @@ impl Translator<'_> {
         self.copy(client);
         if self.general_is_zero(source) {
             self.zero_operand(instruction, size);
+            return;
+        }
+        if let (8, Some(number)) = (size, self.mirror_in_vector(source)) {
+            let shadow = self.shadow(number);
+            let opened = self.open(instruction);
+            let shape = Shape { element: Element::F64, width: Width::Scalar };
+            self.store_lane(shape, opened.memory, shadow);
+            self.close(opened);
             return;
         }
         let high = matches!(source, Register::AH | Register::BH | Register::CH | Register::DH);
@@ -220,6 +274,7 @@ impl Translator<'_> {
 
     pub(crate) fn make_slot_valid(&mut self, register: Register) {
         if self.general_is_zero(register) {
+            self.mirrors[register.full_register().number()] = Mirror::None;
             self.asm.store_zero(self.slot(register), 8);
             self.zero_general &= !(1 << register.full_register().number());
         }
@@ -231,6 +286,7 @@ impl Translator<'_> {
     }
 
     fn swap_shadows(&mut self, instruction: &Instruction, one: Memory, other: Memory, size: usize) {
+        self.mirrors = [Mirror::None; 16];
         let parked = self.asm.context(offset::SCRATCH + 16);
         self.copy_shadow(instruction, parked, one, size);
         self.copy_shadow(instruction, one, other, size);
@@ -291,6 +347,7 @@ impl Translator<'_> {
             return;
         }
         self.make_slot_valid(target);
+        self.mirrors[target.full_register().number()] = Mirror::None;
         let mut condition = *instruction;
         condition.negate_condition_code();
         let skip = self.asm.jump(jump_on_same_condition(&condition));

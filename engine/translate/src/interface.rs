@@ -1,6 +1,6 @@
 //! The narrow interface between the pure translator and the engine that runs its output.
 
-use crate::state::State;
+use crate::state::{Class, State};
 use alloc::vec::Vec;
 
 /// Where the shadows of vector registers live.
@@ -55,7 +55,8 @@ pub struct Job<'a> {
     pub context: u64,
     /// Address of the common exit of this thread, see [`crate::glue::common`].
     pub common_exit: u64,
-    /// Addresses of the tables for indirect branches, by class.
+    /// Addresses of the tables for indirect branches, by class. The engine makes tables when they are needed: if
+    /// [`Translation::table`] names one that does not exist, the job is done again.
     pub tables: [u64; crate::context::CLASSES],
     /// Where indirect branches go whose budget is used up, see [`crate::glue::Common::samples`].
     pub samples: [u64; crate::context::CLASSES],
@@ -75,6 +76,8 @@ pub struct Translation {
     pub boundaries: Vec<Boundary>,
     /// Places where a counter goes up when an active value meets something that is not differentiated.
     pub sites: Vec<Site>,
+    /// Class of the table that the code uses: with `None` no table is needed.
+    pub table: Option<Class>,
     /// Client byte ranges `[start, end)` that were translated.
     pub ranges: Vec<(u64, u64)>,
 }

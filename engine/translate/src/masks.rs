@@ -56,6 +56,11 @@ impl Masks {
         Register::K0 + number as u32
     }
 
+    /// Name of what zmm16+n holds.
+    pub fn content(&self, home: usize) -> u32 {
+        self.contents[home]
+    }
+
     /// zmm16+n is written.
     pub fn forget(&mut self, home: usize) {
         self.contents[home] = self.names;

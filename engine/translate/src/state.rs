@@ -59,14 +59,19 @@ impl State {
     /// The class whose table an indirect branch from this state uses.
     pub fn class(self) -> Class {
         let maybe_active = !(self.zero_general() | 1 << STACK_POINTER);
+        let few = !self.upper() && !self.zero_vector() & !FEW_VECTORS == 0;
         if !self.is_active() {
             Class::Zero
         } else if maybe_active == 0 && self.upper() {
             Class::ActiveUpper
+        } else if maybe_active == 0 && few {
+            Class::ActiveFew
         } else if maybe_active == 0 {
             Class::Active
         } else if self.upper() {
             Class::UnknownUpper
+        } else if maybe_active & !SCRATCH == 0 && few {
+            Class::ScratchFew
         } else if maybe_active & !SCRATCH == 0 {
             Class::Scratch
         } else {
@@ -77,6 +82,9 @@ impl State {
 
 /// rax and rdx: unoptimised code moves floats through them around calls.
 const SCRATCH: u16 = 1 << 0 | 1 << 2;
+
+/// xmm0 to xmm3: arguments and results of most functions.
+const FEW_VECTORS: u16 = 0b1111;
 
 /// States at the targets of indirect branches, each with a table of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,11 +102,23 @@ pub enum Class {
     Unknown = 4,
     /// Nothing is known.
     UnknownUpper = 5,
+    /// Like `Active`, and only xmm0 to xmm3 may be active.
+    ActiveFew = 6,
+    /// Like `Scratch`, and only xmm0 to xmm3 may be active.
+    ScratchFew = 7,
 }
 
 impl Class {
-    pub const ALL: [Class; crate::context::CLASSES] =
-        [Class::Zero, Class::Active, Class::ActiveUpper, Class::Scratch, Class::Unknown, Class::UnknownUpper];
+    pub const ALL: [Class; crate::context::CLASSES] = [
+        Class::Zero,
+        Class::Active,
+        Class::ActiveUpper,
+        Class::Scratch,
+        Class::Unknown,
+        Class::UnknownUpper,
+        Class::ActiveFew,
+        Class::ScratchFew,
+    ];
 
     pub fn state(self) -> State {
         match self {
@@ -108,6 +128,8 @@ impl Class {
             Class::Scratch => State::active(!SCRATCH, 0, false),
             Class::Unknown => State::active(1 << STACK_POINTER, 0, false),
             Class::UnknownUpper => State::UNKNOWN,
+            Class::ActiveFew => State::active(!0, !FEW_VECTORS, false),
+            Class::ScratchFew => State::active(!SCRATCH, !FEW_VECTORS, false),
         }
     }
 }

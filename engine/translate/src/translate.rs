@@ -9,6 +9,7 @@ use crate::control::has_memory;
 use crate::decode::{self, Block, Client, End};
 use crate::emit::{Assembler, Jump};
 use crate::flags;
+use crate::general::Mirror;
 use crate::interface::{
     Boundary, ClientCode, Exit, ExitKind, Job, Site, SiteKind, Translation, VectorShadows,
 };
@@ -18,7 +19,7 @@ use crate::passive::is_write;
 use crate::pointers;
 use crate::proven::Proven;
 use crate::rules::{self, Rule};
-use crate::state::State;
+use crate::state::{Class, State};
 use crate::vectors::{self, Pending, Vectors};
 use alloc::vec::Vec;
 use iced_x86::{Code, Instruction, InstructionInfoFactory, Register};
@@ -49,6 +50,8 @@ pub(crate) struct Translator<'a> {
     /// Knowledge about shadows at the current point.
     pub zero_general: u16,
     pub vectors: Vectors,
+    /// Where else the shadow of a general register is found.
+    pub mirrors: [Mirror; 16],
     /// What is known about the values of vector registers.
     pub origins: [Origin; 16],
     /// Shadow memory that this block has shown to be zero.
@@ -62,6 +65,8 @@ pub(crate) struct Translator<'a> {
     /// Number of the current instruction.
     pub position: usize,
     pub out_of_line: Vec<OutOfLine>,
+    /// Class of the table that an indirect branch uses.
+    pub table: Option<Class>,
     exits: Vec<Exit>,
     boundaries: Vec<Boundary>,
     sites: Vec<Site>,
@@ -108,6 +113,7 @@ impl<'a> Translator<'a> {
             level,
             zero_general: job.state.zero_general(),
             vectors: Vectors::new(job.settings, job.state),
+            mirrors: [Mirror::None; 16],
             origins: [Origin::Unknown; 16],
             proven: Proven::default(),
             untested: Vec::new(),
@@ -115,6 +121,7 @@ impl<'a> Translator<'a> {
             flags_dead: false,
             position: 0,
             out_of_line: Vec::new(),
+            table: None,
             exits: Vec::new(),
             boundaries: Vec::new(),
             sites: Vec::new(),
@@ -343,6 +350,7 @@ impl<'a> Translator<'a> {
             exits: self.exits,
             boundaries: self.boundaries,
             sites: self.sites,
+            table: self.table,
             ranges,
         }
     }

@@ -187,9 +187,6 @@ impl Cache {
 
     fn make(&mut self, pc: u64, state: State) -> u64 {
         self.made += 1;
-        if state.is_active() {
-            self.allocate_tables();
-        }
         let general = state.class().state();
         let specific = state.is_active() && state != general && !state.expects_active_load();
         if specific && self.too_many_versions(pc) {
@@ -229,6 +226,11 @@ impl Cache {
             let space = memory::read();
             let client = View { space: &space, index: &self.index, known: &self.known };
             let translation = produce(&job, &client);
+            if let Some(class) = translation.table.filter(|class| !self.owns_table(*class)) {
+                drop(space);
+                self.allocate_table(class);
+                continue;
+            }
             let length = translation.code.len() as u64;
             if address + length > self.extents[self.current].region.end() {
                 room = length;
@@ -378,7 +380,7 @@ impl Cache {
     }
 
     fn owns_table(&self, class: Class) -> bool {
-        self.tables[class as usize] != self.tables[0]
+        class == Class::Zero || self.tables[class as usize] != self.tables[0]
     }
 
     /// Puts a translation into the table of its class, so that indirect branches find it without leaving the cache.
@@ -389,6 +391,7 @@ impl Cache {
             // The flush has taken the translation with it; the next miss will try again.
             return;
         }
+        debug_assert!(self.owns_table(class));
         let slot = (self.tables[class as usize] as *mut u64).wrapping_add(pc as usize % TABLE_ENTRIES);
         // SAFETY: the slot is in the table.
         let before = unsafe { *slot };
@@ -430,19 +433,14 @@ impl Cache {
         }
     }
 
-    /// Makes the tables of the active classes, half a megabyte each: many threads never meet an active value.
-    fn allocate_tables(&mut self) {
-        for class in Class::ALL.into_iter().filter(|class| *class != Class::Zero) {
-            if self.owns_table(class) {
-                continue;
-            }
-            let Some(region) = window::allocate(TABLE_SIZE) else {
-                fatal!("The memory below 2 GB is full: too many threads.");
-            };
-            self.tables[class as usize] = region.start;
-            self.owned_tables.push(region);
-            self.fill_table(class);
-        }
+    /// Makes the table of an active class: half a megabyte, and many threads never meet an active value.
+    fn allocate_table(&mut self, class: Class) {
+        let Some(region) = window::allocate(TABLE_SIZE) else {
+            fatal!("The memory below 2 GB is full: too many threads.");
+        };
+        self.tables[class as usize] = region.start;
+        self.owned_tables.push(region);
+        self.fill_table(class);
     }
 
     fn fill_table(&mut self, class: Class) {

@@ -11,6 +11,7 @@ use crate::emit::{ymm, Memory, Operand};
 use crate::encodings::{self, Form, Shape, Width};
 use crate::memory;
 use crate::passive::active_state;
+use crate::proven::same_base;
 use crate::rules::{self, Element};
 use crate::translate::Translator;
 use crate::without_rule::is_read;
@@ -25,6 +26,34 @@ const MOST: usize = 16;
 /// Registers that serve as accumulator and as temporary.
 const ACCUMULATOR: usize = 31;
 const LOADED: usize = 30;
+
+/// The same bytes in as few pieces as loads can take: neighbours are joined, then split into sizes of loads.
+fn pieces(group: &Group) -> Group {
+    let mut joined: Group = Vec::new();
+    for (operand, size) in group {
+        let neighbour = joined.iter_mut().find(|(known, known_size)| {
+            let distance = operand.displacement - known.displacement;
+            same_base(*known, *operand) && distance >= 0 && distance <= *known_size as i64
+        });
+        match neighbour {
+            Some((known, known_size)) => {
+                let end = (operand.displacement - known.displacement) as usize + size;
+                *known_size = end.max(*known_size);
+            }
+            None => joined.push((*operand, *size)),
+        }
+    }
+    let mut pieces = Vec::new();
+    for (operand, size) in joined {
+        let mut at = 0;
+        while at < size {
+            let width = [32, 16, 8, 4].into_iter().find(|width| size - at >= *width).unwrap_or(4);
+            pieces.push((operand.offset_by(at as i64), width));
+            at += width;
+        }
+    }
+    pieces
+}
 
 impl Translator<'_> {
     /// By instruction: the group of loads that starts there; empty for all others.
@@ -72,8 +101,8 @@ impl Translator<'_> {
         if bytes < 32 {
             return;
         }
-        for (k, (operand, size)) in group.iter().enumerate() {
-            self.accumulate_shadow(operand.shadow(), *size, k == 0);
+        for (k, (operand, size)) in pieces(group).into_iter().enumerate() {
+            self.accumulate_shadow(operand.shadow(), size, k == 0);
         }
         let shape = Shape { element: Element::F64, width: Width::L256 };
         self.mask_active(shape, Register::K4, ACCUMULATOR);

@@ -65,6 +65,6 @@ impl Proven {
 }
 
 /// Do the operands differ by their displacement alone?
-fn same_base(one: Memory, other: Memory) -> bool {
+pub(crate) fn same_base(one: Memory, other: Memory) -> bool {
     one.base == other.base && one.index == other.index && one.scale == other.scale
 }

@@ -18,8 +18,7 @@ use crate::threads::Thread;
 
 static PROTECTED: Mutex<PageSet> = Mutex::new(PageSet::new());
 
-/// Bits of a page fault's error code.
-const PAGE_PRESENT: u64 = 1;
+/// Bit of a page fault's error code. Whether the page is present says nothing: the kernel may have taken it away.
 const WRITE: u64 = 2;
 
 /// Protects the pages of translated ranges that the client may write. Returns true if a page was not protected before:
@@ -53,7 +52,7 @@ fn protect_page(space: &AddressSpace, page: u64) -> bool {
 
 /// Called by the signal handler for a fault: true if the access is to be tried again.
 pub fn resolve(thread: &Thread, address: u64, error: u64) -> bool {
-    if error & (PAGE_PRESENT | WRITE) != PAGE_PRESENT | WRITE {
+    if error & WRITE == 0 {
         return false;
     }
     let page = sys::page_down(address);

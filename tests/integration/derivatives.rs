@@ -3,7 +3,10 @@
 //! A guest prints lines `NAME VALUE DOT EXPECTED`. Natively DOT is zero; all else must be the same bit by bit, and DOT
 //! must be EXPECTED up to rounding. Nothing may be reported: all instructions of these programs have rules.
 
-use derivgrind_tests::{compile, derivgrind, each, full, native, run, Finished, Language, Program, Shadows};
+use derivgrind_tests::{
+    compile, derivgrind, each, full, hide_avx512, native, run, rust_program, Finished, Language, Program,
+    Shadows,
+};
 use std::path::Path;
 
 const C_GUESTS: &[&str] = &[
@@ -21,6 +24,7 @@ const C_GUESTS: &[&str] = &[
     "integer_registers.c",
     "control_flow.c",
     "conversions.c",
+    "threads_with_queue.c",
 ];
 
 /// Options for a first impression: each level and each instruction set once.
@@ -141,8 +145,11 @@ fn check_output(native: &Finished, tool: &Finished, tolerance: f64) -> Result<()
 fn check(program: &Path, tolerance: f64) -> Result<(), String> {
     let path = program.to_str().expect("target directories have plain names");
     for shadows in Shadows::all() {
-        let expected = run(&mut native(&[path], *shadows))?;
-        let found = run(&mut derivgrind(&[], &[path], *shadows))?;
+        // AVX-512 has no rules yet: with shadows in memory, where the client may use it, memcpy would lose dot values.
+        let mut command = derivgrind(&[], &[path], *shadows);
+        hide_avx512(&mut command);
+        let expected = run(&mut native(&[path], Shadows::Registers))?;
+        let found = run(&mut command)?;
         check_output(&expected, &found, tolerance)
             .map_err(|error| format!("{}, {shadows:?}:\n    {error}", program.display()))?;
     }
@@ -170,5 +177,81 @@ fn c() {
             libraries,
         })?;
         check(&program, real.tolerance())
+    });
+}
+
+/// Some or all levels of optimisation, with the instruction sets given.
+fn levels<'a>(some: &[&'a str], instructions: &[&'a str]) -> Vec<Vec<&'a str>> {
+    let levels = if full() { &LEVELS } else { some };
+    levels.iter().map(|level| [&[*level], instructions].concat()).collect()
+}
+
+#[test]
+fn cxx() {
+    let mut all = Vec::new();
+    for compiler in ["gcc", "clang"] {
+        for options in levels(&["-O0", "-O2", "-Ofast"], &[]) {
+            all.push((compiler, options.clone()));
+            all.push((compiler, [&options[..], &["-mavx2", "-mfma"]].concat()));
+        }
+    }
+    each(&all, |(compiler, options)| {
+        let sources = &["containers.cpp"];
+        let program =
+            compile(&Program { language: Language::Cxx, compiler, sources, options, libraries: &["-lm"] })?;
+        check(&program, Real::Double.tolerance())
+    });
+}
+
+#[test]
+fn fortran() {
+    let object = compile(&Program::c(&["check_for_fortran.c"], &["-O2", "-c"])).expect("a C compiler");
+    let object = object.to_str().expect("target directories have plain names");
+    let mut all = levels(&["-O0", "-O2"], &[]);
+    all.extend(levels(&["-O3", "-Ofast"], &["-mavx2", "-mfma"]));
+    each(&all, |options| {
+        let program = compile(&Program {
+            language: Language::Fortran,
+            compiler: "gfortran",
+            sources: &["fortran_arrays.f90"],
+            options,
+            libraries: &["-x", "none", object],
+        })?;
+        check(&program, Real::Double.tolerance())
+    });
+}
+
+#[test]
+fn rust() {
+    let all = [["-Copt-level=0"], ["-Copt-level=3"]];
+    each(&all, |options| check(&rust_program("rust_values.rs", options)?, Real::Double.tolerance()));
+}
+
+#[test]
+fn openmp() {
+    let mut all = levels(&["-O0", "-O2", "-Ofast"], &["-fopenmp"]);
+    all.extend(levels(&["-O3"], &["-fopenmp", "-mavx2", "-mfma"]));
+    for real in [Real::Double, Real::Float] {
+        each(&all, |options| {
+            let options = [options, real.options()].concat();
+            check(&compile(&Program::c(&["openmp.c"], &options))?, real.tolerance())
+        });
+    }
+}
+
+#[test]
+fn instructions_by_name() {
+    let all: Vec<_> = ["gcc", "clang"]
+        .iter()
+        .flat_map(|compiler| {
+            levels(&["-O0", "-O2"], &["-mavx2", "-mfma"]).into_iter().map(|options| (*compiler, options))
+        })
+        .collect();
+    each(&all, |(compiler, options)| {
+        let sources = &["vector_intrinsics.c"];
+        let program =
+            compile(&Program { language: Language::C, compiler, sources, options, libraries: &[] })?;
+        // Binary32 is compared in binary64.
+        check(&program, Real::Float.tolerance())
     });
 }

@@ -1,1 +1,103 @@
 //! Client requests, and the summary of what was not differentiated.
+
+use derivgrind_tests::{
+    compile, derivgrind, hide_avx512, native, repository, run, Language, Program, Shadows,
+};
+use std::path::PathBuf;
+
+fn guest(source: &str, options: &[&str]) -> PathBuf {
+    let libraries = &["-lm"];
+    let program = Program { language: Language::C, compiler: "gcc", sources: &[source], options, libraries };
+    compile(&program).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn results_of_requests() {
+    let expected = "\
+mode 100
+set 1
+get 1 2.5
+float -3.5
+array 5 4 3 2 1
+element 3, dot value of a dot value 0
+disable 0 1 3 0
+while disabled 7.5
+cleared 0, value 1.5
+index 0 0
+running on valgrind 0
+foreign 1234 99
+rotations alone 1
+";
+    for level in ["-O0", "-O2"] {
+        let program = guest("requests.c", &[level]);
+        for shadows in Shadows::all() {
+            let words = [program.to_str().expect("plain names")];
+            let finished = run(&mut derivgrind(&[], &words, *shadows)).unwrap();
+            assert_eq!(finished.stdout(), expected, "{level} {shadows:?}");
+            assert_eq!(finished.stderr(), "", "{level} {shadows:?}");
+            let outside = run(&mut native(&words, *shadows)).unwrap();
+            assert!(
+                outside.stdout().starts_with("mode 0\nset 0\nget 0 -1\nfloat -1\n"),
+                "{}",
+                outside.stdout()
+            );
+        }
+    }
+}
+
+/// Number of the line of the guest that has this remark.
+fn line_of(remark: &str) -> usize {
+    let text =
+        std::fs::read_to_string(repository("tests/guests/without_rule.c")).expect("the guest can be read");
+    1 + text.lines().position(|line| line.contains(remark)).expect(remark)
+}
+
+#[test]
+fn what_has_no_rule_is_named() {
+    let program = guest("without_rule.c", &["-O1", "-msse4.1"]);
+    let words = [program.to_str().expect("plain names")];
+    for shadows in Shadows::all() {
+        let finished = run(&mut derivgrind(&[], &words, *shadows)).unwrap();
+        let report = finished.stderr();
+        let has = |count: &str, name: &str, place: &str| {
+            let line = report.lines().find(|line| line.contains(name) && line.contains(place));
+            let line = line.unwrap_or_else(|| panic!("{name} {place} is missing: {report}"));
+            assert!(line.contains(count), "{line}");
+        };
+        let product = format!("without_rule.c:{})", line_of("PMULLD HERE"));
+        has(" 3 times ", "PMULLD", &format!("in integer_product ({}", ""));
+        has(" 3 times ", "PMULLD", &product);
+        has(" 1 time ", "FLD", "in extended");
+        has(" 1 time ", "sin  (libm.so", "");
+        has(" 2 times ", "exp  (libm.so", "");
+        assert!(report.lines().all(|line| line.starts_with("==")), "{report}");
+        assert!(finished.status.success());
+        let quiet = run(&mut derivgrind(&["-q"], &words, *shadows)).unwrap();
+        assert_eq!(quiet.status, finished.status);
+    }
+}
+
+#[test]
+fn clean_programs_have_no_summary() {
+    let program = guest("without_rule.c", &["-O1", "-msse4.1"]);
+    let words = [program.to_str().expect("plain names"), "clean"];
+    for shadows in Shadows::all() {
+        let finished = run(&mut derivgrind(&[], &words, *shadows)).unwrap();
+        assert_eq!(finished.stderr(), "");
+    }
+}
+
+#[test]
+fn known_loss_avx512_copies_with_shadows_in_memory() {
+    // With shadows in memory the client sees AVX-512, and the C library copies by instructions that have no rule yet.
+    if !derivgrind_tests::has_avx512() {
+        return;
+    }
+    let program = guest("moved_memory.c", &["-O2"]);
+    let words = [program.to_str().expect("plain names")];
+    let finished = run(&mut derivgrind(&[], &words, Shadows::Memory)).unwrap();
+    assert!(finished.stderr().contains("VMOVDQU64"), "{}", finished.stderr());
+    let mut hidden = derivgrind(&[], &words, Shadows::Memory);
+    hide_avx512(&mut hidden);
+    assert_eq!(run(&mut hidden).unwrap().stderr(), "");
+}

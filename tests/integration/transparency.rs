@@ -1,6 +1,13 @@
 //! Programs run as natively: output, errors and status are the same, before and after an input is declared.
+//!
+//! In the phase `Active` a preloaded library declares an input that nothing else reads, so that all of the program is
+//! translated with shadows; static programs are linked with it.
 
-use derivgrind_tests::{full, same_as_native};
+use derivgrind_tests::{
+    compile, derivgrind, full, run, rust_program, same_as_native, scratch, Language, Program, Shadows,
+};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 fn all(output: &str) -> String {
     output.to_string()
@@ -14,7 +21,197 @@ fn same_with_children(words: &[&str]) {
     same_as_native(&["-q", "--trace-children=yes"], words, all).unwrap_or_else(|error| panic!("{error}"));
 }
 
+fn guest(source: &str, options: &[&str]) -> PathBuf {
+    let libraries = &["-lm"];
+    let program = Program { language: Language::C, compiler: "gcc", sources: &[source], options, libraries };
+    compile(&program).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("target directories have plain names")
+}
+
+/// Bytes that compress neither well nor badly.
+fn sample(name: &str, size: usize) -> PathBuf {
+    let path = scratch().join(name);
+    let mut state = 1u32;
+    let bytes: Vec<u8> = (0..size)
+        .map(|index| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if index % 7 < 4 {
+                (index / 50 % 64) as u8
+            } else {
+                (state >> 24) as u8 & 0x1f
+            }
+        })
+        .collect();
+    fs::write(&path, bytes).expect("the target directory can be written");
+    path
+}
+
 #[test]
 fn ls() {
-    same(&["ls", "-lR", if full() { "/usr" } else { "/usr/lib/x86_64-linux-gnu/perl-base" }]);
+    same(&["ls", "-lR", if full() { "/usr" } else { "/usr/share/perl" }]);
+}
+
+#[test]
+fn bash_with_pipes() {
+    same_with_children(&[
+        "bash",
+        "-c",
+        "for i in 3 1 2; do echo $i; done | sort -r | while read x; do echo \"x$x\" | sed s/x/y/; done; \
+         ls /usr/lib | grep -c lib; diff <(echo a) <(echo b); cat <<< here; (exit 5); echo $?; \
+         trap 'echo trapped; exit 3' TERM; kill -TERM $$; sleep 5",
+    ]);
+}
+
+#[test]
+fn xz() {
+    let sample = sample("sample-for-xz", if full() { 5_000_000 } else { 400_000 });
+    let compressed = sample.with_extension("xz");
+    let words = ["sh", "-c", "xz -9 -c \"$0\" | md5sum", text(&sample)];
+    same_with_children(&words);
+    let words = ["xz", "-k", "-f", text(&sample)];
+    same(&words);
+    let packed = sample.with_file_name("sample-for-xz.xz");
+    fs::rename(&packed, &compressed).expect("xz has written it");
+    same(&["xz", "-d", "-c", text(&compressed)]);
+}
+
+#[test]
+fn sqlite() {
+    same(&[
+        "sqlite3",
+        ":memory:",
+        "create table t(a integer primary key, b real, c text); \
+         with recursive n(x) as (values(1) union all select x + 1 from n where x < 20000) \
+         insert into t select x, x * 1.5, hex(x) from n; create index i on t(c); \
+         select sum(b), avg(a), count(*), total(b / a) from t; \
+         select a, b, c from t where c like '31%' order by b desc limit 50; select * from missing;",
+    ]);
+}
+
+#[test]
+fn perl() {
+    same(&[
+        "perl",
+        "-e",
+        "my %h; $h{$_ % 97} += sqrt($_) * 1.5 for 1 .. 50000; print \"$_ $h{$_}\\n\" for sort keys %h; \
+         my $t = join ',', map { $_ * 3 } 1 .. 5000; my $n = () = $t =~ /(\\d)\\1/g; print \"$n\\n\"; \
+         local $SIG{ALRM} = sub { die \"alarm\\n\" }; eval { alarm 1; 1 while 1; }; print $@; exit 7;",
+    ]);
+}
+
+#[test]
+fn gcc_compiling() {
+    let source = derivgrind_tests::repository("tests/guests/conditionals.c");
+    let headers = derivgrind_tests::repository("headers");
+    let include = format!("-I{}", headers.display());
+    same_with_children(&["gcc", "-O2", "-S", &include, "-o", "-", text(&source)]);
+    same_with_children(&["gcc", "-O2", "-c", "-o", "/dev/null", "/nonexistent.c"]);
+}
+
+/// Without times and loads, which differ from run to run.
+fn results_of_tests(output: &str) -> String {
+    output
+        .lines()
+        .filter(|line| !line.starts_with("Total duration") && !line.contains(" sec"))
+        .map(|line| line.split_once("] ").map_or(line, |(_, name)| name))
+        .filter(|line| !line.contains("load avg"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn python_tests() {
+    let words = ["/usr/bin/python3", "-m", "test", "test_math", "test_float", "test_json"];
+    same_as_native(&["-q"], &words, results_of_tests).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn numpy() {
+    let program = "
+import numpy
+a = numpy.arange(90000, dtype=float).reshape(300, 300) % 17 + numpy.eye(300) * 50
+print((a @ a).sum().hex(), float(numpy.linalg.solve(a, numpy.ones(300)).sum()).hex())
+print([value.hex() for value in numpy.linalg.svd(a[:60, :60])[1].tolist()])
+print([abs(value).hex() for value in numpy.fft.fft(a[3]).tolist()])
+b = a.astype(numpy.float32)
+print((b @ b).sum(), numpy.sin(b).sum(), numpy.sort(b.ravel())[::5000], b.std(), (b > 3).sum())
+print(numpy.divide([1.0, -1.0, 0.0], 0.0), numpy.array([1, 2, 3]) ** 2, numpy.exp(a[0, :5]).tolist())
+";
+    same(&["/usr/bin/python3", "-c", program]);
+}
+
+#[test]
+fn threads() {
+    same(&[text(&guest("threads_plain.c", &["-O2", "-pthread"]))]);
+}
+
+#[test]
+fn openmp() {
+    same(&[text(&guest("openmp_plain.c", &["-O2", "-fopenmp"]))]);
+}
+
+#[test]
+fn processes() {
+    let program = guest("processes.c", &["-O2"]);
+    same(&[text(&program)]);
+    same_with_children(&[text(&program)]);
+}
+
+#[test]
+fn signals() {
+    same(&[text(&guest("signals.c", &["-O2", "-pthread"]))]);
+    same(&[text(&guest("signals.c", &["-O0", "-pthread"]))]);
+}
+
+#[test]
+fn generated_code() {
+    same(&[text(&guest("generated_code.c", &["-O2"]))]);
+}
+
+#[test]
+fn plugins() {
+    let library = guest("plugin.c", &["-O2", "-shared", "-fPIC"]);
+    same(&[text(&guest("plugins.c", &["-O2"])), text(&library)]);
+}
+
+#[test]
+fn surroundings() {
+    same(&[text(&guest("surroundings.c", &["-O2"]))]);
+}
+
+/// The words in /proc/self/cmdline are those of the engine: changing them needs a privilege or a kernel option
+/// (prctl(2), PR_SET_MM).
+#[test]
+fn known_difference_command_line_in_procfs() {
+    for shadows in Shadows::all() {
+        let finished = run(&mut derivgrind(&["-q"], &["cat", "/proc/self/cmdline"], *shadows)).unwrap();
+        assert!(finished.stdout().starts_with("derivgrind-engine\0"), "{}", finished.stdout());
+    }
+}
+
+#[test]
+fn static_c() {
+    for link in ["-static", "-static-pie"] {
+        for sources in [&["static_program.c"][..], &["static_program.c", "unrelated_input.c"]] {
+            let options = ["-O2", "-pthread", link];
+            let libraries = &["-lm"];
+            let program =
+                Program { language: Language::C, compiler: "gcc", sources, options: &options, libraries };
+            same(&[text(&compile(&program).unwrap_or_else(|error| panic!("{error}")))]);
+        }
+    }
+}
+
+#[test]
+fn static_rust() {
+    let object = compile(&Program::c(&["unrelated_input.c"], &["-O2", "-c"])).expect("a C compiler");
+    let object = format!("-Clink-arg={}", text(&object));
+    let linked = ["-O", "-Ctarget-feature=+crt-static"];
+    for options in [&linked[..], &[linked[0], linked[1], &object]] {
+        let program = rust_program("static_program.rs", options).unwrap_or_else(|error| panic!("{error}"));
+        same(&[text(&program)]);
+    }
 }

@@ -86,8 +86,8 @@ pub fn native(words: Words, shadows: Shadows) -> Command {
     command
 }
 
-/// glibc and OpenBLAS choose functions by processor.
-fn hide_avx512(command: &mut Command) {
+/// Hides AVX-512 from glibc and OpenBLAS, which choose functions by processor.
+pub fn hide_avx512(command: &mut Command) {
     let features = ["F", "VL", "BW", "DQ", "CD", "IFMA", "VBMI", "_VBMI2", "_VNNI", "_BITALG", "_VPOPCNTDQ"];
     let hidden: Vec<_> = features.iter().map(|feature| format!("-AVX512{feature}")).collect();
     command.env("GLIBC_TUNABLES", format!("glibc.cpu.hwcaps={}", hidden.join(",")));

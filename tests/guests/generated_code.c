@@ -1,0 +1,77 @@
+/* A small just-in-time compiler: code is written, run, overwritten, protected, unmapped, and mapped elsewhere. */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+typedef int (*function)(void);
+
+/* mov eax, value; ret */
+static void write_constant(unsigned char* code, int value)
+{
+  code[0] = 0xb8;
+  memcpy(code + 1, &value, 4);
+  code[5] = 0xc3;
+}
+
+/* mulsd xmm0, xmm0, as often as asked; ret */
+static void write_power(unsigned char* code, int times)
+{
+  while (times-- > 0) {
+    memcpy(code, "\xf2\x0f\x59\xc0", 4);
+    code += 4;
+  }
+  *code = 0xc3;
+}
+
+int main(void)
+{
+  int all = PROT_READ | PROT_WRITE | PROT_EXEC;
+  unsigned char* code = mmap(NULL, 8192, all, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  long sum = 0;
+  for (int i = 0; i < 2000; i++) {
+    write_constant(code + 64 * (i % 3), i);
+    sum += ((function)(void*)(code + 64 * (i % 3)))();
+  }
+  printf("writable: %ld\n", sum);
+  double power = 0;
+  for (int i = 0; i < 5; i++) {
+    write_power(code + 4096 - 8, i);
+    power += ((double (*)(double))(void*)(code + 4096 - 8))(1.25);
+  }
+  printf("across pages: %.17g\n", power);
+  sum = 0;
+  for (int i = 0; i < 300; i++) {
+    mprotect(code, 4096, PROT_READ | PROT_WRITE);
+    write_constant(code, i * 7);
+    mprotect(code, 4096, PROT_READ | PROT_EXEC);
+    sum += ((function)(void*)code)();
+  }
+  printf("protected: %ld\n", sum);
+  munmap(code, 8192);
+  sum = 0;
+  for (int i = 0; i < 300; i++) {
+    unsigned char* again = mmap(code, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    write_constant(again, i * 11);
+    mprotect(again, 4096, PROT_READ | PROT_EXEC);
+    sum += ((function)(void*)again)();
+    munmap(again, 4096);
+  }
+  printf("mapped again: %ld\n", sum);
+  int file = memfd_create("code", 0);
+  if (file < 0 || ftruncate(file, 4096) != 0)
+    return 1;
+  unsigned char* writable = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  unsigned char* executable = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, file, 0);
+  write_constant(writable, 77);
+  printf("mapped twice: %d\n", ((function)(void*)executable)());
+  unsigned char* target = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  unsigned char* moved = mremap(executable, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, target);
+  printf("moved: %d\n", ((function)(void*)moved)());
+  /* Code that overwrites the instruction after next: mov byte [rip+1], 9; mov eax, 1; ret */
+  unsigned char* self = mmap(NULL, 4096, all, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  memcpy(self, "\xc6\x05\x01\x00\x00\x00\x09\xb8\x01\x00\x00\x00\xc3", 13);
+  printf("modifies itself: %d\n", ((function)(void*)self)());
+  return 0;
+}

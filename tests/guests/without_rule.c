@@ -1,0 +1,36 @@
+/* Active values meet instructions and functions that are not differentiated. The line numbers are in the test. */
+#include <derivgrind.h>
+#include <math.h>
+#include <stdio.h>
+#include <emmintrin.h>
+#include <smmintrin.h>
+
+__attribute__((noinline)) static double integer_product(const double* x)
+{
+  __m128i bits = _mm_castpd_si128(_mm_loadu_pd(x));
+  bits = _mm_mullo_epi32(bits, _mm_set1_epi32(7654321)); /* PMULLD HERE */
+  return _mm_cvtsd_f64(_mm_castsi128_pd(bits));
+}
+
+__attribute__((noinline)) static double extended(volatile const double* x)
+{
+  long double wide = *x;
+  return (double)(wide * 3.0L); /* X87 HERE */
+}
+
+int main(int argc, char** argv)
+{
+  double x[2] = {0.5, 0.75}, dots[2] = {1, 1};
+  double sum = 0;
+  (void)argv;
+  DG_SET_DOTVALUE(x, dots, sizeof x);
+  if (argc > 1)
+    return x[0] * x[1] + 1 > 2;
+  for (int i = 0; i < 3; i++)
+    sum += integer_product(x) != 0;
+  sum += extended(x);
+  sum += sin(x[0]);
+  sum += exp(x[1]) + exp(x[0]);
+  DG_SET_DOTVALUE(&sum, (&(double){0}), sizeof sum);
+  return sum > 1000;
+}

@@ -11,7 +11,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use derivgrind_translate::interface::{Site, SiteKind};
 
-const CHUNK_SIZE: u64 = 64 << 10;
+const CHUNK_SIZE: u64 = 16 << 10;
 const CELL: u64 = 8;
 
 struct Sites {

@@ -30,7 +30,7 @@ pub const SIGNAL_STACK_SIZE: u64 = 128 << 10;
 const TABLE_SIZE: u64 = TABLE_ENTRIES as u64 * 8;
 /// Code memory of the first thread and of others at their start.
 const MAIN_CODE_SIZE: u64 = 64 << 20;
-const THREAD_CODE_SIZE: u64 = 1 << 20;
+const THREAD_CODE_SIZE: u64 = 512 << 10;
 /// Indirect branches in active code between two looks at the shadows.
 pub const SAMPLE_BUDGET: u64 = 1000;
 

@@ -3,8 +3,9 @@
 //! Nothing tells whether the operands are binary32 or binary64, so lanes of 32 bits are judged by themselves; a binary64
 //! is two lanes whose masks agree. In a lane the passive operand (the mask) decides. All bits but the sign set, or none
 //! of them, and the value is kept or dropped; then only the sign can change, and the shadow's sign changes with it. Any
-//! other mask on an active lane is counted, and so is one that drops the lower half of a binary64 alone. Compilers select with `(a & m) | (b & ~m)`: where a mask is known to come
-//! from a comparison in the same block ([`Origin`]), the shadows take one instruction each.
+//! other mask on an active lane is counted, and so is one that drops the lower half of a binary64 alone. Compilers
+//! select with `(a & m) | (b & ~m)`: where a mask is known to come from a comparison in the same block ([`Origin`]), the
+//! shadows take one instruction each.
 
 use crate::checks::OnActive;
 use crate::constants;
@@ -252,7 +253,7 @@ impl Translator<'_> {
     fn judge_with_masks(&mut self, logic: Logic, shape: Shape, sides: JudgedSide, on_active: OnActive) {
         let JudgedSide { shadow, value, mask, doubled } = sides;
         self.vectors.masks.drop_scratch();
-        self.lane_masks(shape, shadow, doubled);
+        self.lane_masks(logic, shape, shadow, doubled);
         let (keep, drop) = match logic {
             Logic::And => (Register::K2, Some(Register::K3)),
             Logic::AndNot => (Register::K3, Some(Register::K2)),
@@ -293,7 +294,8 @@ impl Translator<'_> {
         self.asm.masked(code, result, result, shadow, Masking::Zero(keep));
     }
 
-    fn lane_masks(&mut self, shape: Shape, shadow: usize, doubled: usize) {
+    /// K1, K2 and K3. For `and`, K3 includes passive lanes; elsewhere it says which shadows are kept.
+    fn lane_masks(&mut self, logic: Logic, shape: Shape, shadow: usize, doubled: usize) {
         self.mask_active(Shape { element: Element::F32, ..shape }, Register::K1, shadow);
         let wide = shape.width == Width::L256;
         let equal = if wide {
@@ -310,7 +312,8 @@ impl Translator<'_> {
         let register = shape.register(doubled);
         let within = Masking::Merge(Register::K1);
         self.asm.masked(equal, Register::K2, register, all, within);
-        self.asm.ternary(none, Register::K3, register, Operand::Register(register));
+        let passive_too = if logic == Logic::And { Masking::None } else { within };
+        self.asm.masked(none, Register::K3, register, Operand::Register(register), passive_too);
     }
 
     /// K4 := an operation on two masks.

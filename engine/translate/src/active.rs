@@ -269,6 +269,20 @@ impl Translator<'_> {
         self.set_active(number, true);
     }
 
+    /// The shadow in `place` stays as it is, but for bits 128 and up, which a VEX instruction on 128 bits clears.
+    pub(crate) fn keep_lower(&mut self, shape: Shape, place: usize) {
+        let code = match self.form() {
+            Form::Vex => Code::VEX_Vmovaps_xmm_xmmm128,
+            Form::Evex => Code::EVEX_Vmovaps_xmm_k1z_xmmm128,
+            Form::Legacy => return,
+        };
+        if self.vectors.upper && shape.width != Width::L256 {
+            let register = shape.register(place);
+            self.asm.built(Instruction::with2(code, register, register));
+            self.vectors.masks.forget(place & 15);
+        }
+    }
+
     fn zero_upper(&mut self, client: &Client) {
         self.write_back_all();
         self.copy(client);

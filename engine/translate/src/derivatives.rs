@@ -140,7 +140,11 @@ impl Translator<'_> {
         let first_shadow = self.shadow(first);
         if second.zero {
             let target_shadow = self.target(target);
-            self.copy_register(shape, target_shadow, first_shadow);
+            if target_shadow == first_shadow {
+                self.keep_lower(shape, target_shadow);
+            } else {
+                self.copy_register(shape, target_shadow, first_shadow);
+            }
             return;
         }
         let operand = match second.shadow {
@@ -421,6 +425,9 @@ impl Translator<'_> {
             self.copy(client);
             let place = self.shadow(target);
             self.target(target);
+            if first_operand.zero && second.zero {
+                self.keep_lower(shape, place);
+            }
             self.add_products(shape, place, [first_operand, second], negated);
         } else {
             let (factors, summand) = match order {

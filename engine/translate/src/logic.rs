@@ -64,7 +64,11 @@ impl Translator<'_> {
             if same {
                 let shadow = self.shadow(first.value);
                 let place = self.target(target);
-                self.copy_register(shape, place, shadow);
+                if place == shadow {
+                    self.keep_lower(shape, place);
+                } else {
+                    self.copy_register(shape, place, shadow);
+                }
                 self.copy(client);
             } else {
                 let second = self.second_side(client, register, shape, zero);

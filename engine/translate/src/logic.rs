@@ -9,6 +9,7 @@
 
 use crate::checks::OnActive;
 use crate::constants;
+use crate::context::offset;
 use crate::decode::Client;
 use crate::emit::{Memory, Operand};
 use crate::encodings::{self, Form, Masking, Operation, Shape, Width};
@@ -353,6 +354,10 @@ impl Translator<'_> {
     }
 }
 
+/// Places of lanes that are dropped, and of those that are neither kept nor dropped.
+const DROPPED: u32 = 2;
+const OTHERS: u32 = 3;
+
 /// Without masks: lanes of ones in temporaries.
 impl Translator<'_> {
     fn judge_without_masks(&mut self, logic: Logic, shape: Shape, sides: JudgedSide, on_active: OnActive) {
@@ -372,17 +377,15 @@ impl Translator<'_> {
         if let Some(drop) = drop {
             self.compute(Operation::Or, shape, doubled, doubled, Operand::of(shape, drop));
         }
-        let dropped = self.temporary();
-        self.copy_register(shape, dropped, none);
+        let dropped = (logic == Logic::And).then(|| self.save_lanes(shape, none, DROPPED));
         let passive = if keep == all { none } else { all };
         self.equal_lanes(shape, passive, shadow, zero);
         self.compute(Operation::Or, shape, doubled, doubled, Operand::of(shape, passive));
         let ones = Operand::Memory(self.asm.context(constants::ONES));
         self.compute(Operation::AndNot, shape, doubled, doubled, ones);
-        if logic == Logic::And {
+        if let Some(dropped) = dropped {
             self.add_cut_mantissas_of_lanes(shape, doubled, all, passive, dropped);
         }
-        self.free(dropped);
         self.count_lanes(shape, doubled, on_active);
         // doubled := sign bits that change, in active lanes
         let (value, mask_operand) = (value, Operand::of(shape, mask));
@@ -402,17 +405,19 @@ impl Translator<'_> {
         self.free(none);
     }
 
-    /// bad := also binary64 lanes of which the mask drops the lower half alone.
+    /// bad := also binary64 lanes of which the mask drops the lower half alone. What would need another register is in
+    /// memory: an instruction with two active operands, one of them in memory, leaves none.
     fn add_cut_mantissas_of_lanes(
         &mut self,
         shape: Shape,
         bad: usize,
         all: usize,
         passive: usize,
-        dropped: usize,
+        dropped: Memory,
     ) {
+        let others = self.save_lanes(shape, bad, OTHERS);
         // In lower halves: the upper half is kept and active.
-        let cut = self.temporary();
+        let cut = bad;
         self.copy_register(shape, cut, passive);
         self.compute(Operation::AndNot, shape, cut, cut, Operand::of(shape, all));
         let register = shape.register(cut);
@@ -423,9 +428,20 @@ impl Translator<'_> {
             }
             _ => self.asm.built(Instruction::with3(Code::VEX_Vpsrlq_xmm_xmm_imm8, register, register, 32u32)),
         }
-        self.compute(Operation::And, shape, cut, cut, Operand::of(shape, dropped));
-        self.compute(Operation::Or, shape, bad, bad, Operand::of(shape, cut));
-        self.free(cut);
+        self.compute(Operation::And, shape, cut, cut, Operand::Memory(dropped));
+        self.compute(Operation::Or, shape, bad, cut, Operand::Memory(others));
+    }
+
+    /// Stores a temporary in one of the places for registers that shadow code borrows.
+    fn save_lanes(&mut self, shape: Shape, number: usize, place: u32) -> Memory {
+        let place = self.asm.context(offset::VECTOR_SPILLS + 64 * place);
+        let code = match (self.form(), shape.width) {
+            (Form::Legacy, _) => Code::Movups_xmmm128_xmm,
+            (_, Width::L256) => Code::VEX_Vmovups_ymmm256_ymm,
+            _ => Code::VEX_Vmovups_xmmm128_xmm,
+        };
+        self.asm.built(Instruction::with2(code, place.operand(), shape.register(number)));
+        place
     }
 
     /// target := ones in 32-bit lanes where the operands are equal.

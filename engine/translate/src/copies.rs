@@ -298,9 +298,9 @@ impl Translator<'_> {
         } else if lane_number {
             self.insert(client);
         } else if instruction.op0_kind() == OpKind::Register && instruction.op0_register().is_xmm() {
-            self.to_vector(client);
+            self.lane_into_vector(client);
         } else {
-            self.from_vector(client);
+            self.lane_out_of_vector(client);
         }
     }
 
@@ -320,7 +320,7 @@ impl Translator<'_> {
     }
 
     /// movd and movq into a vector register: the rest becomes zero.
-    fn to_vector(&mut self, client: &Client) {
+    fn lane_into_vector(&mut self, client: &Client) {
         let instruction = &client.instruction;
         let target = instruction.op0_register().number();
         let shape = Self::lane_shape(instruction);
@@ -359,7 +359,7 @@ impl Translator<'_> {
         self.set_active(target, false);
     }
 
-    fn from_vector(&mut self, client: &Client) {
+    fn lane_out_of_vector(&mut self, client: &Client) {
         let instruction = &client.instruction;
         let source = instruction.op1_register().number();
         let shape = Self::lane_shape(instruction);

@@ -98,7 +98,7 @@ pub fn adapt(job: &Job, client: &dyn ClientCode, to: State) -> Translation {
 /// Human-readable mnemonic and operand form of a [`SiteKind::Instruction`].
 pub fn instruction_name(code: u16) -> alloc::string::String {
     match Code::try_from(usize::from(code)) {
-        Ok(code) => alloc::format!("{}", code.op_code().instruction_string()),
+        Ok(code) => code.op_code().instruction_string().into(),
         Err(_) => alloc::string::String::from("unknown instruction"),
     }
 }

@@ -1,11 +1,11 @@
 //! Changes of how a whole process is translated.
 
+use crate::detail;
 use crate::dispatch::Continuation;
 use crate::invalidate;
 use crate::settings;
 use crate::shadow;
 use crate::threads::Thread;
-use crate::{detail, fatal};
 use derivgrind_translate::state::State;
 
 /// The first input: from now on shadows travel.
@@ -18,23 +18,32 @@ pub fn start_differentiating(thread: &mut Thread) {
     invalidate::flush_all(thread);
 }
 
-/// The client executes AVX-512 instructions while zmm16-31 hold shadows.
+/// The client executes AVX-512 instructions while zmm16-31 hold shadows: from now on the process has its vector shadows
+/// in memory. Every thread moves its own when it leaves its cache the next time, see [`follow_process`].
 pub fn move_shadows_to_memory(thread: &mut Thread, next: Continuation) -> Continuation {
-    if !settings::shadows_in_registers() {
-        // Another thread has moved them already; the flush that follows makes new translations.
-        return next;
+    if settings::shadows_in_registers() {
+        detail!("AVX-512 at {:#x}: vector shadows move to memory", next.pc);
+        settings::move_shadows_to_memory();
+        invalidate::flush_all(thread);
     }
-    if crate::threads::count() > 1 && settings::differentiating() {
-        fatal!("The program uses AVX-512 in several threads although it was hidden; run it with --vector-shadows=memory.");
+    next
+}
+
+/// Moves this thread's vector shadows if the process has moved; returns the state that holds then.
+pub fn follow_process(thread: &mut Thread, state: State) -> State {
+    if thread.shadows_in_registers() == settings::shadows_in_registers() {
+        return state;
     }
-    detail!("AVX-512 at {:#x}: vector shadows move to memory", next.pc);
     let context = thread.context();
-    let shadows = shadow::read_vectors(context, next.state);
-    let state = if next.state.is_active() { State::UNKNOWN } else { State::ZERO };
-    let general = shadow::read_general(context, next.state);
-    settings::move_shadows_to_memory();
-    shadow::write_vectors(context, &shadows);
+    let vectors = shadow::read_vectors(context, state);
+    let general = shadow::read_general(context, state);
+    shadow::fill_slots(context, &vectors);
     context.general_shadows = general;
-    invalidate::flush_all(thread);
-    Continuation { pc: next.pc, state }
+    thread.set_shadows_in_registers(false);
+    thread.cache.flush();
+    if state.is_active() {
+        State::UNKNOWN
+    } else {
+        State::ZERO
+    }
 }

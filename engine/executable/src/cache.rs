@@ -18,7 +18,6 @@ use crate::fatal;
 use crate::invalidate;
 use crate::library_functions;
 use crate::memory::{self, AddressSpace};
-use crate::settings;
 use crate::sys::PAGE;
 use crate::window::{self, Region};
 use crate::write_protection;
@@ -26,7 +25,7 @@ use alloc::vec::Vec;
 use core::hash::{BuildHasherDefault, Hasher};
 use derivgrind_translate::context::{CLASSES, TABLE_ENTRIES};
 use derivgrind_translate::glue::{self, Common};
-use derivgrind_translate::interface::{ClientCode, Exit, ExitKind, Job, Translation};
+use derivgrind_translate::interface::{ClientCode, Exit, ExitKind, Job, Settings, Translation};
 use derivgrind_translate::state::{Class, State};
 use derivgrind_translate::translate;
 use hashbrown::HashMap;
@@ -178,21 +177,21 @@ impl Cache {
     }
 
     /// Cache address at which `pc` in `state` goes on, translating it if necessary.
-    pub fn resume_address(&mut self, pc: u64, state: State) -> u64 {
+    pub fn resume_address(&mut self, pc: u64, state: State, settings: &Settings) -> u64 {
         if let Some(number) = self.index.get(&(pc, state.0)) {
             return u64::from(self.blocks[*number as usize].address);
         }
-        self.make(pc, state)
+        self.make(pc, state, settings)
     }
 
-    fn make(&mut self, pc: u64, state: State) -> u64 {
+    fn make(&mut self, pc: u64, state: State, settings: &Settings) -> u64 {
         self.made += 1;
         let general = state.class().state();
         let specific = state.is_active() && state != general && !state.expects_active_load();
         if specific && self.too_many_versions(pc) {
-            return self.emit(pc, state, |job, client| translate::adapt(job, client, general));
+            return self.emit(pc, state, settings, |job, client| translate::adapt(job, client, general));
         }
-        self.emit(pc, state, |job, client| translate::translate(job, client))
+        self.emit(pc, state, settings, |job, client| translate::translate(job, client))
     }
 
     fn too_many_versions(&mut self, pc: u64) -> bool {
@@ -204,8 +203,13 @@ impl Cache {
         false
     }
 
-    fn emit(&mut self, pc: u64, state: State, produce: impl Fn(&Job, &dyn ClientCode) -> Translation) -> u64 {
-        let settings = settings::current();
+    fn emit(
+        &mut self,
+        pc: u64,
+        state: State,
+        settings: &Settings,
+        produce: impl Fn(&Job, &dyn ClientCode) -> Translation,
+    ) -> u64 {
         let mut room = TYPICAL_TRANSLATION;
         loop {
             let address = self.reserve(room);
@@ -221,7 +225,7 @@ impl Cache {
                 samples: self.common.samples,
                 first_exit: self.exits.len() as u32,
                 first_counter,
-                settings: &settings,
+                settings,
             };
             let space = memory::read();
             let client = View { space: &space, index: &self.index, known: &self.known };

@@ -20,7 +20,7 @@ pub fn emulate(context: &mut Context) {
     let subleaf = context.registers[RCX] as u32;
     let mut result = __cpuid_count(leaf, subleaf);
     hide_unknown_extensions(leaf, subleaf, &mut result);
-    if settings::shadows_in_registers() {
+    if settings::hides_avx512() {
         hide_avx512(leaf, subleaf, &mut result);
     }
     context.registers[RAX] = u64::from(result.eax);
@@ -33,8 +33,7 @@ pub fn emulate(context: &mut Context) {
 pub fn emulate_xgetbv(context: &mut Context) {
     let features =
         if context.registers[RCX] as u32 == 0 { extended::enabled_features() } else { features_in_use() };
-    let features =
-        if settings::shadows_in_registers() { features & extended::client_features() } else { features };
+    let features = if settings::hides_avx512() { features & extended::client_features() } else { features };
     context.registers[RAX] = features & 0xffff_ffff;
     context.registers[RDX] = features >> 32;
 }
@@ -90,7 +89,7 @@ fn hide_avx512(leaf: u32, subleaf: u32, result: &mut CpuidResult) {
             clear(&mut result.edx, &[8, 19]);
         }
         (0xd, 0) => {
-            let size = extended::area_size() as u32;
+            let size = extended::area_size(extended::client_features()) as u32;
             result.eax = extended::client_features() as u32;
             result.ebx = size;
             result.ecx = size;
@@ -98,7 +97,7 @@ fn hide_avx512(leaf: u32, subleaf: u32, result: &mut CpuidResult) {
         }
         // The compacted format of the same components, no supervisor states.
         (0xd, 1) => {
-            result.ebx = extended::area_size() as u32;
+            result.ebx = extended::area_size(extended::client_features()) as u32;
             result.ecx = 0;
             result.edx = 0;
         }

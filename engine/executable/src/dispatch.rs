@@ -102,12 +102,14 @@ fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) 
             next = delivery::deliver(thread, next);
             shortcut = Shortcut::None;
         }
+        next.state = activation::follow_process(thread, next.state);
         let generation = invalidate::generation();
         if thread.seen_generation() != generation {
             invalidate::catch_up(thread);
         }
+        let settings = thread.settings();
         let made = thread.cache.made;
-        let mut address = thread.cache.resume_address(next.pc, next.state);
+        let mut address = thread.cache.resume_address(next.pc, next.state, &settings);
         if thread.cache.made != made {
             library_functions::watch(thread, next.pc);
         }
@@ -118,7 +120,7 @@ fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) 
             Shortcut::Table(class) => {
                 thread.cache.enter_into_table(class, next.pc, address);
                 // Making room may have flushed everything.
-                address = thread.cache.resume_address(next.pc, next.state);
+                address = thread.cache.resume_address(next.pc, next.state, &settings);
             }
         }
         shortcut = Shortcut::None;

@@ -30,8 +30,17 @@ pub fn enabled_features() -> u64 {
 
 /// XCR0 as the client sees it.
 pub fn client_features() -> u64 {
+    visible_features(settings::hides_avx512())
+}
+
+/// What signal frames save. A client that uses AVX-512 although it was hidden wants all of it back.
+pub fn frame_features() -> u64 {
+    visible_features(settings::shadows_in_registers())
+}
+
+fn visible_features(without_avx512: bool) -> u64 {
     let enabled = enabled_features();
-    if settings::shadows_in_registers() {
+    if without_avx512 {
         enabled & VISIBLE_FEATURES
     } else {
         // Tile data is left out of signal frames: no shadows travel through it and it is eight kilobytes.
@@ -39,13 +48,12 @@ pub fn client_features() -> u64 {
     }
 }
 
-/// Size of the uncompacted XSAVE area for the features that the client sees.
-pub fn area_size() -> usize {
+/// Size of the uncompacted XSAVE area for these features.
+pub fn area_size(features: u64) -> usize {
     if !settings::has_xsave() {
         return LEGACY_SIZE;
     }
     let mut size = LEGACY_SIZE + HEADER_SIZE;
-    let features = client_features();
     for feature in 2..63 {
         if features >> feature & 1 != 0 {
             let leaf = core::arch::x86_64::__cpuid_count(0xd, feature);
@@ -63,13 +71,13 @@ pub fn component_offset(feature: u32) -> usize {
 /// Saves the client's extended state.
 ///
 /// # Safety
-/// `area` is a multiple of 64 and [`area_size`] zeroed bytes long; translated code was left through the common exit, and
+/// `area` is a multiple of 64 and [`area_size`] of [`frame_features`] zeroed bytes long; translated code was left through the common exit, and
 /// nothing but the engine's own compiled code has run since.
 pub unsafe fn save(context: &Context, area: *mut u8) {
     // SAFETY: the caller's promise; the low halves come from the context.
     unsafe {
         if settings::has_xsave() {
-            let features = client_features();
+            let features = frame_features();
             asm!("xsave64 [{area}]", area = in(reg) area, in("eax") features as u32, in("edx") (features >> 32) as u32,
                  options(nostack));
         } else {
@@ -93,7 +101,7 @@ pub unsafe fn restore(context: &mut Context, area: *const u8) {
     unsafe {
         let vectors_valid;
         if settings::has_xsave() {
-            let features = client_features();
+            let features = frame_features();
             vectors_valid = *(area.add(LEGACY_SIZE) as *const u64) & 2 != 0;
             asm!("xrstor64 [{area}]", area = in(reg) area, in("eax") features as u32, in("edx") (features >> 32) as u32,
                  out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _, out("xmm5") _,

@@ -8,6 +8,7 @@ use derivgrind_translate::interface::{HostVectors, Settings, VectorShadows};
 
 static DIFFERENTIATING: AtomicBool = AtomicBool::new(false);
 static SHADOWS_IN_REGISTERS: AtomicBool = AtomicBool::new(false);
+static HIDES_AVX512: AtomicBool = AtomicBool::new(false);
 static HAS_AVX2: AtomicBool = AtomicBool::new(false);
 static HAS_XSAVE: AtomicBool = AtomicBool::new(false);
 static HAS_FSGSBASE: AtomicBool = AtomicBool::new(false);
@@ -16,7 +17,12 @@ pub fn current() -> Settings {
     let vector_shadows =
         if shadows_in_registers() { VectorShadows::Registers } else { VectorShadows::Memory };
     let host_vectors = if HAS_AVX2.load(Ordering::Relaxed) { HostVectors::Avx2 } else { HostVectors::Sse2 };
-    Settings { differentiating: differentiating(), vector_shadows, host_vectors }
+    Settings {
+        differentiating: differentiating(),
+        vector_shadows,
+        hides_avx512: hides_avx512(),
+        host_vectors,
+    }
 }
 
 /// Has the client declared an input?
@@ -31,6 +37,12 @@ pub fn start_differentiating() -> bool {
 
 pub fn shadows_in_registers() -> bool {
     SHADOWS_IN_REGISTERS.load(Ordering::SeqCst)
+}
+
+/// Has CPUID told the client that there is no AVX-512? It goes on doing so when shadows have moved to memory: the client
+/// has chosen the sizes of its buffers.
+pub fn hides_avx512() -> bool {
+    HIDES_AVX512.load(Ordering::Relaxed)
 }
 
 pub fn move_shadows_to_memory() {
@@ -76,4 +88,5 @@ pub fn choose(config: &Config, hardware_capabilities_2: u64) {
         }
     };
     SHADOWS_IN_REGISTERS.store(registers, Ordering::SeqCst);
+    HIDES_AVX512.store(registers, Ordering::Relaxed);
 }

@@ -7,6 +7,7 @@ use crate::call;
 use crate::extended::{self, VectorShadows};
 use crate::settings;
 use crate::sys::{self, kernel, page_down, page_up, Outcome};
+use crate::threads::Thread;
 use derivgrind_translate::context::{offset, Context, SHADOW_END, SHADOW_OFFSET, SHADOW_START};
 use derivgrind_translate::state::{Class, State};
 
@@ -66,6 +67,12 @@ pub fn follow_move(from: u64, to: u64, length: u64) {
     }
 }
 
+/// Does the thread of this context have its vector shadows in zmm16-31?
+fn in_registers(context: &Context) -> bool {
+    // SAFETY: a context belongs to a thread, which lives longer.
+    unsafe { (*(context.thread as *const Thread)).shadows_in_registers() }
+}
+
 /// The slots of vector shadows in the context.
 fn slots(context: &mut Context) -> &mut VectorShadows {
     let base = context as *mut Context as u64 + u64::from(offset::VECTOR_SHADOWS);
@@ -76,7 +83,7 @@ fn slots(context: &mut Context) -> &mut VectorShadows {
 /// Shadows of all vector registers, wherever they live; those that `state` says are zero read as zero.
 pub fn read_vectors(context: &mut Context, state: State) -> VectorShadows {
     let mut shadows = [[0; 8]; 32];
-    if settings::shadows_in_registers() {
+    if in_registers(context) {
         extended::store_shadow_registers(&mut shadows);
     } else {
         shadows = *slots(context);
@@ -92,9 +99,14 @@ pub fn read_vectors(context: &mut Context, state: State) -> VectorShadows {
     shadows
 }
 
+/// Fills the slots, wherever the thread of this context has its shadows now.
+pub fn fill_slots(context: &mut Context, shadows: &VectorShadows) {
+    *slots(context) = *shadows;
+}
+
 /// Puts the shadows of all vector registers where translated code expects them.
 pub fn write_vectors(context: &mut Context, shadows: &VectorShadows) {
-    if settings::shadows_in_registers() {
+    if in_registers(context) {
         extended::load_shadow_registers(shadows);
     } else {
         *slots(context) = *shadows;

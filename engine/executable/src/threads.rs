@@ -13,6 +13,7 @@ use crate::library_functions::Awaited;
 use crate::lock::Mutex;
 use crate::mappings::{Attributes, Mappings};
 use crate::memory::{ENGINE_STACKS_END, ENGINE_STACKS_START};
+use crate::settings;
 use crate::signals::{ActionTable, SignalState};
 use crate::sys::{self, kernel, Outcome};
 use crate::window::{self, Region};
@@ -23,6 +24,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use derivgrind_translate::constants;
 use derivgrind_translate::context::{Context, CONTEXT_SIZE, TABLE_ENTRIES};
+use derivgrind_translate::interface::{Settings, VectorShadows};
 
 /// Stacks of a thread: header page, signal stack, guard page, engine stack.
 const STACK_BLOCK: u64 = 512 << 10;
@@ -45,6 +47,9 @@ pub struct Thread {
     thread_id: AtomicI32,
     in_cache: AtomicBool,
     seen_generation: AtomicU64,
+    /// Where this thread's translations have the shadows of vector registers; it follows the process at its next exit
+    /// from the cache.
+    shadows_in_registers: AtomicBool,
     /// A child that shares the memory of another process until it executes a program or exits.
     pub borrows_memory: bool,
     /// Resolvers of library functions that are running.
@@ -88,6 +93,7 @@ impl Thread {
             thread_id: AtomicI32::new(0),
             in_cache: AtomicBool::new(false),
             seen_generation: AtomicU64::new(invalidate::generation()),
+            shadows_in_registers: AtomicBool::new(settings::shadows_in_registers()),
             borrows_memory: false,
             awaited: Vec::new(),
             disabled: 0,
@@ -151,6 +157,21 @@ impl Thread {
 
     pub fn set_seen_generation(&self, value: u64) {
         self.seen_generation.store(value, Ordering::SeqCst);
+    }
+
+    pub fn shadows_in_registers(&self) -> bool {
+        self.shadows_in_registers.load(Ordering::SeqCst)
+    }
+
+    pub fn set_shadows_in_registers(&self, value: bool) {
+        self.shadows_in_registers.store(value, Ordering::SeqCst);
+    }
+
+    /// How this thread translates.
+    pub fn settings(&self) -> Settings {
+        let homes =
+            if self.shadows_in_registers() { VectorShadows::Registers } else { VectorShadows::Memory };
+        Settings { vector_shadows: homes, ..settings::current() }
     }
 
     /// Top of the stack on which a new thread runs until it enters its cache.

@@ -28,6 +28,9 @@ pub struct Settings {
     /// False until the first input: client code is copied without shadows.
     pub differentiating: bool,
     pub vector_shadows: VectorShadows,
+    /// CPUID has hidden AVX-512 from the client, so its XSAVE masks are cut. Stays true when shadows move to memory
+    /// because the client uses AVX-512 all the same.
+    pub hides_avx512: bool,
     pub host_vectors: HostVectors,
 }
 

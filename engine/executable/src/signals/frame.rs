@@ -73,6 +73,11 @@ const CLEARED_FLAGS: u64 = 1 << 10 | 1 << 16 | 1 << 8;
 const RESTORED_FLAGS: u64 = 0x0005_0dd5;
 const RFLAGS_FIXED: u64 = 0x202;
 
+fn frame_area_size() -> usize {
+    let features = if settings::has_xsave() { extended::frame_features() } else { 0 };
+    extended::area_size(features)
+}
+
 /// The client's stack cannot hold the frame.
 pub struct StackOverflow;
 
@@ -84,7 +89,7 @@ pub fn push(
     pc: u64,
     state: State,
 ) -> Result<(), StackOverflow> {
-    let area_size = extended::area_size();
+    let area_size = frame_area_size();
     let total_area = area_size + if settings::has_xsave() { 4 } else { 0 };
     let context = thread.context();
     let (mut pointer, entering_alternate) = choose_stack(thread, action, context.registers[4]);
@@ -215,7 +220,7 @@ fn extended_area(context: &Context, size: usize, total: usize) -> Area {
         let software = &mut bytes[SOFTWARE_BYTES..];
         software[0..4].copy_from_slice(&FP_XSTATE_MAGIC1.to_le_bytes());
         software[4..8].copy_from_slice(&(total as u32).to_le_bytes());
-        software[8..16].copy_from_slice(&extended::client_features().to_le_bytes());
+        software[8..16].copy_from_slice(&extended::frame_features().to_le_bytes());
         software[16..20].copy_from_slice(&(size as u32).to_le_bytes());
         bytes[size..size + 4].copy_from_slice(&FP_XSTATE_MAGIC2.to_le_bytes());
     }
@@ -242,7 +247,7 @@ pub fn pop(thread: &mut Thread) -> Result<(u64, State), StackOverflow> {
 }
 
 fn restore_extended(context: &mut Context, address: u64) -> Result<(), StackOverflow> {
-    let size = extended::area_size();
+    let size = frame_area_size();
     let mut area = Area::new(size);
     if address == 0 {
         // The kernel resets the registers for a frame without them.
@@ -281,7 +286,7 @@ fn read_area(address: u64, area: &mut Area, size: usize) -> Result<(), StackOver
         .map_err(|_| StackOverflow)?;
     let header = &mut bytes[extended::LEGACY_SIZE..extended::LEGACY_SIZE + extended::HEADER_SIZE];
     let features =
-        u64::from_le_bytes(header[0..8].try_into().expect("eight bytes")) & extended::client_features();
+        u64::from_le_bytes(header[0..8].try_into().expect("eight bytes")) & extended::frame_features();
     header.fill(0);
     header[0..8].copy_from_slice(&features.to_le_bytes());
     Ok(())
@@ -294,7 +299,7 @@ fn registers_address(user_address: u64) -> u64 {
 
 /// Parts of vector register `number` in the XSAVE area: offset, first word, number of words.
 fn vector_parts(number: usize) -> Vec<(usize, usize, usize)> {
-    let features = if settings::has_xsave() { extended::client_features() } else { 3 };
+    let features = if settings::has_xsave() { extended::frame_features() } else { 3 };
     let mut parts = Vec::new();
     if number < 16 {
         parts.push((extended::VECTORS_OFFSET + 16 * number, 0, 2));

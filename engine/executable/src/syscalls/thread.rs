@@ -7,12 +7,13 @@ use crate::dispatch::{self, Continuation};
 use crate::extended::{self, ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS};
 use crate::fork;
 use crate::report;
+use crate::shadow;
 use crate::signals::{self, AlternateStack};
 use crate::sys::{self, errno, failure, kernel, Outcome};
 use crate::threads::{self, Thread};
 use alloc::sync::Arc;
 use core::arch::global_asm;
-use derivgrind_translate::context::{offset, SHADOW_START};
+use derivgrind_translate::context::SHADOW_START;
 use derivgrind_translate::state::State;
 
 pub fn execute(thread: &mut Thread, call: &Call, next: Continuation) -> Option<Outcome> {
@@ -140,10 +141,11 @@ fn clone_sharing_memory(thread: &mut Thread, request: &CloneRequest, next: Conti
     };
     let start = alloc::boxed::Box::into_raw(alloc::boxed::Box::new(Start {
         thread: child,
-        next: Continuation { pc: next.pc, state: State::ZERO },
+        next: Continuation {
+            pc: next.pc,
+            state: if next.state.is_active() { State::UNKNOWN } else { State::ZERO },
+        },
     }));
-    // SAFETY: both are alive; the child is not running, the engine holds what it needs.
-    unsafe { (*start).next.state = child_state(&*child, next.state) };
     let before = signals::block_everything();
     // SAFETY: the child runs on its own engine stack and takes `start` over.
     let outcome = unsafe {
@@ -169,15 +171,6 @@ fn clone_sharing_memory(thread: &mut Thread, request: &CloneRequest, next: Conti
     outcome
 }
 
-/// A state in which the child's copied shadows are valid: shadow registers are not inherited through the clone.
-fn child_state(child: &Thread, state: State) -> State {
-    if !state.is_active() {
-        return State::ZERO;
-    }
-    let _ = child;
-    State::UNKNOWN
-}
-
 fn prepare_child(parent: &mut Thread, child: &mut Thread, request: &CloneRequest, next: Continuation) {
     let (from, to) = (parent.context(), child.context());
     to.registers = from.registers;
@@ -192,21 +185,16 @@ fn prepare_child(parent: &mut Thread, child: &mut Thread, request: &CloneRequest
     to.fs_base = if request.has(kernel::CLONE_SETTLS) { request.thread_pointer } else { from.fs_base };
     to.gs_base = from.gs_base;
     if next.state.is_active() {
-        to.general_shadows = crate::shadow::read_general(from, next.state);
-        let vectors = crate::shadow::read_vectors(from, next.state);
+        to.general_shadows = shadow::read_general(from, next.state);
+        let vectors = shadow::read_vectors(from, next.state);
         // The kernel copies zmm16-31 with all other registers; make them what the child's state says.
-        crate::shadow::write_vectors(from, &vectors);
-        copy_slots(from as *mut _ as u64, to as *mut _ as u64);
+        shadow::write_vectors(from, &vectors);
+        shadow::fill_slots(to, &vectors);
     }
+    child.set_shadows_in_registers(parent.shadows_in_registers());
     child.signals.mask = parent.signals.mask;
     child.signals.alternate_stack = AlternateStack::DISABLED;
     child.disabled = 0;
-}
-
-fn copy_slots(from: u64, to: u64) {
-    let at = u64::from(offset::VECTOR_SHADOWS);
-    // SAFETY: the slots of both contexts, 32 x 64 bytes.
-    unsafe { core::ptr::copy_nonoverlapping((from + at) as *const u8, (to + at) as *mut u8, 32 * 64) };
 }
 
 /// First code of a new thread: on its engine stack, with all signals blocked.

@@ -45,12 +45,13 @@ static APART REAL mean_of_floats(const float* x, int count)
 
 int main(void)
 {
-  REAL x[COUNT], y[COUNT];
+  REAL x[COUNT], y[COUNT], dot_of_y[COUNT];
   REAL expected_dot = 0, expected_alternating = 0, expected_product = 0;
   float floats[COUNT];
   for (int i = 0; i < COUNT; i++) {
     REAL dx = i % 4, dy = i % 2;
     x[i] = input(1 + i * 37 % 103 * (REAL)0.001, dx);
+    dot_of_y[i] = dy;
     y[i] = input(2 - i * 11 % 103 * (REAL)0.001, dy);
     expected_dot += dx * y[i] + x[i] * dy;
     expected_alternating += i + 1 == COUNT ? 0 : i % 2 ? -dx : dx;
@@ -67,7 +68,7 @@ int main(void)
   for (int count = 0; count < 9; count++) {
     REAL expected = 0;
     for (int i = 0; i < count; i++)
-      expected += i % 4 * y[i] + x[i] * (i % 2);
+      expected += i % 4 * y[i] + x[i] * dot_of_y[i];
     check("short", dot_product(x, y, count), expected);
   }
   check("mean", mean_of_floats(floats, 100), (REAL)1.5);

@@ -2,14 +2,14 @@
 #include <derivgrind.h>
 #include <math.h>
 #include <stdio.h>
-#include <emmintrin.h>
-#include <smmintrin.h>
+
+typedef int integers __attribute__((vector_size(16)));
 
 __attribute__((noinline)) static double integer_product(const double* x)
 {
-  __m128i bits = _mm_castpd_si128(_mm_loadu_pd(x));
-  bits = _mm_mullo_epi32(bits, _mm_set1_epi32(7654321)); /* PMULLD HERE */
-  return _mm_cvtsd_f64(_mm_castsi128_pd(bits));
+  union { double numbers[2]; integers bits; } both = {{x[0], x[1]}};
+  both.bits *= 7654321; /* PMULLD HERE */
+  return both.numbers[0];
 }
 
 __attribute__((noinline)) static double extended(volatile const double* x)

@@ -165,7 +165,7 @@ impl Translator<'_> {
         let on_active = OnActive::Count(self.site(self.job.pc, SiteKind::Function));
         // Floating-point arguments come in xmm0 and up (System V ABI, section 3.2.3); libm has at most three.
         for number in 0..3 {
-            self.check_vector(number, on_active);
+            self.check_vector(number, false, on_active);
         }
         self.end_of_instruction();
     }
@@ -179,17 +179,18 @@ impl Translator<'_> {
         }
     }
 
-    /// Tests the shadow of a vector register.
-    pub(crate) fn check_vector(&mut self, number: usize, on_active: OnActive) {
+    /// Tests the shadow of a vector register: its lowest 128 bits, or 256 if it is read as a wide one.
+    pub(crate) fn check_vector(&mut self, number: usize, wide: bool, on_active: OnActive) {
         if self.vectors.is_zero(number) {
             return;
         }
         let shadow = self.shadow(number);
         let legacy = self.form() == Form::Legacy;
-        let width = if self.vectors.upper && !legacy { Width::L256 } else { Width::L128 };
+        let upper = wide && self.vectors.upper;
+        let width = if upper && !legacy { Width::L256 } else { Width::L128 };
         let shape = Shape { element: Element::F64, width };
         self.check_lanes(shape, shadow, on_active);
-        if self.vectors.upper && legacy {
+        if upper && legacy {
             let slot = self.vectors.home_slot(&self.asm, number);
             self.check_place(slot.offset_by(16), 16, on_active);
         }
@@ -233,7 +234,8 @@ impl Translator<'_> {
         {
             return None;
         }
-        let register = instruction.op0_register();
+        let to_xmm0 = crate::vectors::writes_xmm0(instruction);
+        let register = if to_xmm0 { Register::XMM0 } else { instruction.op0_register() };
         let writes = instruction.op0_kind() == OpKind::Register && register.is_xmm();
         (writes && !self.vectors.is_zero(register.number())).then(|| register.number())
     }
@@ -257,6 +259,10 @@ impl Translator<'_> {
     }
 
     fn restore_upper(&mut self, number: usize) {
+        if self.vectors.in_registers() {
+            // Shadow code on low registers has the new shadow still to be sent home.
+            self.write_back_all();
+        }
         let place = self.asm.context(offset::VECTOR_SPILLS);
         let shadow = self.shadow(number);
         self.target(number);

@@ -365,7 +365,7 @@ impl Vectors {
     }
 }
 
-/// Set of vector registers 0-15 that the instruction names, or uses as an implicit mask. Instructions that concern all
+/// Set of vector registers 0-15 that the instruction names, or uses without naming them. Instructions that concern all
 /// registers do not count: nothing is borrowed while they run.
 pub(crate) fn used_by(instruction: &Instruction) -> u16 {
     let mut used = 0;
@@ -385,5 +385,22 @@ pub(crate) fn used_by(instruction: &Instruction) -> u16 {
     ) {
         used |= 1;
     }
+    if writes_xmm0(instruction) {
+        used |= 1;
+    }
     used as u16
+}
+
+/// Is the result a mask in xmm0, which no operand names?
+pub(crate) fn writes_xmm0(instruction: &Instruction) -> bool {
+    use iced_x86::Mnemonic;
+    matches!(
+        instruction.mnemonic(),
+        Mnemonic::Pcmpestrm
+            | Mnemonic::Pcmpestrm64
+            | Mnemonic::Pcmpistrm
+            | Mnemonic::Vpcmpestrm
+            | Mnemonic::Vpcmpestrm64
+            | Mnemonic::Vpcmpistrm
+    )
 }

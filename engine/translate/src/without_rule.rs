@@ -105,17 +105,18 @@ impl Translator<'_> {
     }
 
     fn check_vector_operands(&mut self, instruction: &Instruction) {
-        let mut read = 0u16;
+        let (mut read, mut wide) = (0u16, 0u16);
         for used in self.info.info(instruction).used_registers() {
             let register = used.register();
             if is_read(used.access()) && register.is_vector_register() && register.number() < 16 {
                 read |= 1 << register.number();
+                wide |= u16::from(!register.is_xmm()) << register.number();
             }
         }
         for number in 0..16 {
             if read >> number & 1 != 0 {
                 let on_active = self.instruction_site(instruction);
-                self.check_vector(number, on_active);
+                self.check_vector(number, wide >> number & 1 != 0, on_active);
             }
         }
     }

@@ -11,18 +11,19 @@
 //!
 //! Invariant: exits, blocks, table entries and counters of one epoch are valid until [`Cache::flush`] starts the next.
 
+use crate::address_map::AddressMap;
 use crate::boundaries::{Found, PackedBoundaries};
+use crate::client_view::{ClientView, KnownAddresses};
+use crate::code_memory::{write_code, CodeMemory};
 use crate::counters::Counters;
 use crate::detail;
 use crate::fatal;
 use crate::invalidate;
-use crate::library_functions;
-use crate::memory::{self, AddressSpace};
+use crate::memory;
 use crate::sys::PAGE;
 use crate::window::{self, Region};
 use crate::write_protection;
 use alloc::vec::Vec;
-use core::hash::{BuildHasherDefault, Hasher};
 use derivgrind_translate::context::{CLASSES, TABLE_ENTRIES};
 use derivgrind_translate::glue::{self, Common};
 use derivgrind_translate::interface::{ClientCode, Exit, ExitKind, Job, Settings, Translation};
@@ -34,21 +35,9 @@ use hashbrown::HashMap;
 const TYPICAL_TRANSLATION: u64 = 32 << 10;
 /// Counters that one translation may need.
 const SITES_PER_TRANSLATION: u64 = 1024;
-/// Extents of one thread together.
-const CODE_LIMIT: u64 = 128 << 20;
 /// Versions of one address before less specific states are used.
 const VERSION_LIMIT: u8 = 4;
-const CODE_ALIGNMENT: u64 = 16;
 const TABLE_SIZE: u64 = TABLE_ENTRIES as u64 * 8;
-
-struct Extent {
-    region: Region,
-    /// Where the next translation goes.
-    next: u64,
-    /// Blocks of this extent have numbers from here on, as long as the extent is the last one in use.
-    first_block: usize,
-    last_block: usize,
-}
 
 struct Block {
     pc: u64,
@@ -75,41 +64,16 @@ pub struct ExitRecord {
     next_incoming: u32,
 }
 
-/// Multiplicative hashing: keys are addresses, there is no adversary, and look-ups are on the way of every exit.
-#[derive(Default)]
-struct AddressHasher(u64);
-
-impl Hasher for AddressHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-    fn write_u64(&mut self, value: u64) {
-        let mixed = (self.0 ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = mixed ^ mixed >> 32;
-    }
-}
-
-type AddressMap<K, V> = HashMap<K, V, BuildHasherDefault<AddressHasher>>;
-
 pub struct Cache {
     context: u64,
     common: Common,
     /// Tables by class; those that do not exist yet repeat the first.
     tables: [u64; CLASSES],
     owned_tables: Vec<Region>,
-    extents: Vec<Extent>,
-    /// Index of the extent that is being filled.
-    current: usize,
+    memory: CodeMemory,
     blocks: Vec<Block>,
     index: AddressMap<(u64, u64), u32>,
-    /// A filter for the question whether an address has a translation for the zero state, which the translator asks for
-    /// every instruction: no bit, no look-up.
-    known: Vec<u64>,
+    known: KnownAddresses,
     versions: AddressMap<u64, u8>,
     exits: Vec<ExitRecord>,
     /// Blocks by the client pages that they translate.
@@ -133,11 +97,10 @@ impl Cache {
             common,
             tables: [zero_table; CLASSES],
             owned_tables: Vec::new(),
-            extents: Vec::new(),
-            current: 0,
+            memory: CodeMemory::new(code),
             blocks: Vec::new(),
             index: HashMap::default(),
-            known: alloc::vec![0; KNOWN_BITS / 64],
+            known: KnownAddresses::new(),
             versions: HashMap::default(),
             exits: Vec::new(),
             pages: HashMap::default(),
@@ -146,8 +109,7 @@ impl Cache {
             epoch: 0,
             made: 0,
         };
-        cache.extents.push(Extent { region: code, next: code.start, first_block: 0, last_block: 0 });
-        cache.extents[0].next = cache.after_common();
+        cache.memory.clear(cache.after_common());
         cache.fill_table(Class::Zero);
         cache
     }
@@ -173,7 +135,7 @@ impl Cache {
 
     /// Is `address` in this thread's common code or translations?
     pub fn contains(&self, address: u64) -> bool {
-        self.extents.iter().any(|extent| extent.region.contains(address))
+        self.memory.contains(address)
     }
 
     /// Cache address at which `pc` in `state` goes on, translating it if necessary.
@@ -228,7 +190,7 @@ impl Cache {
                 settings,
             };
             let space = memory::read();
-            let client = View { space: &space, index: &self.index, known: &self.known };
+            let client = ClientView { space: &space, index: &self.index, known: &self.known };
             let translation = produce(&job, &client);
             if let Some(class) = translation.table.filter(|class| !self.owns_table(*class)) {
                 drop(space);
@@ -236,7 +198,7 @@ impl Cache {
                 continue;
             }
             let length = translation.code.len() as u64;
-            if address + length > self.extents[self.current].region.end() {
+            if !self.memory.fits(address, length) {
                 room = length;
                 continue;
             }
@@ -270,48 +232,23 @@ impl Cache {
         });
         self.index.insert((job.pc, job.state.0), number);
         if job.state == State::ZERO {
-            let bit = known_bit(job.pc);
-            self.known[bit / 64] |= 1 << (bit % 64);
+            self.known.insert(job.pc);
         }
         self.note_pages(number, job.pc, &translation.ranges);
-        let extent = &mut self.extents[self.current];
-        extent.next = (job.address + translation.code.len() as u64).next_multiple_of(CODE_ALIGNMENT);
-        extent.last_block = self.blocks.len();
+        self.memory.take(job.address + translation.code.len() as u64, self.blocks.len());
     }
 
     /// Address of `length` free bytes of code memory.
     fn reserve(&mut self, length: u64) -> u64 {
         loop {
-            let extent = &self.extents[self.current];
-            if extent.next + length <= extent.region.end() {
-                return extent.next;
+            if let Ok(address) = self.memory.reserve(length, self.blocks.len()) {
+                return address;
             }
-            if self.current + 1 < self.extents.len() {
-                self.advance();
-                continue;
+            if !self.memory.could_hold(length) {
+                fatal!("The memory below 2 GB is full: too many threads.");
             }
-            let total: u64 = self.extents.iter().map(|extent| extent.region.length).sum();
-            let wanted = total.max(length);
-            let more = if total + wanted <= CODE_LIMIT { window::allocate(wanted) } else { None };
-            match more {
-                Some(region) => {
-                    self.extents.push(Extent { region, next: region.start, first_block: 0, last_block: 0 });
-                    self.advance();
-                }
-                None if length > self.extents[0].region.length / 2 => {
-                    fatal!("The memory below 2 GB is full: too many threads.");
-                }
-                None => self.flush(),
-            }
+            self.flush();
         }
-    }
-
-    fn advance(&mut self) {
-        self.current += 1;
-        let count = self.blocks.len();
-        let extent = &mut self.extents[self.current];
-        extent.first_block = count;
-        extent.last_block = count;
     }
 
     fn note_pages(&mut self, number: u32, pc: u64, ranges: &[(u64, u64)]) {
@@ -405,25 +342,17 @@ impl Cache {
             write_code(address, &code);
             *slot = address;
         }
-        let extent = &mut self.extents[self.current];
-        extent.next = (address + code.len() as u64).next_multiple_of(CODE_ALIGNMENT);
+        self.memory.take(address + code.len() as u64, self.blocks.len());
     }
 
     /// Forgets all translations.
     pub fn flush(&mut self) {
         detail!("code cache flushed: {} translations", self.blocks.len());
         self.epoch += 1;
-        let after_common = self.after_common();
-        for extent in &mut self.extents {
-            extent.next = extent.region.start;
-            extent.first_block = 0;
-            extent.last_block = 0;
-        }
-        self.extents[0].next = after_common;
-        self.current = 0;
+        self.memory.clear(self.after_common());
         self.blocks.clear();
         self.index.clear();
-        self.known.fill(0);
+        self.known.clear();
         self.versions.clear();
         self.exits.clear();
         self.pages.clear();
@@ -462,8 +391,7 @@ impl Cache {
 
     /// The same, with the address of the translation.
     pub fn find_block(&self, address: u64) -> Option<(u64, Found)> {
-        let extent = self.extents.iter().find(|extent| extent.region.contains(address))?;
-        let blocks = &self.blocks[extent.first_block..extent.last_block];
+        let blocks = &self.blocks[self.memory.blocks_around(address)?];
         let after = blocks.partition_point(|block| u64::from(block.address) <= address);
         let block = blocks[..after].last()?;
         let offset = (address - u64::from(block.address)) as u32;
@@ -473,63 +401,25 @@ impl Cache {
 
     /// What has been translated since the last flush, for `-v`.
     pub fn describe(&self) {
-        let used: u64 = self.extents.iter().map(|extent| extent.next - extent.region.start).sum();
         detail!(
             "{} translations, {} exits, {} flushes, {} KB of code",
             self.blocks.len(),
             self.exits.len(),
             self.epoch,
-            used >> 10
+            self.memory.used() >> 10
         );
     }
 
     /// Gives all memory back but the first extent, which is returned. The cache must not be used afterwards.
     pub fn release(&mut self) -> Region {
         self.counters.release();
-        let first = self.extents[0].region;
-        for extent in self.extents.drain(1..) {
-            // SAFETY: the thread will not run translated code any more.
-            unsafe { window::free(extent.region) };
-        }
         for region in self.owned_tables.drain(..) {
             // SAFETY: as above.
             unsafe { window::free(region) };
         }
-        first
+        // SAFETY: the thread will not run translated code any more.
+        unsafe { self.memory.release() }
     }
-}
-
-/// The client's code as the translator sees it from this thread.
-struct View<'a> {
-    space: &'a AddressSpace,
-    index: &'a AddressMap<(u64, u64), u32>,
-    known: &'a [u64],
-}
-
-impl ClientCode for View<'_> {
-    fn code(&self, pc: u64) -> Option<&[u8]> {
-        self.space.code(pc)
-    }
-
-    fn is_constant(&self, address: u64) -> bool {
-        self.space.is_constant(address)
-    }
-
-    fn is_translated(&self, pc: u64) -> bool {
-        let bit = known_bit(pc);
-        self.known[bit / 64] >> (bit % 64) & 1 != 0 && self.index.contains_key(&(pc, State::ZERO.0))
-    }
-
-    fn is_untrusted_function(&self, pc: u64) -> bool {
-        library_functions::is_untrusted(pc)
-    }
-}
-
-/// Bits of the filter: 64 kilobytes per thread.
-const KNOWN_BITS: usize = 1 << 19;
-
-fn known_bit(pc: u64) -> usize {
-    (pc ^ pc >> 19) as usize % KNOWN_BITS
 }
 
 fn record(exit: &Exit, address: u64) -> ExitRecord {
@@ -554,10 +444,3 @@ unsafe fn exchange_displacement(patch: u32, displacement: u32) -> u32 {
 /// A displacement in machine code.
 #[repr(C, packed)]
 struct Unaligned(u32);
-
-/// # Safety
-/// `[address, address + code.len())` is memory of an extent that no translation occupies.
-unsafe fn write_code(address: u64, code: &[u8]) {
-    // SAFETY: the caller's promise.
-    unsafe { core::ptr::copy_nonoverlapping(code.as_ptr(), address as *mut u8, code.len()) };
-}

@@ -20,10 +20,13 @@
 extern crate alloc;
 
 mod activation;
+mod address_map;
 mod allocator;
 mod boundaries;
 mod cache;
 mod client_memory;
+mod client_view;
+mod code_memory;
 mod config;
 mod counters;
 mod cpuid;

@@ -1,0 +1,65 @@
+//! The client's code as the translator sees it from one thread.
+
+use crate::address_map::AddressMap;
+use crate::library_functions;
+use crate::memory::AddressSpace;
+use alloc::vec::Vec;
+use derivgrind_translate::interface::ClientCode;
+use derivgrind_translate::state::State;
+
+pub struct ClientView<'a> {
+    pub space: &'a AddressSpace,
+    /// The thread's translations by address and state.
+    pub index: &'a AddressMap<(u64, u64), u32>,
+    pub known: &'a KnownAddresses,
+}
+
+impl ClientCode for ClientView<'_> {
+    fn code(&self, pc: u64) -> Option<&[u8]> {
+        self.space.code(pc)
+    }
+
+    fn is_constant(&self, address: u64) -> bool {
+        self.space.is_constant(address)
+    }
+
+    fn is_translated(&self, pc: u64) -> bool {
+        self.known.may_contain(pc) && self.index.contains_key(&(pc, State::ZERO.0))
+    }
+
+    fn is_untrusted_function(&self, pc: u64) -> bool {
+        library_functions::is_untrusted(pc)
+    }
+}
+
+/// A filter for the question whether an address has a translation for the zero state, which the translator asks for every
+/// instruction: no bit, no look-up.
+pub struct KnownAddresses(Vec<u64>);
+
+/// 64 kilobytes per thread.
+const BITS: usize = 1 << 19;
+
+impl KnownAddresses {
+    pub fn new() -> KnownAddresses {
+        KnownAddresses(alloc::vec![0; BITS / 64])
+    }
+
+    pub fn clear(&mut self) {
+        self.0.fill(0);
+    }
+
+    pub fn insert(&mut self, pc: u64) {
+        let (word, bit) = place(pc);
+        self.0[word] |= 1 << bit;
+    }
+
+    fn may_contain(&self, pc: u64) -> bool {
+        let (word, bit) = place(pc);
+        self.0[word] >> bit & 1 != 0
+    }
+}
+
+fn place(pc: u64) -> (usize, usize) {
+    let bit = (pc ^ pc >> 19) as usize % BITS;
+    (bit / 64, bit % 64)
+}

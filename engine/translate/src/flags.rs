@@ -2,7 +2,7 @@
 
 use crate::decode::Client;
 use alloc::vec::Vec;
-use iced_x86::{FlowControl, RflagsBits};
+use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind, Register, RflagsBits};
 
 const ALL: u32 =
     RflagsBits::OF | RflagsBits::SF | RflagsBits::ZF | RflagsBits::AF | RflagsBits::CF | RflagsBits::PF;
@@ -17,11 +17,32 @@ pub fn dead_before(instructions: &[Client]) -> Vec<bool> {
         match instruction.flow_control() {
             FlowControl::Call | FlowControl::IndirectCall | FlowControl::Return => live = 0,
             FlowControl::Next => {
-                live = live & !instruction.rflags_modified() | instruction.rflags_read() & ALL;
+                live = live & !overwritten(instruction) | instruction.rflags_read() & ALL;
             }
             _ => live = ALL,
         }
         dead[k] = live == 0;
     }
     dead
+}
+
+/// Flags that the instruction certainly overwrites. A shift by nothing and a string comparison of nothing leave all flags
+/// alone.
+fn overwritten(instruction: &Instruction) -> u32 {
+    let repeats = instruction.has_rep_prefix() || instruction.has_repne_prefix();
+    if shifts_by_nothing(instruction) || repeats && instruction.is_string_instruction() {
+        0
+    } else {
+        instruction.rflags_modified()
+    }
+}
+
+/// Is this a shift or rotation whose number of bits may be zero?
+fn shifts_by_nothing(instruction: &Instruction) -> bool {
+    use Mnemonic::*;
+    let shifts = matches!(instruction.mnemonic(), Shl | Sal | Shr | Sar | Rol | Ror | Rcl | Rcr | Shld | Shrd);
+    let last = instruction.op_count().saturating_sub(1);
+    let by_register = instruction.op_register(last) == Register::CL;
+    let by_zero = instruction.op_kind(last) == OpKind::Immediate8 && instruction.immediate8() & 0x1f == 0;
+    shifts && (by_register || by_zero)
 }

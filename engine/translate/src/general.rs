@@ -303,7 +303,8 @@ impl Translator<'_> {
         }
         let size = register.size();
         let accumulator = Register::RAX;
-        if self.expects_active_operand() || !self.general_is_zero(register) {
+        let registers_are_zero = self.general_is_zero(register) && self.general_is_zero(accumulator);
+        if self.expects_active_operand() || !registers_are_zero {
             self.make_slot_valid(register);
             self.make_slot_valid(accumulator);
             self.copy(client);
@@ -317,6 +318,8 @@ impl Translator<'_> {
             self.move_to_slot(instruction, accumulator, opened.memory, size);
             self.close(opened);
             self.asm.land(done);
+            // The slot holds the shadow on both paths, another place on one.
+            self.mirrors[accumulator.number()] = Mirror::None;
             return;
         }
         let on_active = self.expecting_load(instruction);

@@ -62,7 +62,8 @@ int main(void)
   for (int i = 0; i < COUNT; i++) {
     REAL da = 1 + i, db = 2 - i;
     REAL expected = sign(a[i]) * da + 2 * (a[i] < b[i] ? da : db) - (-a[i] > b[i] * 3 ? -da : 3 * db);
-    if (a[i] == 0)
+    /* At a tie either derivative may be taken. */
+    if (a[i] == 0 || a[i] == b[i] || -a[i] == b[i] * 3 || b[i] == 1)
       continue;
     check("all", c[i], expected - sign(b[i] - 1) * db);
     if (b[i] != 0)

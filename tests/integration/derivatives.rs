@@ -33,7 +33,9 @@ const SOME: &[(&str, &[&str])] = &[
     ("gcc", &["-O2"]),
     ("gcc", &["-O3", "-mavx2", "-mfma"]),
     ("gcc", &["-Ofast", "-msse4.1"]),
+    ("clang", &["-O0"]),
     ("clang", &["-O1", "-mavx"]),
+    ("gcc", &["-O1", "-mavx"]),
     ("clang", &["-Ofast", "-mavx2", "-mfma"]),
 ];
 

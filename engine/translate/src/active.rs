@@ -77,6 +77,7 @@ impl Translator<'_> {
             Rule::ShiftHalves => self.shift_halves(client),
             Rule::UniteHalves => self.unite_halves(client),
             Rule::MaskHalves => self.mask_halves(client),
+            Rule::FlipSigns => self.flip_signs(client),
             Rule::StringMove => self.string_move(client),
             Rule::StringStore => self.string_store(client),
             Rule::SaveState => self.save_state(client),

@@ -116,8 +116,7 @@ impl Translator<'_> {
     /// Does the instruction overwrite a register that its shadow code reads as a value?
     fn target_is_value(&self, instruction: &Instruction, shadows: u8) -> bool {
         // The mask of legacy blends is xmm0, which is no explicit operand.
-        let is_legacy_blend =
-            is_blend_by_sign(instruction) && instruction.encoding() == EncodingKind::Legacy;
+        let is_legacy_blend = is_blend_by_sign(instruction) && instruction.encoding() == EncodingKind::Legacy;
         if is_legacy_blend && instruction.op0_register().number() == 0 {
             return true;
         }

@@ -50,6 +50,11 @@ impl Translator<'_> {
         }
     }
 
+    /// The slot of a register has changed: its shadow is nowhere else.
+    pub(crate) fn forget_mirror(&mut self, register: Register) {
+        self.mirrors[register.full_register().number()] = Mirror::None;
+    }
+
     /// Where a load into a general register goes on if the loaded data is active: the same instruction, translated to
     /// move the shadow.
     pub(crate) fn expecting_load(&self, instruction: &Instruction) -> OnActive {

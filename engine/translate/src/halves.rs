@@ -2,7 +2,8 @@
 //!
 //! Compilers put structures of two halves together with `or`, and take them apart with shifts by 32 and masks (System V
 //! ABI, section 3.2.3: such a structure is passed in one register). These three instructions move halves of shadows as
-//! they move halves of values. Any other use of them on active data is counted, as arithmetic on the bits of numbers.
+//! they move halves of values. Unoptimised code of clang negates a number in a general register, by `xor` of the sign of
+//! one or both halves. Any other use of them on active data is counted, as arithmetic on the bits of numbers.
 
 use crate::context::offset;
 use crate::decode::Client;
@@ -12,6 +13,8 @@ use iced_x86::{Code, Instruction, Mnemonic, OpKind, Register};
 
 /// Bits of a half.
 const HALF: u32 = 32;
+/// The sign bit of a half.
+const SIGN: u32 = 0x8000_0000;
 
 impl Translator<'_> {
     /// `shl`, `shr` and `sar` by 32: a half of the shadow moves, the other is zero.
@@ -31,6 +34,7 @@ impl Translator<'_> {
         let (from, to) = if instruction.mnemonic() == Mnemonic::Shl { (low, high) } else { (high, low) };
         self.copy_shadow(instruction, to, from, 4);
         self.asm.store_zero(from, 4);
+        self.forget_mirror(register);
         self.copy(client);
     }
 
@@ -46,6 +50,7 @@ impl Translator<'_> {
         }
         self.make_slot_valid(target);
         self.make_slot_valid(source);
+        self.forget_mirror(target);
         let (scratch, parked) = self.park_scratch(instruction);
         let low = self.jump_if_both_halves(scratch, [target, source], 0);
         let high = self.jump_if_both_halves(scratch, [target, source], HALF);
@@ -106,6 +111,7 @@ impl Translator<'_> {
             self.copy_shadow(instruction, to, from, 8);
             self.make_slot_known(target);
         }
+        self.forget_mirror(target);
         let (scratch, parked) = self.park_scratch(instruction);
         let slot = self.slot(target);
         for (first_bit, place) in [(0, slot), (HALF, slot.offset_by(4))] {
@@ -123,6 +129,69 @@ impl Translator<'_> {
         self.asm.load(scratch, parked);
         // The instruction sets all flags that were changed here.
         self.copy(client);
+    }
+
+    /// `xor` of an active register with the sign bit of a half or of both.
+    pub(crate) fn flip_signs(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        let (target, source) = (instruction.op0_register(), instruction.op1_register());
+        let by_constant = instruction.op0_kind() == OpKind::Register
+            && target.is_gpr32()
+            && instruction.op1_kind() == OpKind::Immediate32
+            && instruction.immediate32() == SIGN
+            && !self.general_is_zero(target);
+        if by_constant {
+            let (scratch, parked) = self.park_scratch(instruction);
+            self.flip_sign(scratch, self.slot(target));
+            self.asm.store_zero(self.slot(target).offset_by(4), 4);
+            self.forget_mirror(target);
+            self.asm.load(scratch, parked);
+            self.copy(client);
+            return;
+        }
+        let one_is_active = combines_two_registers(instruction)
+            && self.general_is_zero(target) != self.general_is_zero(source);
+        if !one_is_active {
+            self.without_rule(client);
+            return;
+        }
+        let mask = if self.general_is_zero(target) { target } else { source };
+        if mask == target {
+            let (to, from) = (self.slot(target), self.slot(source));
+            self.copy_shadow(instruction, to, from, 8);
+            self.make_slot_known(target);
+        }
+        self.forget_mirror(target);
+        let (scratch, parked) = self.park_scratch(instruction);
+        let slot = self.slot(target);
+        for (first_bit, place) in [(0, slot), (HALF, slot.offset_by(4))] {
+            self.load_half(scratch, mask, first_bit);
+            let kept = self.asm.jump(Code::Je_rel32_64);
+            let half = scratch.full_register32();
+            self.asm.built(Instruction::with2(Code::Cmp_rm32_imm32, half, SIGN));
+            let other = self.asm.jump(Code::Jne_rel32_64);
+            self.flip_sign(scratch, place);
+            let done = self.asm.jump(Code::Jmp_rel32_64);
+            self.asm.land(other);
+            let on_active = self.instruction_site(instruction);
+            self.check_place(place, 4, on_active);
+            self.asm.store_zero(place, 4);
+            self.asm.land(kept);
+            self.asm.land(done);
+        }
+        self.asm.load(scratch, parked);
+        // The instruction sets all flags that were changed here.
+        self.copy(client);
+    }
+
+    /// Negates half of a shadow, if it is not zero: a negative zero would look active.
+    fn flip_sign(&mut self, scratch: Register, place: Memory) {
+        let half = scratch.full_register32();
+        self.asm.built(Instruction::with2(Code::Mov_r32_rm32, half, place.operand()));
+        self.asm.built(Instruction::with2(Code::Test_rm32_r32, half, half));
+        let zero = self.asm.jump(Code::Je_rel32_64);
+        self.asm.built(Instruction::with2(Code::Xor_rm32_imm32, place.operand(), SIGN));
+        self.asm.land(zero);
     }
 
     /// A register that the instruction does not use, and the place where its client value is.

@@ -69,6 +69,7 @@ impl Translator<'_> {
             if self.zero_general >> number & 1 == 0 {
                 let slot = self.asm.shadow_slot(number);
                 self.asm.store_zero(slot.offset_by(high_byte(register)), register.size());
+                self.forget_mirror(register);
             }
         } else {
             self.zero_general |= 1 << number;

@@ -111,6 +111,8 @@ pub(crate) enum Rule {
     ShiftHalves,
     UniteHalves,
     MaskHalves,
+    /// `xor` of a general register with sign bits.
+    FlipSigns,
     StringMove,
     StringStore,
     /// fxsave and xsave with its kin.

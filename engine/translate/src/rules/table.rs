@@ -491,6 +491,7 @@ pub(super) const RULES: &[(Mnemonic, Rule)] = &[
     (Mnemonic::Sar, Rule::ShiftHalves),
     (Mnemonic::Or, Rule::UniteHalves),
     (Mnemonic::And, Rule::MaskHalves),
+    (Mnemonic::Xor, Rule::FlipSigns),
     (Mnemonic::Movsb, Rule::StringMove),
     (Mnemonic::Movsw, Rule::StringMove),
     (Mnemonic::Movsq, Rule::StringMove),

@@ -182,6 +182,8 @@ impl Translator<'_> {
     fn same_low(&mut self, instruction: &Instruction, shadows: u8) {
         let mut shadow = *instruction;
         self.exclude_from_pool(instruction);
+        // A legacy instruction leaves bits 128 and up of the low register alone, and all of that goes home.
+        let keeps_upper = instruction.encoding() == EncodingKind::Legacy && !self.vectors.legacy;
         for operand in (0..instruction.op_count()).rev() {
             if shadows >> operand & 1 == 0 || instruction.op_kind(operand) != OpKind::Register {
                 continue;
@@ -190,7 +192,7 @@ impl Translator<'_> {
             let access = self.info.info(instruction).op_access(operand);
             let number = register.number();
             let mut low = None;
-            if is_read(access) {
+            if is_read(access) || keeps_upper {
                 low = Some(self.vectors.low_shadow(&mut self.asm, number));
             }
             if is_write(access) {

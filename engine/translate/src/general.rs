@@ -219,6 +219,8 @@ impl Translator<'_> {
         let to_general = instruction.op0_kind() == OpKind::Register && target.is_gpr64();
         if to_general && self.expects_active_operand() {
             self.move_to_slot(instruction, target, top, size);
+            // The place is not addressed by the new stack pointer.
+            self.forget_mirror(target);
             self.copy(client);
             return;
         }
@@ -279,7 +281,7 @@ impl Translator<'_> {
 
     pub(crate) fn make_slot_valid(&mut self, register: Register) {
         if self.general_is_zero(register) {
-            self.mirrors[register.full_register().number()] = Mirror::None;
+            self.forget_mirror(register);
             self.asm.store_zero(self.slot(register), 8);
             self.zero_general &= !(1 << register.full_register().number());
         }
@@ -324,7 +326,7 @@ impl Translator<'_> {
             self.close(opened);
             self.asm.land(done);
             // The slot holds the shadow on both paths, another place on one.
-            self.mirrors[accumulator.number()] = Mirror::None;
+            self.forget_mirror(accumulator);
             return;
         }
         let on_active = self.expecting_load(instruction);
@@ -355,7 +357,7 @@ impl Translator<'_> {
             return;
         }
         self.make_slot_valid(target);
-        self.mirrors[target.full_register().number()] = Mirror::None;
+        self.forget_mirror(target);
         let mut condition = *instruction;
         condition.negate_condition_code();
         let skip = self.asm.jump(jump_on_same_condition(&condition));

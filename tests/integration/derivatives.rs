@@ -117,11 +117,27 @@ fn check_line(native: &str, tool: &str, tolerance: f64) -> Result<(), String> {
     }
 }
 
+/// Alarms that are false, although the derivatives are right. A mask of binary32 lanes that keeps the upper half of a
+/// 64-bit lane looks as if it cut the mantissa of a binary64 off. The C library clears bits in a word of its stack that
+/// it has not written, where active data was before.
+const KNOWN_FALSE_ALARMS: [(&str, &str); 2] =
+    [("ANDPS xmm1, ", " in select_branch "), ("AND r/m32, imm32 ", " in __parse_one_specmb ")];
+
+/// Is there anything in the summary but false alarms?
+fn is_alarmed(summary: &str) -> bool {
+    let known = |line: &str| {
+        KNOWN_FALSE_ALARMS.iter().any(|(name, place)| line.contains(name) && line.contains(place))
+    };
+    let places = summary.lines().filter(|line| line.contains(" times  ") || line.contains(" time   "));
+    let mut places = places.peekable();
+    !summary.is_empty() && (places.peek().is_none() || !places.all(known))
+}
+
 fn check_output(native: &Finished, tool: &Finished, tolerance: f64) -> Result<(), String> {
     if !native.status.success() || native.stdout.is_empty() {
         return Err(format!("natively: {}", native.status));
     }
-    if tool.status != native.status || !tool.stderr.is_empty() {
+    if tool.status != native.status || is_alarmed(&tool.stderr()) {
         return Err(format!("{}: {}", tool.status, tool.stderr()));
     }
     let (expected, found) = (native.stdout(), tool.stdout());

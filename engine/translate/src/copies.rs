@@ -343,18 +343,19 @@ impl Translator<'_> {
             return;
         }
         let form = self.form();
+        // A mirror is copied with 64 bits.
+        let mirror = if source.is_gpr64() { self.mirror_in_vector(source) } else { None };
         if instruction.op1_kind() == OpKind::Memory {
             let place = self.target(target);
             let opened = self.open(instruction);
             encodings::load(&mut self.asm, shape, form, place, opened.memory);
             self.close(opened);
-        } else if let (true, None) = (source.is_gpr(), self.mirror_in_vector(source)) {
+        } else if let (true, None) = (source.is_gpr(), mirror) {
             let from = self.mirror_in_memory(source);
             let place = self.target(target);
             encodings::load(&mut self.asm, shape, form, place, from);
         } else {
-            let number = self.mirror_in_vector(source).filter(|_| source.is_gpr());
-            let shadow = self.shadow(number.unwrap_or(source.number()));
+            let shadow = self.shadow(mirror.unwrap_or(source.number()));
             let place = self.target(target);
             let code = match form {
                 Form::Legacy => Code::Movq_xmm_xmmm64,

@@ -40,7 +40,8 @@ fn overwritten(instruction: &Instruction) -> u32 {
 /// Is this a shift or rotation whose number of bits may be zero?
 fn shifts_by_nothing(instruction: &Instruction) -> bool {
     use Mnemonic::*;
-    let shifts = matches!(instruction.mnemonic(), Shl | Sal | Shr | Sar | Rol | Ror | Rcl | Rcr | Shld | Shrd);
+    let shifts =
+        matches!(instruction.mnemonic(), Shl | Sal | Shr | Sar | Rol | Ror | Rcl | Rcr | Shld | Shrd);
     let last = instruction.op_count().saturating_sub(1);
     let by_register = instruction.op_register(last) == Register::CL;
     let by_zero = instruction.op_kind(last) == OpKind::Immediate8 && instruction.immediate8() & 0x1f == 0;

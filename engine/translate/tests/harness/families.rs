@@ -1,0 +1,495 @@
+//! What instructions mean for derivatives, said a second time: by the names of instructions, without a look at the
+//! rules that are tested.
+
+use super::values::Content;
+use iced_x86::{Code, CpuidFeature, EncodingKind, Mnemonic};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Operation {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Minimum,
+    Maximum,
+    SquareRoot,
+    /// Approximations of 1 / a and 1 / sqrt(a).
+    Reciprocal,
+    ReciprocalRoot,
+    /// Sign of the product, signs of the addend in even and odd lanes, numbers of factors and addend.
+    Fused {
+        product: i8,
+        even: i8,
+        odd: i8,
+        factors: [u32; 2],
+        addend: u32,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Logic {
+    And,
+    AndNot,
+    Or,
+    Xor,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Family {
+    Arithmetic(Operation, Content, Lanes),
+    Logic(Logic),
+    /// The shadow of the result is what the instruction makes of the shadows of its operands; bits are set for
+    /// operands that stand for their value all the same.
+    Same {
+        values: u8,
+        content: Content,
+    },
+    /// The lowest lane of that many bytes is passive, the others come from the first source.
+    PassiveLane(usize),
+    /// Passive, and an active operand is no loss.
+    Passive,
+    /// Passive, and an active operand is counted.
+    Counted,
+    /// Not to be run on random operands, or tested elsewhere.
+    Elsewhere,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lanes {
+    Scalar,
+    Packed,
+}
+
+/// Name of a mnemonic without the `v` of VEX forms.
+pub fn stem(code: Code) -> String {
+    let name = format!("{:?}", code.mnemonic()).to_lowercase();
+    let vex = matches!(code.op_code().encoding(), EncodingKind::VEX | EncodingKind::EVEX);
+    match name.strip_prefix('v') {
+        Some(stem) if vex => stem.to_string(),
+        _ => name,
+    }
+}
+
+/// The family of a code.
+pub fn family(code: Code) -> Family {
+    let info = code.op_code();
+    let stem = stem(code);
+    let uses_mmx = (0..info.op_count()).any(|k| format!("{:?}", info.op_kind(k)).starts_with("mm_"));
+    if is_elsewhere(code, &stem) {
+        return Family::Elsewhere;
+    }
+    if uses_mmx {
+        return if stem.starts_with("cvt") && stem.ends_with("pi") {
+            Family::Passive
+        } else {
+            Family::Counted
+        };
+    }
+    if let Some(family) = arithmetic(&stem) {
+        return family;
+    }
+    let vector = has_vector(code);
+    match stem.as_str() {
+        "andpd" | "andps" | "pand" => Family::Logic(Logic::And),
+        "andnpd" | "andnps" | "pandn" => Family::Logic(Logic::AndNot),
+        "orpd" | "orps" | "por" => Family::Logic(Logic::Or),
+        "xorpd" | "xorps" | "pxor" => Family::Logic(Logic::Xor),
+        "addsubpd" | "haddpd" | "hsubpd" => Family::Same { values: 0, content: Content::F64 },
+        "addsubps" | "haddps" | "hsubps" => Family::Same { values: 0, content: Content::F32 },
+        "cvtss2sd" | "cvtps2pd" => Family::Same { values: 0, content: Content::F32 },
+        "cvtsd2ss" | "cvtpd2ps" => Family::Same { values: 0, content: Content::F64 },
+        "pshufb" if !vector => Family::Counted,
+        "pshufb" => same(1 << (info.op_count() - 1)),
+        "permilpd" | "permilps" if is_register_or_memory(code, 2) => same(0b100),
+        "permps" | "permd" => same(0b010),
+        "permpd" | "permq" if is_register_or_memory(code, 2) => same(0b010),
+        "blendvpd" | "blendvps" | "pblendvb" => same(0b1000),
+        "maskmovpd" | "maskmovps" | "pmaskmovd" | "pmaskmovq" => same(0b010),
+        stem if COPIES.contains(&stem) && vector => same(0),
+        "mov" | "movnti" => general_move(code),
+        "cmpsd" | "roundsd" => Family::PassiveLane(8),
+        "cmpss" | "roundss" => Family::PassiveLane(4),
+        stem if PASSIVE.contains(&stem) => Family::Passive,
+        _ => Family::Counted,
+    }
+}
+
+fn same(values: u8) -> Family {
+    Family::Same { values, content: Content::Bits }
+}
+
+fn arithmetic(stem: &str) -> Option<Family> {
+    if !stem.is_ascii() || stem.len() < 5 {
+        return None;
+    }
+    let (operation, kind) = stem.split_at(stem.len() - 2);
+    let (content, lanes) = match kind {
+        "sd" => (Content::F64, Lanes::Scalar),
+        "ss" => (Content::F32, Lanes::Scalar),
+        "pd" => (Content::F64, Lanes::Packed),
+        "ps" => (Content::F32, Lanes::Packed),
+        _ => return None,
+    };
+    let operation = match operation {
+        "add" => Operation::Add,
+        "sub" => Operation::Subtract,
+        "mul" => Operation::Multiply,
+        "div" => Operation::Divide,
+        "min" => Operation::Minimum,
+        "max" => Operation::Maximum,
+        "sqrt" => Operation::SquareRoot,
+        "rcp" => Operation::Reciprocal,
+        "rsqrt" => Operation::ReciprocalRoot,
+        fused => {
+            let (kind, order) = fused.split_at(fused.len().checked_sub(3)?);
+            let (product, even, odd) = match kind {
+                "fmadd" => (1, 1, 1),
+                "fmsub" => (1, -1, -1),
+                "fnmadd" => (-1, 1, 1),
+                "fnmsub" => (-1, -1, -1),
+                "fmaddsub" => (1, -1, 1),
+                "fmsubadd" => (1, 1, -1),
+                _ => return None,
+            };
+            let (factors, addend) = match order {
+                "132" => ([0, 2], 1),
+                "213" => ([1, 0], 2),
+                "231" => ([1, 2], 0),
+                _ => return None,
+            };
+            Operation::Fused { product, even, odd, factors, addend }
+        }
+    };
+    Some(Family::Arithmetic(operation, content, lanes))
+}
+
+/// Copies of whole registers with 32 or 64 bits, and all stores, move shadows; parts of registers are counted.
+fn general_move(code: Code) -> Family {
+    match code {
+        Code::Mov_r32_rm32 | Code::Mov_rm32_r32 | Code::Mov_r64_rm64 | Code::Mov_rm64_r64 => same(0),
+        Code::Mov_EAX_moffs32 | Code::Mov_RAX_moffs64 => same(0),
+        Code::Mov_rm8_r8 | Code::Mov_rm16_r16 => Family::Elsewhere,
+        Code::Movnti_m32_r32 | Code::Movnti_m64_r64 => same(0),
+        _ => Family::Counted,
+    }
+}
+
+/// Does an operand name xmm or ymm registers?
+fn has_vector(code: Code) -> bool {
+    let info = code.op_code();
+    (0..info.op_count()).any(|k| {
+        let kind = format!("{:?}", info.op_kind(k));
+        kind.starts_with("xmm") || kind.starts_with("ymm")
+    })
+}
+
+fn is_register_or_memory(code: Code, operand: u32) -> bool {
+    let info = code.op_code();
+    info.op_count() > operand && format!("{:?}", info.op_kind(operand)).contains("_or_mem")
+}
+
+/// Copies, permutations, selections, lanes to and from general registers.
+const COPIES: &[&str] = &[
+    "movapd",
+    "movaps",
+    "movupd",
+    "movups",
+    "movdqa",
+    "movdqu",
+    "lddqu",
+    "movntpd",
+    "movntps",
+    "movntdq",
+    "movntdqa",
+    "movddup",
+    "movshdup",
+    "movsldup",
+    "movsd",
+    "movss",
+    "movhpd",
+    "movlpd",
+    "movhps",
+    "movlps",
+    "movhlps",
+    "movlhps",
+    "unpcklpd",
+    "unpckhpd",
+    "unpcklps",
+    "unpckhps",
+    "punpcklqdq",
+    "punpckhqdq",
+    "punpckldq",
+    "punpckhdq",
+    "punpcklwd",
+    "punpckhwd",
+    "punpcklbw",
+    "punpckhbw",
+    "shufpd",
+    "shufps",
+    "palignr",
+    "pblendw",
+    "blendpd",
+    "blendps",
+    "insertps",
+    "pshufd",
+    "pshufhw",
+    "pshuflw",
+    "pslldq",
+    "psrldq",
+    "permilpd",
+    "permilps",
+    "permpd",
+    "permq",
+    "perm2f128",
+    "perm2i128",
+    "insertf128",
+    "inserti128",
+    "pblendd",
+    "extractf128",
+    "extracti128",
+    "broadcastsd",
+    "broadcastss",
+    "broadcastf128",
+    "broadcasti128",
+    "pbroadcastq",
+    "pbroadcastd",
+    "pbroadcastw",
+    "pbroadcastb",
+    "extractps",
+    "movd",
+    "movq",
+    "pinsrd",
+    "pinsrq",
+    "pextrd",
+    "pextrq",
+];
+
+/// Results that depend on their operands piecewise constantly, or not at all.
+const PASSIVE: &[&str] = &[
+    "cmppd",
+    "cmpps",
+    "roundpd",
+    "roundps",
+    "ucomisd",
+    "ucomiss",
+    "comisd",
+    "comiss",
+    "cvtsd2si",
+    "cvtss2si",
+    "cvttsd2si",
+    "cvttss2si",
+    "cvtpd2dq",
+    "cvttpd2dq",
+    "cvtps2dq",
+    "cvttps2dq",
+    "movmskpd",
+    "movmskps",
+    "pmovmskb",
+    "ptest",
+    "testpd",
+    "testps",
+    "pcmpeqb",
+    "pcmpeqw",
+    "pcmpeqd",
+    "pcmpeqq",
+    "pcmpgtb",
+    "pcmpgtw",
+    "pcmpgtd",
+    "pcmpgtq",
+    "pcmpestri",
+    "pcmpestri64",
+    "pcmpistri",
+    "pcmpestrm",
+    "pcmpestrm64",
+    "pcmpistrm",
+    "cmp",
+    "test",
+    "bt",
+    "prefetchnta",
+    "prefetcht0",
+    "prefetcht1",
+    "prefetcht2",
+    "prefetchw",
+    "nop",
+];
+
+/// Instructions that need a setting of their own, or none at all in a user's program.
+fn is_elsewhere(code: Code, stem: &str) -> bool {
+    let info = code.op_code();
+    let has = |kind: &str| (0..info.op_count()).any(|k| format!("{:?}", info.op_kind(k)).contains(kind));
+    let system = [
+        "in",
+        "out",
+        "hlt",
+        "cli",
+        "sti",
+        "std",
+        "cld",
+        "clts",
+        "cpuid",
+        "rdtsc",
+        "rdtscp",
+        "rdpmc",
+        "rdmsr",
+        "wrmsr",
+        "invd",
+        "wbinvd",
+        "invlpg",
+        "invlpga",
+        "invpcid",
+        "lgdt",
+        "lidt",
+        "lldt",
+        "lmsw",
+        "ltr",
+        "sgdt",
+        "sidt",
+        "sldt",
+        "smsw",
+        "str",
+        "verr",
+        "verw",
+        "lar",
+        "lsl",
+        "arpl",
+        "monitor",
+        "mwait",
+        "swapgs",
+        "sysret",
+        "sysexit",
+        "sysenter",
+        "syscall",
+        "rsm",
+        "ud0",
+        "ud1",
+        "ud2",
+        "int",
+        "int1",
+        "int3",
+        "into",
+        "iret",
+        "lss",
+        "lfs",
+        "lgs",
+        "lds",
+        "les",
+        "enter",
+        "leave",
+        "popf",
+        "popfd",
+        "popfq",
+        "pushf",
+        "pushfd",
+        "pushfq",
+        "push",
+        "pop",
+        "xchg",
+        "xadd",
+        "cmpxchg",
+        "cmpxchg8b",
+        "cmpxchg16b",
+        "xlatb",
+        "maskmovq",
+        "maskmovdqu",
+        "ldmxcsr",
+        "stmxcsr",
+        "fxsave",
+        "fxrstor",
+        "fxsave64",
+        "fxrstor64",
+        "zeroupper",
+        "zeroall",
+        "emms",
+        "wait",
+        "cvtsi2sd",
+        "cvtsi2ss",
+        "loadall",
+        "umov",
+        "storeall",
+        "ibts",
+        "xbts",
+        "zalloc",
+        "reservednop",
+        "retf",
+        "wbnoinvd",
+        "hintnop",
+        "endbr64",
+        "endbr32",
+        "bound",
+        "clflush",
+        "clflushopt",
+        "clwb",
+        "rdfsbase",
+        "wrfsbase",
+    ];
+    system.contains(&stem)
+        || stem.starts_with("gather")
+        || stem.starts_with("pgather")
+        || stem.starts_with("cmov")
+        || code == Code::Movsd_m32_m32
+        || code == Code::Cmpsd_m32_m32
+        || moves_halves(code)
+        || has("seg")
+        || has("_reg_mpx")
+        || has("cr_reg")
+        || has("dr_reg")
+        || has("tr_reg")
+        || has("br16")
+        || has("br32")
+        || has("br64")
+        || has("disp")
+        || has("es_rDI")
+        || has("far")
+        || has("vsib")
+        || has("st0")
+        || code.mnemonic() == Mnemonic::INVALID
+}
+
+/// General instructions by which compilers move one half of a register.
+fn moves_halves(code: Code) -> bool {
+    use Code::*;
+    matches!(code, Shl_rm64_imm8 | Shr_rm64_imm8 | Sar_rm64_imm8 | Sal_rm64_imm8)
+        || matches!(code, Or_rm64_r64 | Or_r64_rm64 | And_rm64_r64 | And_r64_rm64)
+}
+
+/// Codes for 64-bit mode whose features are all among those given.
+pub fn codes(features: &[CpuidFeature]) -> Vec<Code> {
+    Code::values()
+        .filter(|code| {
+            let info = code.op_code();
+            let known = code.cpuid_features().iter().all(|feature| features.contains(feature));
+            known && info.is_instruction() && info.mode64() && !info.is_privileged()
+        })
+        .filter(|code| matches!(code.op_code().encoding(), EncodingKind::Legacy | EncodingKind::VEX))
+        .collect()
+}
+
+/// Features of vector instructions that clients use without AVX-512.
+pub const VECTOR_FEATURES: &[CpuidFeature] = &[
+    CpuidFeature::SSE,
+    CpuidFeature::SSE2,
+    CpuidFeature::SSE3,
+    CpuidFeature::SSSE3,
+    CpuidFeature::SSE4_1,
+    CpuidFeature::SSE4_2,
+    CpuidFeature::AVX,
+    CpuidFeature::AVX2,
+    CpuidFeature::FMA,
+    CpuidFeature::F16C,
+];
+
+/// Features of general instructions.
+pub const GENERAL_FEATURES: &[CpuidFeature] = &[
+    CpuidFeature::INTEL8086,
+    CpuidFeature::INTEL186,
+    CpuidFeature::INTEL286,
+    CpuidFeature::INTEL386,
+    CpuidFeature::INTEL486,
+    CpuidFeature::X64,
+    CpuidFeature::BMI1,
+    CpuidFeature::BMI2,
+    CpuidFeature::LZCNT,
+    CpuidFeature::POPCNT,
+    CpuidFeature::MOVBE,
+    CpuidFeature::MULTIBYTENOP,
+];

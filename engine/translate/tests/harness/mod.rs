@@ -1,0 +1,14 @@
+//! Executes client instructions natively and in translation, within the test process.
+
+pub mod compare;
+pub mod examine;
+pub mod families;
+pub mod generate;
+pub mod machine;
+pub mod random;
+pub mod reference;
+pub mod region;
+pub mod report;
+pub mod run;
+pub mod switch;
+pub mod values;

@@ -1,0 +1,400 @@
+//! Runs client code natively and in translation.
+
+use super::machine::{Machine, Shadows};
+use super::random::Random;
+use super::region::{self, Region, CACHE, CACHE_SIZE, CLIENT_CODE, CONTEXT, COUNTERS};
+use super::switch::{self, Fault};
+use derivgrind_translate::context::offset;
+use derivgrind_translate::glue::{MISS, SAMPLE};
+use derivgrind_translate::interface::{
+    ClientCode, Exit, ExitKind, HostVectors, Job, Settings, Site, Translation, VectorShadows,
+};
+use derivgrind_translate::state::State;
+use derivgrind_translate::translate::translate;
+use iced_x86::{Code, Encoder, Instruction, MemoryOperand, Register};
+use std::sync::MutexGuard;
+
+/// A way to place shadows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Configuration {
+    pub name: &'static str,
+    pub vector_shadows: VectorShadows,
+    pub host_vectors: HostVectors,
+}
+
+pub const REGISTERS: Configuration = Configuration {
+    name: "registers",
+    vector_shadows: VectorShadows::Registers,
+    host_vectors: HostVectors::Avx512,
+};
+pub const MEMORY_SSE2: Configuration = Configuration {
+    name: "memory, SSE2",
+    vector_shadows: VectorShadows::Memory,
+    host_vectors: HostVectors::Sse2,
+};
+pub const MEMORY_AVX2: Configuration = Configuration {
+    name: "memory, AVX2",
+    vector_shadows: VectorShadows::Memory,
+    host_vectors: HostVectors::Avx2,
+};
+pub const MEMORY_AVX512: Configuration = Configuration {
+    name: "memory, AVX-512",
+    vector_shadows: VectorShadows::Memory,
+    host_vectors: HostVectors::Avx512,
+};
+
+impl Configuration {
+    /// Those that this processor can execute.
+    pub fn available() -> Vec<Configuration> {
+        static NOTICE: std::sync::Once = std::sync::Once::new();
+        let all = [REGISTERS, MEMORY_SSE2, MEMORY_AVX2, MEMORY_AVX512];
+        let (available, missing): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|configuration| configuration.host_vectors <= host());
+        NOTICE.call_once(|| {
+            for configuration in missing {
+                println!("not tested on this processor: shadows in {}", configuration.name);
+            }
+        });
+        available
+    }
+
+    pub fn settings(self) -> Settings {
+        Settings {
+            differentiating: true,
+            vector_shadows: self.vector_shadows,
+            hides_avx512: self.in_registers(),
+            host_vectors: self.host_vectors,
+        }
+    }
+
+    pub fn in_registers(self) -> bool {
+        self.vector_shadows == VectorShadows::Registers
+    }
+
+    /// May the client use VEX instructions?
+    pub fn has_vex(self) -> bool {
+        self.host_vectors != HostVectors::Sse2
+    }
+
+    /// May the client use EVEX instructions?
+    pub fn has_evex(self) -> bool {
+        self == MEMORY_AVX512
+    }
+}
+
+fn host() -> HostVectors {
+    let wide = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl");
+    if wide {
+        HostVectors::Avx512
+    } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        HostVectors::Avx2
+    } else {
+        HostVectors::Sse2
+    }
+}
+
+/// Client code and where it lies.
+#[derive(Clone, Debug)]
+pub struct Program {
+    pub bytes: Vec<u8>,
+    /// Above 4 GB?
+    pub far: bool,
+    /// Data that the client cannot write: its shadow is zero.
+    pub constant: Option<u64>,
+    /// Bytes in front of it.
+    pub skipped: u64,
+}
+
+impl Program {
+    pub fn start(&self) -> u64 {
+        CLIENT_CODE[usize::from(self.far)] + self.skipped
+    }
+    pub fn end(&self) -> u64 {
+        self.start() + self.bytes.len() as u64
+    }
+}
+
+impl ClientCode for Program {
+    fn code(&self, pc: u64) -> Option<&[u8]> {
+        let at = pc.checked_sub(self.start())? as usize;
+        (at < self.bytes.len()).then(|| &self.bytes[at..])
+    }
+    fn is_constant(&self, address: u64) -> bool {
+        self.constant == Some(address)
+    }
+    fn is_untrusted_function(&self, _pc: u64) -> bool {
+        false
+    }
+}
+
+/// Where a run in translation ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// At an exit that does not lead on within the program.
+    Exit(ExitKind, u64),
+    /// At an indirect branch, whose class and target are given.
+    Indirect(u64, u64),
+}
+
+/// Result of a run in translation.
+pub struct Outcome {
+    pub machine: Machine,
+    pub shadows: Shadows,
+    pub state: State,
+    pub end: End,
+    /// Sites, and how often each was counted.
+    pub counts: Vec<(Site, u64)>,
+    /// All translations that were run.
+    pub translations: Vec<Made>,
+}
+
+/// A translation and what it was made for.
+pub struct Made {
+    pub pc: u64,
+    pub state: State,
+    pub code: Vec<u8>,
+}
+
+impl Outcome {
+    pub fn count(&self) -> u64 {
+        self.counts.iter().map(|(_, count)| count).sum()
+    }
+}
+
+/// Owns the fixed addresses for as long as it lives.
+pub struct Harness {
+    _guard: MutexGuard<'static, ()>,
+    region: Region,
+}
+
+const FIRST_EXIT: u32 = 0x100;
+/// Exits that are patched go to code of the test's own in the second half of the cache.
+const PATCHED: u64 = CACHE + CACHE_SIZE as u64 / 2;
+const PATCHED_SIZE: u64 = 64;
+/// Translations of one program that may follow each other.
+const MOST: usize = 2000;
+
+impl Harness {
+    pub fn lock() -> Harness {
+        let (guard, region) = region::lock();
+        Harness { _guard: guard, region }
+    }
+
+    /// Runs the client's bytes where they lie.
+    pub fn native(&mut self, program: &Program, machine: &Machine) -> Result<Machine, Fault> {
+        region::write(program.start(), &program.bytes);
+        // jmp [rip]; the address of the common exit
+        let mut leave = vec![0xff, 0x25, 0, 0, 0, 0];
+        leave.extend(self.region.common.exit.to_le_bytes());
+        region::write(program.end(), &leave);
+        machine.install();
+        switch::run(self.region.common.enter, program.start())?;
+        Ok(Machine::collect())
+    }
+
+    pub fn translate(
+        &self,
+        program: &Program,
+        configuration: Configuration,
+        pc: u64,
+        state: State,
+    ) -> Translation {
+        let job = Job {
+            pc,
+            state,
+            address: CACHE,
+            context: CONTEXT,
+            common_exit: self.region.common.exit,
+            tables: self.region.tables,
+            samples: self.region.common.samples,
+            first_exit: FIRST_EXIT,
+            first_counter: COUNTERS,
+            settings: &configuration.settings(),
+        };
+        translate(&job, program)
+    }
+
+    /// Translates the program and runs it to its end. Places of shadows that the states call stale are filled with
+    /// garbage, so that reading one is noticed.
+    pub fn translated(
+        &mut self,
+        program: &Program,
+        configuration: Configuration,
+        state: State,
+        machine: &Machine,
+        shadows: &Shadows,
+        seed: u64,
+    ) -> Result<Outcome, (Fault, Vec<Made>)> {
+        let mut random = Random(seed);
+        let mut outcome = Outcome {
+            machine: machine.clone(),
+            shadows: shadows.clone(),
+            state,
+            end: End::Exit(ExitKind::Link, program.start()),
+            counts: Vec::new(),
+            translations: Vec::new(),
+        };
+        region::write(program.start(), &program.bytes);
+        let mut pc = program.start();
+        for _ in 0..MOST {
+            let patched = random.once_in(2);
+            let step = self.step(program, configuration, pc, patched, &mut outcome, &mut random);
+            if let Err(fault) = step {
+                return Err((fault, outcome.translations));
+            }
+            match outcome.end {
+                End::Exit(ExitKind::Link, target) if (program.start()..program.end()).contains(&target) => {
+                    pc = target;
+                }
+                _ => return Ok(outcome),
+            }
+        }
+        panic!("no end after {MOST} translations");
+    }
+
+    fn step(
+        &mut self,
+        program: &Program,
+        configuration: Configuration,
+        pc: u64,
+        patched: bool,
+        outcome: &mut Outcome,
+        random: &mut Random,
+    ) -> Result<(), Fault> {
+        let translation = self.translate(program, configuration, pc, outcome.state);
+        assert!(translation.code.len() < CACHE_SIZE / 2, "the code has room");
+        region::write(CACHE, &translation.code);
+        if patched {
+            self.patch(&translation.exits);
+        }
+        region::write(COUNTERS, &vec![0; 8 * translation.sites.len()]);
+        install(&outcome.machine, &outcome.shadows, outcome.state, configuration, random);
+        outcome.translations.push(Made { pc, state: outcome.state, code: translation.code });
+        switch::run(self.region.common.enter, CACHE)?;
+        for (number, site) in translation.sites.iter().enumerate() {
+            let mut count = [0; 8];
+            region::read(COUNTERS + 8 * number as u64, &mut count);
+            outcome.counts.push((*site, u64::from_le_bytes(count)));
+        }
+        // SAFETY: the lock makes this the only user of the context.
+        let (exit, target) = unsafe { ((*region::context()).exit, (*region::context()).target) };
+        match exit.checked_sub(u64::from(FIRST_EXIT)).and_then(|k| translation.exits.get(k as usize)) {
+            Some(exit) => {
+                outcome.end = End::Exit(exit.kind, exit.target);
+                outcome.state = exit.state;
+            }
+            None => {
+                let class = if exit >= SAMPLE { exit - SAMPLE } else { exit - MISS };
+                let class = derivgrind_translate::state::Class::ALL[class as usize];
+                outcome.end = End::Indirect(class as u64, target);
+                outcome.state = class.state();
+            }
+        }
+        collect(outcome, configuration);
+        Ok(())
+    }
+
+    /// Lets every exit that can be patched go to code that reports the same exit.
+    fn patch(&self, exits: &[Exit]) {
+        for (number, exit) in exits.iter().enumerate().filter(|(_, exit)| exit.patch != 0) {
+            assert_eq!(exit.kind, ExitKind::Link, "only links are patched");
+            let place = PATCHED + PATCHED_SIZE * number as u64;
+            let slot = CONTEXT + u64::from(offset::EXIT);
+            let slot =
+                MemoryOperand::new(Register::None, Register::None, 1, slot as i64, 8, false, Register::None);
+            let store = Instruction::with2(Code::Mov_rm64_imm32, slot, (FIRST_EXIT + number as u32) as i32);
+            let jump = Instruction::with_branch(Code::Jmp_rel32_64, self.region.common.exit);
+            let mut encoder = Encoder::new(64);
+            let mut at = place;
+            for instruction in [store, jump] {
+                let instruction = instruction.expect("the operands fit");
+                at += encoder.encode(&instruction, at).expect("it can be encoded") as u64;
+            }
+            region::write(place, &encoder.take_buffer());
+            let distance = place.wrapping_sub(CACHE + u64::from(exit.patch) + 4) as u32;
+            region::write(CACHE + u64::from(exit.patch), &distance.to_le_bytes());
+        }
+    }
+}
+
+/// Puts machine and shadows in place; what the state says to be stale becomes garbage.
+fn install(
+    machine: &Machine,
+    shadows: &Shadows,
+    state: State,
+    configuration: Configuration,
+    random: &mut Random,
+) {
+    let mut with_homes = machine.clone();
+    // SAFETY: the lock makes this the only user of the context.
+    let context = unsafe { std::slice::from_raw_parts_mut(CONTEXT as *mut u8, 0x2000) };
+    let registers =
+        [offset::SPILLED_RCX as usize..offset::BUDGET as usize, offset::VECTOR_SPILLS as usize..0x480];
+    for garbage in registers {
+        random.fill(&mut context[garbage]);
+    }
+    random.fill(&mut context[offset::VECTOR_SHADOWS as usize..0x2000]);
+    for number in 0..16 {
+        let slot = offset::GENERAL_SHADOWS as usize + 8 * number;
+        let value =
+            if state.zero_general() >> number & 1 != 0 { random.word() } else { shadows.general[number] };
+        context[slot..slot + 8].copy_from_slice(&value.to_le_bytes());
+        let mut home = [0; 64];
+        random.fill(&mut home);
+        if state.zero_vector() >> number & 1 == 0 {
+            home[..32].copy_from_slice(&shadows.vectors[number]);
+        }
+        if configuration.in_registers() {
+            with_homes.vectors[16 + number] = home;
+        } else {
+            let slot = offset::VECTOR_SHADOWS as usize + 64 * number;
+            context[slot..slot + 64].copy_from_slice(&home);
+        }
+    }
+    if configuration.in_registers() {
+        with_homes.masks = std::array::from_fn(|_| random.word());
+    }
+    with_homes.install();
+    shadows.install_memory();
+    // SAFETY: as above.
+    unsafe {
+        (*region::context()).budget = 1 << 20;
+        (*region::context()).exit = 0;
+    }
+}
+
+/// Reads machine and shadows back; a shadow that the state calls zero is zero.
+fn collect(outcome: &mut Outcome, configuration: Configuration) {
+    let mut machine = Machine::collect();
+    let state = outcome.state;
+    // SAFETY: as in `install`.
+    let context = unsafe { std::slice::from_raw_parts(CONTEXT as *const u8, 0x2000) };
+    let mut shadows = Shadows::zero();
+    for number in 0..16 {
+        if state.zero_general() >> number & 1 == 0 {
+            let slot = offset::GENERAL_SHADOWS as usize + 8 * number;
+            shadows.general[number] = super::machine::word(&context[slot..]);
+        }
+        if state.zero_vector() >> number & 1 == 0 {
+            let slot = offset::VECTOR_SHADOWS as usize + 64 * number;
+            let home = if configuration.in_registers() {
+                &machine.vectors[16 + number][..32]
+            } else {
+                &context[slot..slot + 32]
+            };
+            // Without AVX there are no bits 128 and up.
+            let size = if configuration.has_vex() { 32 } else { 16 };
+            shadows.vectors[number][..size].copy_from_slice(&home[..size]);
+        }
+    }
+    shadows.memory = Shadows::collect_memory();
+    if configuration.in_registers() {
+        machine.vectors[16..].fill([0; 64]);
+        machine.masks = [0; 8];
+    }
+    outcome.machine = machine;
+    outcome.shadows = shadows;
+}

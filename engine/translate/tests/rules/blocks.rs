@@ -1,0 +1,325 @@
+//! Blocks of random instructions: what is cached, kept or remembered across instructions of a block gives the same as
+//! one translation for each instruction.
+
+use crate::harness::compare::{self, Expected};
+use crate::harness::families::{codes, family, Family, GENERAL_FEATURES, VECTOR_FEATURES};
+use crate::harness::generate::{generate, Addressing, Aliasing, Generated, Wish, BASE_VALUES};
+use crate::harness::random::Random;
+use crate::harness::region::CLIENT_CODE;
+use crate::harness::report::describe;
+use crate::harness::run::{Configuration, End, Harness, Outcome, Program};
+use crate::harness::values::{random_machine, random_shadows, random_states, Content};
+use derivgrind_translate::interface::{ExitKind, SiteKind};
+use derivgrind_translate::state::State;
+use iced_x86::{Code, EncodingKind};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+/// Which instructions a block is made of. Legacy and VEX arithmetic are not mixed where shadows live in memory: their
+/// shadow code rounds differently, depending on the other instructions of the block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Legacy,
+    Vex,
+    Mixed,
+    General,
+}
+
+const KINDS: [Kind; 4] = [Kind::Legacy, Kind::Vex, Kind::Mixed, Kind::General];
+
+/// Codes by kind, with those that matter most several times.
+fn pool(kind: Kind) -> &'static [Code] {
+    static POOLS: OnceLock<Vec<Vec<Code>>> = OnceLock::new();
+    let pools = POOLS.get_or_init(|| KINDS.map(make_pool).to_vec());
+    &pools[kind as usize]
+}
+
+fn make_pool(kind: Kind) -> Vec<Code> {
+    use Code::*;
+    let moves = [
+        Mov_r64_rm64,
+        Mov_rm64_r64,
+        Mov_r32_rm32,
+        Mov_rm32_r32,
+        Mov_rm8_r8,
+        Mov_rm16_r16,
+        Push_r64,
+        Pop_r64,
+        Push_rm64,
+        Xchg_rm64_r64,
+        Cmpxchg_rm64_r64,
+        Cmove_r64_rm64,
+        Cmovs_r32_rm32,
+        Shl_rm64_imm8,
+        Or_rm64_r64,
+        And_rm64_r64,
+        Xor_rm64_r64,
+        Test_rm64_r64,
+        Cmp_rm32_imm8,
+        Lea_r64_m,
+        Setne_rm8,
+        Adc_rm64_r64,
+    ];
+    let lanes = [
+        Movq_xmm_rm64,
+        Movq_rm64_xmm,
+        Movd_xmm_rm32,
+        Movd_rm32_xmm,
+        Pinsrq_xmm_rm64_imm8,
+        Pextrq_rm64_xmm_imm8,
+        VEX_Vmovq_xmm_rm64,
+        VEX_Vmovq_rm64_xmm,
+        VEX_Vmovd_xmm_rm32,
+        VEX_Vmovd_rm32_xmm,
+        VEX_Vpinsrq_xmm_xmm_rm64_imm8,
+    ];
+    let mut pool = Vec::new();
+    if kind == Kind::General {
+        for code in codes(GENERAL_FEATURES) {
+            if !matches!(family(code), Family::Elsewhere) && !is_undefined(code) {
+                pool.push(code);
+            }
+        }
+    }
+    for code in codes(VECTOR_FEATURES) {
+        let legacy = code.op_code().encoding() == EncodingKind::Legacy;
+        let times = match (kind, family(code)) {
+            (_, Family::Elsewhere) | (Kind::General, _) => 0,
+            (Kind::Mixed, Family::Arithmetic(..)) => 0,
+            // Not in blocks: they compute with what need not be a number.
+            (Kind::Mixed, Family::Same { content, .. }) if content != Content::Bits => 0,
+            (Kind::Legacy, _) if !legacy => 0,
+            (Kind::Vex, _) if legacy => 0,
+            (_, Family::Counted) => 1,
+            _ => 3,
+        };
+        pool.extend(std::iter::repeat_n(code, times));
+    }
+    let weight = pool.len() / 60;
+    for code in moves {
+        pool.extend(std::iter::repeat_n(code, weight.max(1)));
+    }
+    for code in lanes {
+        let legacy = code.op_code().encoding() == EncodingKind::Legacy;
+        let fits = matches!(kind, Kind::Mixed | Kind::General) || legacy == (kind == Kind::Legacy);
+        pool.extend(std::iter::repeat_n(code, if fits { weight.max(1) } else { 0 }));
+    }
+    pool
+}
+
+/// Faults, or leaves something undefined that later instructions read.
+fn is_undefined(code: Code) -> bool {
+    let name = format!("{:?}", code.mnemonic());
+    ["Div", "Idiv", "Bsf", "Bsr", "Shld", "Shrd", "Bt", "Bts", "Btr", "Btc", "Movbe"].contains(&name.as_str())
+}
+
+struct Block {
+    instructions: Vec<Generated>,
+    far: bool,
+}
+
+impl Block {
+    fn new(kind: Kind, far: bool, choices: &[u64]) -> Block {
+        let mut instructions: Vec<Generated> = Vec::new();
+        let mut pc = CLIENT_CODE[usize::from(far)];
+        for choice in choices {
+            let mut random = Random(*choice);
+            let code = pool(kind)[random.below(pool(kind).len())];
+            let wish = Wish {
+                memory: random.once_in(3),
+                addressing: Addressing::ALL[random.below(6)],
+                aliasing: Aliasing::ALL[random.below(5)],
+                far,
+                aligned: true,
+                pc: Some(pc),
+                fixed_bases: true,
+            };
+            if let Some(generated) = generate(code, wish, &mut random) {
+                pc += generated.bytes.len() as u64;
+                instructions.push(generated);
+            }
+        }
+        Block { instructions, far }
+    }
+
+    fn program(&self, range: std::ops::Range<usize>) -> Program {
+        let bytes = self.instructions[range].iter().flat_map(|generated| generated.bytes.clone()).collect();
+        Program { bytes, far: self.far, constant: None, skipped: 0 }
+    }
+}
+
+/// Sites that were counted. Logical instructions are left out: within a block more is known about masks.
+fn counted(outcomes: &[&Outcome]) -> BTreeMap<u64, bool> {
+    let mut counted = BTreeMap::new();
+    for (site, count) in outcomes.iter().flat_map(|outcome| &outcome.counts) {
+        let SiteKind::Instruction(code) = site.kind else { continue };
+        let code = Code::try_from(usize::from(code)).expect("a code of iced-x86");
+        if *count > 0 && !matches!(family(code), Family::Logic(_)) {
+            counted.insert(site.pc, true);
+        }
+    }
+    counted
+}
+
+fn run(
+    harness: &mut Harness,
+    configuration: Configuration,
+    kind: Kind,
+    seed: u64,
+    choices: &[u64],
+    passive: bool,
+) -> Result<(), TestCaseError> {
+    let mut random = Random(seed);
+    let block = Block::new(kind, random.once_in(2), choices);
+    prop_assume!(!block.instructions.is_empty());
+    let content = [Content::F64, Content::F32][random.below(2)];
+    let mut machine = random_machine(content, configuration, &mut random);
+    for (number, value) in BASE_VALUES {
+        machine.general[number] = value;
+    }
+    let states = random_states(&mut random);
+    let state = if passive { State::ZERO } else { states[random.below(states.len())] };
+    let mut shadows = random_shadows(content, configuration, state, &mut random);
+    if passive {
+        sparse(&mut shadows, &mut random);
+    }
+    let whole = block.program(0..block.instructions.len());
+    let native = harness.native(&whole, &machine);
+    prop_assume!(native.is_ok());
+    let native = native.expect("it was assumed to run");
+    let name = format!("{kind:?}");
+    let ran = harness.translated(&whole, configuration, state, &machine, &shadows, seed);
+    let outcome = match ran {
+        Ok(outcome) => outcome,
+        Err((fault, made)) => {
+            let text = describe(&whole, configuration, &made, &[format!("{fault:x?}")]);
+            return Err(TestCaseError::fail(format!("{name}: {text}")));
+        }
+    };
+    let mut differences = compare::primal(&native, &outcome.machine, configuration, false);
+    let steps = one_at_a_time(harness, configuration, &block, state, &machine, &shadows, seed)
+        .map_err(|text| TestCaseError::fail(format!("a single instruction: {text}")))?;
+    if let Some(last) = steps.last() {
+        let expected = Expected {
+            shadows: last.shadows.clone(),
+            lanes: Vec::new(),
+            unspecified: Vec::new(),
+            counted: false,
+        };
+        differences.extend(compare::shadows(&expected, &outcome.shadows));
+    }
+    let (one, other) = (counted(&steps.iter().collect::<Vec<_>>()), counted(&[&outcome]));
+    if one != other {
+        differences.push(format!("counted one at a time: {one:x?}, in a block: {other:x?}"));
+    }
+    if outcome.end != End::Exit(ExitKind::Link, whole.end()) {
+        differences.push(format!("ended at {:x?}", outcome.end));
+    }
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let mut text = describe(&whole, configuration, &outcome.translations, &differences);
+    text.push_str(&first_step_that_differs(&steps, &outcome));
+    Err(TestCaseError::fail(format!("{name}: {text}")))
+}
+
+/// Makes most of memory passive.
+fn sparse(shadows: &mut crate::harness::machine::Shadows, random: &mut Random) {
+    for area in &mut shadows.memory.areas {
+        for piece in area.chunks_mut(64) {
+            if !random.once_in(4) {
+                piece.fill(0);
+            }
+        }
+    }
+}
+
+fn one_at_a_time(
+    harness: &mut Harness,
+    configuration: Configuration,
+    block: &Block,
+    state: State,
+    machine: &crate::harness::machine::Machine,
+    shadows: &crate::harness::machine::Shadows,
+    seed: u64,
+) -> Result<Vec<Outcome>, String> {
+    let mut steps: Vec<Outcome> = Vec::new();
+    let (mut state, mut machine, mut shadows) = (state, machine.clone(), shadows.clone());
+    let mut skipped = 0;
+    for k in 0..block.instructions.len() {
+        let mut program = block.program(k..k + 1);
+        program.skipped = skipped;
+        skipped += program.bytes.len() as u64;
+        let outcome = harness
+            .translated(&program, configuration, state, &machine, &shadows, seed)
+            .map_err(|(fault, made)| describe(&program, configuration, &made, &[format!("{fault:x?}")]))?;
+        state = outcome.state;
+        machine = outcome.machine.clone();
+        shadows = outcome.shadows.clone();
+        steps.push(outcome);
+    }
+    Ok(steps)
+}
+
+fn first_step_that_differs(steps: &[Outcome], outcome: &Outcome) -> String {
+    let last = steps.last().map(|step| step.state);
+    format!("   state one at a time: {last:x?}, in a block: {:x?}\n", outcome.state)
+}
+
+/// Blocks for each kind and configuration: few and always the same, or as many as `DERIVGRIND_TEST_BLOCKS` says, and
+/// others each time.
+fn random_blocks(kind: Kind, passive: bool) {
+    let wanted = std::env::var("DERIVGRIND_TEST_BLOCKS").ok().and_then(|number| number.parse().ok());
+    let cases = wanted.unwrap_or(CASES);
+    let harness = std::cell::RefCell::new(Harness::lock());
+    for configuration in Configuration::available() {
+        if kind != Kind::Legacy && kind != Kind::General && !configuration.has_vex() {
+            continue;
+        }
+        let mut settings = Config::with_cases(cases);
+        settings.failure_persistence = None;
+        settings.max_global_rejects = 20 * cases;
+        let mut runner = match wanted {
+            Some(_) => TestRunner::new(settings),
+            None => TestRunner::new_with_rng(settings, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
+        };
+        let strategy = (any::<u64>(), prop::collection::vec(any::<u64>(), 2..16));
+        let result = runner.run(&strategy, |(seed, choices)| {
+            run(&mut harness.borrow_mut(), configuration, kind, seed, &choices, passive)
+        });
+        if let Err(error) = result {
+            panic!("{error}");
+        }
+    }
+}
+
+const CASES: u32 = 100;
+
+#[test]
+fn legacy_blocks() {
+    random_blocks(Kind::Legacy, false);
+}
+
+#[test]
+fn vex_blocks() {
+    random_blocks(Kind::Vex, false);
+}
+
+#[test]
+fn blocks_of_legacy_and_vex_moves() {
+    random_blocks(Kind::Mixed, false);
+}
+
+#[test]
+fn blocks_on_general_registers() {
+    random_blocks(Kind::General, false);
+}
+
+#[test]
+fn passive_blocks_leave_where_something_is_active() {
+    for kind in KINDS {
+        random_blocks(kind, true);
+    }
+}

@@ -129,9 +129,8 @@ impl Translator<'_> {
                     self.copy_words(high, slot.offset_by(16));
                 }
             }
-            self.vectors.zero &= !(1 << number);
+            self.set_active(number, upper);
         }
-        self.vectors.upper |= upper;
         self.close(opened);
         self.copy(client);
     }

@@ -6,7 +6,7 @@
  *
  *     du/dt + u du/dx + v du/dy = nu(u, v) (d2u/dx2 + d2u/dy2)      and the same for v,
  *
- * with zero velocity on the boundary and a viscosity that falls with the speed, nu = nu0 / (1 + u^2 + v^2). Both
+ * with zero velocity on the boundary and a viscosity that grows with the speed, nu = nu0 (1 + sqrt(u^2 + v^2)). Both
  * velocities are never negative, so that upwind differences are backward differences. The result is the mean speed at
  * the end. What makes this an example of differentiation is three lines, marked with (1), (2) and (3).
  */
@@ -45,8 +45,10 @@ static void advance(int size, double time_step, const double* restrict u, const 
       const double u_south = (u_here - u[here - size]) / width;
       const double v_west = (v_here - v[here - 1]) / width;
       const double v_south = (v_here - v[here - size]) / width;
-      const double u_spread = (u[here - 1] + u[here + 1] + u[here - size] + u[here + size] - 4.0 * u_here) / (width * width);
-      const double v_spread = (v[here - 1] + v[here + 1] + v[here - size] + v[here + size] - 4.0 * v_here) / (width * width);
+      const double u_sum = u[here - 1] + u[here + 1] + u[here - size] + u[here + size];
+      const double u_spread = (u_sum - 4.0 * u_here) / (width * width);
+      const double v_sum = v[here - 1] + v[here + 1] + v[here - size] + v[here + size];
+      const double v_spread = (v_sum - 4.0 * v_here) / (width * width);
 
       new_u[here] = u_here + time_step * (local * u_spread - u_here * u_west - v_here * u_south);
       new_v[here] = v_here + time_step * (local * v_spread - u_here * v_west - v_here * v_south);

@@ -2,7 +2,8 @@
 //!
 //! A value that is dereferenced is a pointer and no float; a value that is overwritten unread does not matter. Both are
 //! seen by looking ahead on the fall-through path of the block. What is compared on the way stays undecided: pointers
-//! are tested for null before they are used.
+//! are tested for null before they are used. A branch that is taken may lead to where a value is read after all, but
+//! what is a pointer here is no float there.
 
 use crate::control::has_memory;
 use crate::decode::Client;
@@ -15,31 +16,45 @@ use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpKin
 /// For each instruction: may it load an untested value into the general register that is its first operand?
 pub(crate) fn untested_loads(info: &mut InstructionInfoFactory, instructions: &[Client]) -> Vec<bool> {
     let mut untested = alloc::vec![false; instructions.len()];
-    // Registers whose value, at this point, is a pointer or not read.
-    let mut harmless = 0u16;
+    let mut behind = Harmless::default();
     for (k, client) in instructions.iter().enumerate().rev() {
         let instruction = &client.instruction;
         match instruction.flow_control() {
-            FlowControl::Next | FlowControl::ConditionalBranch => {}
-            _ => harmless = 0,
+            FlowControl::Next => {}
+            FlowControl::ConditionalBranch => behind.unread = 0,
+            _ => behind = Harmless::default(),
         }
         let target = (instruction.op_count() > 0 && instruction.op0_kind() == OpKind::Register)
             .then(|| instruction.op0_register())
             .filter(|register| register.is_gpr64());
         untested[k] = instruction.mnemonic() == Mnemonic::Mov
-            && target.is_some_and(|register| harmless >> register.number() & 1 != 0);
-        harmless = before(info, instruction, harmless, untested[k]);
+            && target.is_some_and(|register| behind.all() >> register.number() & 1 != 0);
+        behind = before(info, instruction, behind, untested[k]);
     }
     untested
 }
 
-/// The set in front of an instruction, from the set behind it.
+/// Sets of general registers, by what becomes of the values that they hold at a point.
+#[derive(Clone, Copy, Default)]
+struct Harmless {
+    pointers: u16,
+    /// Overwritten before they are read.
+    unread: u16,
+}
+
+impl Harmless {
+    fn all(self) -> u16 {
+        self.pointers | self.unread
+    }
+}
+
+/// The sets in front of an instruction, from those behind it.
 fn before(
     info: &mut InstructionInfoFactory,
     instruction: &Instruction,
-    behind: u16,
+    behind: Harmless,
     target_harmless: bool,
-) -> u16 {
+) -> Harmless {
     let (mut written, mut read) = (0, 0);
     for used in info.info(instruction).used_registers() {
         let register = used.register();
@@ -72,5 +87,8 @@ fn before(
         && instruction.op1_kind() == OpKind::Register
         && target_harmless;
     let decided_by_reading = if compares || copies { 0 } else { read };
-    (behind | written) & !decided_by_reading | address
+    Harmless {
+        pointers: behind.pointers & !written & !decided_by_reading | address,
+        unread: (behind.unread | written) & !decided_by_reading & !address,
+    }
 }

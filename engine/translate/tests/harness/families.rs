@@ -78,12 +78,12 @@ pub fn family(code: Code) -> Family {
     if is_elsewhere(code, &stem) {
         return Family::Elsewhere;
     }
+    if info.encoding() == EncodingKind::EVEX || uses_masks(code) {
+        return Family::Counted;
+    }
     if uses_mmx {
-        return if stem.starts_with("cvt") && stem.ends_with("pi") {
-            Family::Passive
-        } else {
-            Family::Counted
-        };
+        let passive = stem.starts_with("cvt") && stem.ends_with("pi") || stem.starts_with("pcmp");
+        return if passive { Family::Passive } else { Family::Counted };
     }
     if let Some(family) = arithmetic(&stem) {
         return family;
@@ -181,6 +181,12 @@ fn has_vector(code: Code) -> bool {
         let kind = format!("{:?}", info.op_kind(k));
         kind.starts_with("xmm") || kind.starts_with("ymm")
     })
+}
+
+/// Does the instruction compute with mask registers?
+pub fn uses_masks(code: Code) -> bool {
+    let info = code.op_code();
+    (0..info.op_count()).any(|k| format!("{:?}", info.op_kind(k)).starts_with("k_"))
 }
 
 fn is_register_or_memory(code: Code, operand: u32) -> bool {
@@ -311,6 +317,8 @@ const PASSIVE: &[&str] = &[
     "prefetcht2",
     "prefetchw",
     "nop",
+    "fldcw",
+    "fnstcw",
 ];
 
 /// Instructions that need a setting of their own, or none at all in a user's program.
@@ -441,7 +449,6 @@ fn is_elsewhere(code: Code, stem: &str) -> bool {
         || has("es_rDI")
         || has("far")
         || has("vsib")
-        || has("st0")
         || code.mnemonic() == Mnemonic::INVALID
 }
 
@@ -460,7 +467,9 @@ pub fn codes(features: &[CpuidFeature]) -> Vec<Code> {
             let known = code.cpuid_features().iter().all(|feature| features.contains(feature));
             known && info.is_instruction() && info.mode64() && !info.is_privileged()
         })
-        .filter(|code| matches!(code.op_code().encoding(), EncodingKind::Legacy | EncodingKind::VEX))
+        .filter(|code| {
+            matches!(code.op_code().encoding(), EncodingKind::Legacy | EncodingKind::VEX | EncodingKind::EVEX)
+        })
         .collect()
 }
 
@@ -477,6 +486,14 @@ pub const VECTOR_FEATURES: &[CpuidFeature] = &[
     CpuidFeature::FMA,
     CpuidFeature::F16C,
 ];
+
+/// Features of MMX and x87 instructions.
+pub const OLD_FEATURES: &[CpuidFeature] =
+    &[CpuidFeature::MMX, CpuidFeature::FPU, CpuidFeature::FPU287, CpuidFeature::FPU387, CpuidFeature::CMOV];
+
+/// Features of AVX-512 instructions.
+pub const WIDE_FEATURES: &[CpuidFeature] =
+    &[CpuidFeature::AVX512F, CpuidFeature::AVX512VL, CpuidFeature::AVX512BW, CpuidFeature::AVX512DQ];
 
 /// Features of general instructions.
 pub const GENERAL_FEATURES: &[CpuidFeature] = &[

@@ -2,8 +2,10 @@
 
 use super::machine::Machine;
 use super::random::Random;
-use super::region::{AREA, AREAS, CLIENT_CODE, STACK_POINTER};
-use iced_x86::{Code, Decoder, DecoderOptions, Encoder, Instruction, OpCodeOperandKind, OpKind, Register};
+use super::region::{AREA, AREAS, CLIENT_CODE, FS_BASE, STACK_POINTER};
+use iced_x86::{
+    Code, Decoder, DecoderOptions, Encoder, EncodingKind, Instruction, OpCodeOperandKind, OpKind, Register,
+};
 
 /// How a memory operand is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,16 +18,19 @@ pub enum Addressing {
     Narrow,
     Absolute,
     Stack,
+    /// Relative to FS, where thread-local variables are.
+    ThreadLocal,
 }
 
 impl Addressing {
-    pub const ALL: [Addressing; 6] = [
+    pub const ALL: [Addressing; 7] = [
         Addressing::Base,
         Addressing::Indexed,
         Addressing::Relative,
         Addressing::Narrow,
         Addressing::Absolute,
         Addressing::Stack,
+        Addressing::ThreadLocal,
     ];
 }
 
@@ -100,7 +105,8 @@ pub const BASE_VALUES: [(usize, u64); 3] =
 /// The instruction with random operands, `None` if the wish cannot be met.
 pub fn generate(code: Code, wish: Wish, random: &mut Random) -> Option<Generated> {
     let info = code.op_code();
-    let vectors = wish.aliasing.numbers(random, 16);
+    let evex = info.encoding() == EncodingKind::EVEX;
+    let vectors = wish.aliasing.numbers(random, if evex { 32 } else { 16 });
     let general = general_numbers(random);
     let mut instruction = Instruction::default();
     instruction.set_code(code);
@@ -113,6 +119,7 @@ pub fn generate(code: Code, wish: Wish, random: &mut Random) -> Option<Generated
                 let numbers = if first.is_vector_register() { vectors } else { general };
                 let number = match first {
                     Register::MM0 => k,
+                    Register::ST0 => 1 + k,
                     Register::K0 => 1 + k,
                     _ => numbers[k],
                 };
@@ -135,6 +142,9 @@ pub fn generate(code: Code, wish: Wish, random: &mut Random) -> Option<Generated
     }
     if info.is_instruction() && matches!(wish.aliasing, Aliasing::All) && has_memory && info.op_count() < 2 {
         return None;
+    }
+    if evex {
+        set_mask(&mut instruction, random);
     }
     let mut addresses = Vec::new();
     let mut place = None;
@@ -162,12 +172,35 @@ pub fn generate(code: Code, wish: Wish, random: &mut Random) -> Option<Generated
 impl Generated {
     /// A given instruction, which accesses no memory or `place`.
     pub fn from(instruction: Instruction, far: bool, place: Option<(u64, usize)>) -> Generated {
-        let pc = CLIENT_CODE[usize::from(far)];
+        Self::sequence(&[instruction], far, place)
+    }
+
+    /// A given instruction at a client address.
+    pub fn at(instruction: Instruction, far: bool, pc: u64) -> Generated {
         let mut encoder = Encoder::new(64);
         encoder.encode(&instruction, pc).expect("it can be encoded");
         let bytes = encoder.take_buffer();
         let instruction = Decoder::with_ip(64, &bytes, pc, DecoderOptions::NONE).decode();
+        Generated { instruction, bytes, far, place: None, addresses: Vec::new() }
+    }
+
+    /// Several instructions; the first gives its name to the case.
+    pub fn sequence(instructions: &[Instruction], far: bool, place: Option<(u64, usize)>) -> Generated {
+        let start = CLIENT_CODE[usize::from(far)];
+        let mut encoder = Encoder::new(64);
+        let mut pc = start;
+        for instruction in instructions {
+            pc += encoder.encode(instruction, pc).expect("it can be encoded") as u64;
+        }
+        let bytes = encoder.take_buffer();
+        let instruction = Decoder::with_ip(64, &bytes, start, DecoderOptions::NONE).decode();
         Generated { instruction, bytes, far, place, addresses: Vec::new() }
+    }
+
+    /// Is any of the instructions encoded with VEX? (Those of BMI, too, which hosts without AVX2 do not have.)
+    pub fn has_vex(&self) -> bool {
+        let decoder = Decoder::with_ip(64, &self.bytes, self.instruction.ip(), DecoderOptions::NONE);
+        decoder.into_iter().any(|instruction| instruction.encoding() != EncodingKind::Legacy)
     }
 
     /// Gives the registers of the address their values.
@@ -175,6 +208,19 @@ impl Generated {
         for (number, value) in &self.addresses {
             machine.general[*number] = *value;
         }
+    }
+}
+
+/// Masks some lanes off, sometimes.
+fn set_mask(instruction: &mut Instruction, random: &mut Random) {
+    let info = instruction.op_code();
+    if info.can_use_op_mask_register() && (info.require_op_mask_register() || random.once_in(2)) {
+        instruction.set_op_mask(Register::K1 + random.below(7) as u32);
+        let zeroes = info.can_use_zeroing_masking() && instruction.op0_kind() == OpKind::Register;
+        instruction.set_zeroing_masking(zeroes && random.once_in(2));
+    }
+    if info.can_broadcast() && (0..instruction.op_count()).any(|k| instruction.op_kind(k) == OpKind::Memory) {
+        instruction.set_is_broadcast(random.once_in(3));
     }
 }
 
@@ -187,7 +233,7 @@ fn general_numbers(random: &mut Random) -> [usize; 4] {
 fn choose_address(wish: Wish, size: usize, random: &mut Random) -> Option<(usize, u64)> {
     let area = match wish.addressing {
         Addressing::Relative => usize::from(wish.far),
-        Addressing::Narrow | Addressing::Absolute => 0,
+        Addressing::Narrow | Addressing::Absolute | Addressing::ThreadLocal => 0,
         Addressing::Stack => 2,
         Addressing::Base | Addressing::Indexed => random.below(2),
     };
@@ -241,6 +287,18 @@ fn set_address(
             instruction.set_memory_displacement64(address);
             instruction.set_memory_displ_size(8);
         }
+        Addressing::ThreadLocal => {
+            instruction.set_segment_prefix(Register::FS);
+            let displacement = address.wrapping_sub(FS_BASE);
+            instruction.set_memory_displ_size(8);
+            if random.once_in(2) {
+                instruction.set_memory_displacement64(displacement);
+            } else {
+                instruction.set_memory_base(Register::RAX + BASES[0] as u32);
+                instruction.set_memory_displacement64(displacement.wrapping_sub(8));
+                addresses.push((BASES[0], 8));
+            }
+        }
         Addressing::Stack => {
             instruction.set_memory_base(Register::RSP);
             let displacement = address.wrapping_sub(STACK_POINTER) as i64;
@@ -262,6 +320,10 @@ fn set_address_by_fixed_bases(
     match wish.addressing {
         Addressing::Relative => instruction.set_memory_base(Register::RIP),
         Addressing::Absolute => {}
+        Addressing::ThreadLocal => {
+            instruction.set_segment_prefix(Register::FS);
+            displacement = address.wrapping_sub(FS_BASE);
+        }
         Addressing::Stack => {
             // The stack pointer moves, so that nothing is known about alignment.
             if instruction.memory_size().size() > 8 {
@@ -323,6 +385,10 @@ fn operand_kind(kind: OpCodeOperandKind, memory: bool) -> Option<Operand> {
         dx => Operand::Fixed(Register::DX),
         eax => Operand::Fixed(Register::EAX),
         rax => Operand::Fixed(Register::RAX),
+        st0 => Operand::Fixed(Register::ST0),
+        sti_opcode => Operand::Register(Register::ST0),
+        k_or_mem => either(Register::K0),
+        kp1_reg => return Option::None,
         imm8 => Operand::Immediate(OpKind::Immediate8),
         imm8sex16 => Operand::Immediate(OpKind::Immediate8to16),
         imm8sex32 => Operand::Immediate(OpKind::Immediate8to32),

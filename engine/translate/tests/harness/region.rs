@@ -35,6 +35,9 @@ pub const CLIENT_CODE_SIZE: usize = 0x2000;
 pub const REFERENCE: u64 = 0x6205_0000;
 /// Stack of the client: rsp lies in the middle of its area.
 pub const STACK_POINTER: u64 = AREAS[2] + AREA as u64 / 2;
+/// The client's FS base: the middle of its near data, so that no operand is at `fs:[0x28]`, where the stack protector's
+/// canary lies.
+pub const FS_BASE: u64 = AREAS[0] + AREA as u64 / 2 + 2;
 
 /// The mapped memory; holding it means to be the only one who runs code.
 pub struct Region {
@@ -56,6 +59,10 @@ pub fn lock() -> (MutexGuard<'static, ()>, Region) {
 }
 
 fn map_all() {
+    const HWCAP2_FSGSBASE: libc::c_ulong = 1 << 1;
+    // SAFETY: reads the auxiliary vector.
+    let features = unsafe { libc::getauxval(libc::AT_HWCAP2) };
+    assert!(features & HWCAP2_FSGSBASE != 0, "these tests need a processor and a kernel with wrfsbase");
     map(CONTEXT, 0x8000);
     map(COUNTERS, 0x1000);
     map(COMMON, 0x1000);
@@ -73,6 +80,8 @@ fn map_all() {
     // SAFETY: mapped above, and used by nobody else.
     let context = unsafe { std::slice::from_raw_parts_mut(CONTEXT as *mut u8, CONTEXT_SIZE as usize) };
     constants::fill(context);
+    // SAFETY: as above.
+    unsafe { (*self::context()).fs_base = FS_BASE };
     // The test itself masks all floating-point exceptions.
     write(STATE_CLEAN + 24, &0x1f80u32.to_le_bytes());
     let common = glue::common(COMMON, CONTEXT);

@@ -361,7 +361,7 @@ fn install(
     shadows.install_memory();
     // SAFETY: as above.
     unsafe {
-        (*region::context()).budget = 1 << 20;
+        (*region::context()).budget = if random.once_in(4) { 1 } else { 1 << 20 };
         (*region::context()).exit = 0;
     }
 }

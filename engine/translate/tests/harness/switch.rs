@@ -1,7 +1,7 @@
 //! The step from the test into a code cache and back.
 //!
 //! All registers are given to the client by `xrstor` and the common code; the exit handler takes them with `xsave` and
-//! returns to the caller. A fault ends the run in the same way: the signal handler continues behind the exit handler.
+//! returns to the caller. FS is the client's meanwhile, so that nothing in between may use thread-local storage. A fault ends the run in the same way: the signal handler continues behind the exit handler.
 
 use super::region::{context, COMMON_STATE, CONTEXT, STATE_CLEAN, STATE_IN, STATE_OUT};
 use derivgrind_translate::context::offset;
@@ -18,7 +18,10 @@ global_asm!(
     "push r13",
     "push r14",
     "push r15",
-    "sub rsp, 8",
+    "rdfsbase rax",
+    "push rax",
+    "mov rax, [{fs_base}]",
+    "wrfsbase rax",
     "mov [{stack}], rsp",
     "mov eax, {components}",
     "xor edx, edx",
@@ -34,7 +37,8 @@ global_asm!(
     "xor edx, edx",
     "xsave64 [{output}]",
     "xrstor64 [{clean}]",
-    "add rsp, 8",
+    "pop rax",
+    "wrfsbase rax",
     "pop r15",
     "pop r14",
     "pop r13",
@@ -42,6 +46,7 @@ global_asm!(
     "pop rbp",
     "pop rbx",
     "ret",
+    fs_base = const CONTEXT + offset::FS_BASE as u64,
     stack = const CONTEXT + offset::ENGINE_STACK as u64,
     components = const COMMON_STATE,
     input = const STATE_IN,

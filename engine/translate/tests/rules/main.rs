@@ -5,9 +5,15 @@
 mod harness;
 
 mod blocks;
+mod control;
+mod counted;
+mod gather;
 mod general;
+mod lowering;
 mod moves;
+mod selection;
 mod vectors;
+mod whole_registers;
 
 use derivgrind_translate::interface::ExitKind;
 use derivgrind_translate::state::State;

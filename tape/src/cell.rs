@@ -1,0 +1,73 @@
+//! What a sweep carries for each index: columns of numbers, or whether a path leads there.
+
+/// The adjoint or the tangent of one index.
+///
+/// A cell that is zero contributes nothing, also through a partial derivative that is infinite or NaN.
+pub trait Cell: Copy {
+    const ZERO: Self;
+    fn is_zero(&self) -> bool;
+    /// Add `partial * other`.
+    fn add_scaled(&mut self, partial: f64, other: &Self);
+    /// Add `other`, or subtract it if `sign` is the sign bit of a binary64.
+    fn add_signed(&mut self, sign: u64, other: &Self);
+}
+
+/// The sign bit of a binary64.
+pub const SIGN_BIT: u64 = 1 << 63;
+
+impl<const COLUMNS: usize> Cell for [f64; COLUMNS] {
+    const ZERO: Self = [0.0; COLUMNS];
+
+    #[inline(always)]
+    fn is_zero(&self) -> bool {
+        let mut zero = true;
+        for column in self {
+            zero &= *column == 0.0;
+        }
+        zero
+    }
+
+    #[inline(always)]
+    fn add_scaled(&mut self, partial: f64, other: &Self) {
+        for column in 0..COLUMNS {
+            // The caller has seen that `other` is not zero; among several columns some may be.
+            let contributes = COLUMNS == 1 || other[column] != 0.0;
+            self[column] += if contributes { partial * other[column] } else { 0.0 };
+        }
+    }
+
+    #[inline(always)]
+    fn add_signed(&mut self, sign: u64, other: &Self) {
+        for column in 0..COLUMNS {
+            self[column] += f64::from_bits(other[column].to_bits() ^ sign);
+        }
+    }
+}
+
+/// Whether an index is connected with one of the seeds, through whatever partial derivatives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Zeroable, bytemuck::Pod)]
+#[repr(transparent)]
+pub struct Reached(u8);
+
+impl Reached {
+    pub const YES: Reached = Reached(1);
+}
+
+impl Cell for Reached {
+    const ZERO: Self = Reached(0);
+
+    #[inline(always)]
+    fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+
+    #[inline(always)]
+    fn add_scaled(&mut self, _partial: f64, other: &Self) {
+        self.0 |= other.0;
+    }
+
+    #[inline(always)]
+    fn add_signed(&mut self, _sign: u64, other: &Self) {
+        self.0 |= other.0;
+    }
+}

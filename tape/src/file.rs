@@ -1,0 +1,277 @@
+//! Tapes in files.
+//!
+//! A file is mapped and never read as a whole: sweeps go from chunk to chunk, so that a tape may be larger than memory.
+
+use crate::blocks;
+use crate::cell::Cell;
+use crate::discovery::{discover, Chunks};
+use crate::format::{Ended, FILE_MAGIC};
+use crate::mapping;
+use crate::operations::{visit, Recorded};
+use crate::program::{Direction, Programs};
+use crate::structure::{Structure, StructureError};
+use crate::sweep::{sweep, Damage, DamageKind};
+use memmap2::Mmap;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// A tape cannot be evaluated.
+#[derive(Debug, Error)]
+pub enum TapeError {
+    #[error("cannot read the tape {path}: {source}", path = .path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{path} is no tape: {what}", path = .path.display())]
+    NotATape { path: PathBuf, what: &'static str },
+    #[error("the tape {path} is damaged at byte {offset}: {fault}", path = .path.display())]
+    Damaged { path: PathBuf, offset: u64, fault: Fault },
+    /// From the function that was given to [`Tape::visit`].
+    #[error("{0}")]
+    Visitor(#[from] io::Error),
+}
+
+/// What is wrong with a tape.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Fault {
+    #[error("the file ends here, but {0} bytes belong to the tape")]
+    Short(u64),
+    #[error("the tape has version {0}, and this program reads version 1")]
+    Version(u32),
+    #[error("the header has a length of {0} bytes instead of 4096")]
+    HeaderLength(u32),
+    #[error("{0} is no way in which recording ends")]
+    Ended(u64),
+    #[error("the tape cannot have a length of {0} bytes")]
+    Bytes(u64),
+    #[error("no chunk begins here")]
+    NoChunk,
+    #[error("a chunk of {0} bytes does not fit here")]
+    ChunkLength(u64),
+    #[error("{0} is no kind of chunk")]
+    ChunkKind(u32),
+    #[error("{0} bytes are not within the chunk")]
+    Used(u64),
+    #[error("two threads write to the chunk at byte {0}")]
+    TwoThreads(u64),
+    #[error("the thread that writes to this chunk is at address {0:#x}, outside of it")]
+    Position(u64),
+    #[error("the chunk cannot have these indices")]
+    Indices,
+    #[error("the chunk has indices that also the chunk at byte {0} has")]
+    Overlap(u64),
+    #[error("an operand of this block has an index that is not smaller than the block's")]
+    BlockOrder,
+    #[error("{0}")]
+    Structure(StructureError),
+    #[error("{0}")]
+    Executions(DamageKind),
+}
+
+/// The part of a chunk of executions that is valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutionChunk {
+    /// File offset of the first execution.
+    pub offset: u64,
+    pub bytes: u64,
+    pub indices: Range<u64>,
+    /// Number of the recording thread.
+    pub thread: u32,
+    /// Whether the recorder has finished it; else the client was killed.
+    pub is_finished: bool,
+}
+
+/// How the operations are stored.
+enum Content {
+    Chunks(Chunks),
+    /// The classic layout: so many blocks, the dummy included.
+    Blocks(u64),
+}
+
+/// A tape in a file.
+pub struct Tape {
+    path: PathBuf,
+    map: Mmap,
+    content: Content,
+}
+
+impl Tape {
+    /// Map the file and check its headers and structures.
+    pub fn open(path: &Path) -> Result<Tape, TapeError> {
+        let unreadable = |source| TapeError::Unreadable { path: path.to_path_buf(), source };
+        let not_a_tape = |what| TapeError::NotATape { path: path.to_path_buf(), what };
+        let file = File::open(path).map_err(unreadable)?;
+        let metadata = file.metadata().map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(not_a_tape("it is not a regular file"));
+        }
+        if metadata.len() == 0 {
+            return Err(not_a_tape("it is empty"));
+        }
+        let map = mapping::map_file(&file, metadata.len()).map_err(unreadable)?;
+        let content = if map.starts_with(&FILE_MAGIC) {
+            let chunks = discover(&map);
+            Content::Chunks(chunks.map_err(|(offset, fault)| TapeError::Damaged {
+                path: path.to_path_buf(),
+                offset,
+                fault,
+            })?)
+        } else if map.starts_with(&[0; blocks::BLOCK]) {
+            Content::Blocks((map.len() / blocks::BLOCK) as u64)
+        } else {
+            return Err(not_a_tape("it begins neither with DGTAPE nor with a block of 32 zero bytes"));
+        };
+        Ok(Tape { path: path.to_path_buf(), map, content })
+    }
+
+    pub fn is_classic(&self) -> bool {
+        matches!(self.content, Content::Blocks(_))
+    }
+
+    /// Bytes of the file.
+    pub fn bytes(&self) -> u64 {
+        self.map.len() as u64
+    }
+
+    /// How recording ended; the classic layout does not say it, and has at most an incomplete block at the end.
+    pub fn ended(&self) -> Ended {
+        match &self.content {
+            Content::Chunks(chunks) => chunks.ended,
+            Content::Blocks(_) if self.map.len() % blocks::BLOCK != 0 => Ended::NotAtAll,
+            Content::Blocks(_) => Ended::Completely,
+        }
+    }
+
+    /// The index behind the last one.
+    pub fn indices(&self) -> u64 {
+        match &self.content {
+            Content::Chunks(chunks) => chunks.executions.last().map_or(1, |chunk| chunk.indices.end),
+            Content::Blocks(count) => *count,
+        }
+    }
+
+    /// Chunks of executions that are not empty, in the order of their indices; none in the classic layout.
+    pub fn chunks(&self) -> &[ExecutionChunk] {
+        match &self.content {
+            Content::Chunks(chunks) => &chunks.executions,
+            Content::Blocks(_) => &[],
+        }
+    }
+
+    /// Structures by their numbers, the fixed ones included; none in the classic layout.
+    pub fn structures(&self) -> Option<&BTreeMap<u32, Structure>> {
+        match &self.content {
+            Content::Chunks(chunks) => Some(&chunks.structures),
+            Content::Blocks(_) => None,
+        }
+    }
+
+    /// How many threads have written chunks; 1 in the classic layout.
+    pub fn threads(&self) -> usize {
+        match &self.content {
+            Content::Chunks(chunks) => chunks.threads,
+            Content::Blocks(_) => 1,
+        }
+    }
+
+    /// Bytes that a sweep goes through.
+    pub fn swept_bytes(&self) -> u64 {
+        match &self.content {
+            Content::Chunks(chunks) => chunks.executions.iter().map(|chunk| chunk.bytes).sum(),
+            Content::Blocks(count) => count * blocks::BLOCK as u64,
+        }
+    }
+
+    /// Evaluate. `cells` are those of all indices and hold the seeds; `progress` is told bytes that are done. Panics if
+    /// there are fewer cells than [`Tape::indices`].
+    pub fn sweep<C: Cell>(
+        &self,
+        direction: Direction,
+        cells: &mut [C],
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), TapeError> {
+        assert!(cells.len() as u64 >= self.indices(), "there is a cell for each index");
+        let chunks = match &self.content {
+            Content::Chunks(chunks) => chunks,
+            Content::Blocks(_) => {
+                let swept = blocks::sweep(&self.map, direction, cells, progress);
+                return swept.map_err(|block| self.block_error(block));
+            }
+        };
+        let programs = Programs::of(direction, &chunks.structures);
+        let programs = programs.map_err(|error| self.damaged(0, Fault::Structure(error)))?;
+        let count = chunks.executions.len();
+        for position in 0..count {
+            let at = |position: usize| match direction {
+                Direction::Forward => chunks.executions.get(position),
+                Direction::Reverse => chunks.executions.get(count.wrapping_sub(position + 1)),
+            };
+            let Some(chunk) = at(position) else { continue };
+            if let Some(next) = at(position + 1) {
+                mapping::announce(&self.map, next.offset as usize, next.bytes as usize);
+            }
+            mapping::before_sweep(&self.map, chunk.offset as usize, chunk.bytes as usize);
+            let swept = sweep(&programs, self.executions(chunk), chunk.indices.clone(), cells);
+            swept.map_err(|damage| self.execution_error(chunk, damage))?;
+            mapping::after_sweep(&self.map, chunk.offset as usize, chunk.bytes as usize);
+            progress(chunk.bytes);
+        }
+        Ok(())
+    }
+
+    /// Show all operations, in ascending order of their indices.
+    pub fn visit(&self, visitor: &mut dyn FnMut(&Recorded) -> io::Result<()>) -> Result<(), TapeError> {
+        let Content::Chunks(chunks) = &self.content else {
+            return blocks::visit(&self.map, |block| self.block_error(block), visitor);
+        };
+        for chunk in &chunks.executions {
+            let visited = visit(
+                &chunks.structures,
+                self.executions(chunk),
+                chunk.indices.clone(),
+                |recorded| -> Result<(), Interruption> { Ok(visitor(recorded)?) },
+            );
+            visited.map_err(|interruption| match interruption {
+                Interruption::Damage(damage) => self.execution_error(chunk, damage),
+                Interruption::Visitor(error) => TapeError::Visitor(error),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn executions(&self, chunk: &ExecutionChunk) -> &[u8] {
+        &self.map[chunk.offset as usize..(chunk.offset + chunk.bytes) as usize]
+    }
+
+    fn execution_error(&self, chunk: &ExecutionChunk, damage: Damage) -> TapeError {
+        self.damaged(chunk.offset + damage.offset as u64, Fault::Executions(damage.kind))
+    }
+
+    fn block_error(&self, block: u64) -> TapeError {
+        self.damaged(block * blocks::BLOCK as u64, Fault::BlockOrder)
+    }
+
+    fn damaged(&self, offset: u64, fault: Fault) -> TapeError {
+        TapeError::Damaged { path: self.path.clone(), offset, fault }
+    }
+}
+
+/// Why a visit stopped.
+enum Interruption {
+    Damage(Damage),
+    Visitor(io::Error),
+}
+
+impl From<Damage> for Interruption {
+    fn from(damage: Damage) -> Interruption {
+        Interruption::Damage(damage)
+    }
+}
+
+impl From<io::Error> for Interruption {
+    fn from(error: io::Error) -> Interruption {
+        Interruption::Visitor(error)
+    }
+}

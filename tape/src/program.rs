@@ -1,0 +1,154 @@
+//! Programs: structures as lists of steps that a sweep runs.
+
+use crate::cell::{Cell, SIGN_BIT};
+use crate::steps::{self, Kind, Step};
+use crate::structure::{Element, Function, Operand, Operation, Structure, StructureError};
+use crate::structure::{FIRST_RECORDED, NUMBER_LIMIT};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// Which way a sweep goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    Forward,
+    Reverse,
+}
+
+/// What a sweep knows of a structure. The default is an entry of the table that has no structure.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Program {
+    /// Bytes of an execution, its number included; 0: there is no such structure.
+    pub length: u32,
+    pub results: u32,
+    first_step: u32,
+    steps: u32,
+}
+
+/// The programs of all structures of a tape, for cells of type `C`.
+pub struct Programs<C> {
+    table: Vec<Program>,
+    /// In the order in which a sweep runs them.
+    steps: Vec<Step<C>>,
+    direction: Direction,
+}
+
+impl<C: Cell> Programs<C> {
+    /// The programs of the fixed structures.
+    pub fn new(direction: Direction) -> Programs<C> {
+        let mut programs = Programs { table: Vec::new(), steps: Vec::new(), direction };
+        for (number, structure) in Structure::fixed() {
+            programs.insert(number, &structure);
+        }
+        programs
+    }
+
+    /// The programs of these structures, the fixed ones among them or not.
+    pub fn of(
+        direction: Direction,
+        structures: &BTreeMap<u32, Structure>,
+    ) -> Result<Programs<C>, StructureError> {
+        let mut programs = Programs::new(direction);
+        for (number, structure) in structures.range(FIRST_RECORDED..) {
+            programs.add(*number, structure)?;
+        }
+        Ok(programs)
+    }
+
+    /// Add the program of a recorded structure. A number must stay with one structure.
+    pub fn add(&mut self, number: u32, structure: &Structure) -> Result<(), StructureError> {
+        if !(FIRST_RECORDED..NUMBER_LIMIT).contains(&number) {
+            return Err(StructureError::Number(number));
+        }
+        if self.find(number).is_some() {
+            return Err(StructureError::Twice(number));
+        }
+        structure.check(number)?;
+        if structure.payload > u32::MAX - 8 {
+            return Err(StructureError::Payload(number));
+        }
+        self.insert(number, structure);
+        Ok(())
+    }
+
+    fn insert(&mut self, number: u32, structure: &Structure) {
+        let number = number as usize;
+        if self.table.len() <= number {
+            self.table.resize(number + 1, Program::default());
+        }
+        let first_step = self.steps.len() as u32;
+        let forward = self.direction == Direction::Forward;
+        let steps = structure.operations.iter().filter_map(|operation| compile(operation, forward));
+        self.steps.extend(steps);
+        if !forward {
+            self.steps[first_step as usize..].reverse();
+        }
+        self.table[number] = Program {
+            length: structure.payload + 4,
+            results: structure.results,
+            first_step,
+            steps: self.steps.len() as u32 - first_step,
+        };
+    }
+
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    #[inline(always)]
+    pub(crate) fn find(&self, number: u32) -> Option<Program> {
+        self.table.get(number as usize).copied().filter(|program| program.length != 0)
+    }
+
+    #[inline(always)]
+    pub(crate) fn steps(&self, program: Program) -> &[Step<C>] {
+        let Range { start, end } = program.first_step as usize..(program.first_step + program.steps) as usize;
+        &self.steps[start..end]
+    }
+}
+
+/// The step of an operation, none if it has no operands.
+fn compile<C: Cell>(operation: &Operation, forward: bool) -> Option<Step<C>> {
+    let mut operands = operation.operands;
+    let mut values = match operation.function {
+        Function::Product => [operation.values[1], operation.values[0]],
+        _ => operation.values,
+    };
+    let mut signs = [0, 1]
+        .map(|operand| [0, 1].map(|lane| if operation.is_negated(operand, lane) { SIGN_BIT } else { 0 }));
+    let kind = match (operation.function, operation.element) {
+        (Function::Input, _) => return None,
+        (Function::Sum, _) => Kind::Unit,
+        (Function::Linear | Function::Product, Element::Binary32) => Kind::Given32,
+        (Function::Linear | Function::Product, Element::Binary64) => Kind::Given64,
+        _ => Kind::Computed,
+    };
+    // Both operands are alike, so that a form for one order is enough.
+    if kind != Kind::Computed && rank(operands[0]) < rank(operands[1]) {
+        operands.swap(0, 1);
+        values.swap(0, 1);
+        signs.swap(0, 1);
+    }
+    if operands == [Operand::Absent; 2] {
+        return None;
+    }
+    Some(Step {
+        run: steps::choose(kind, operands, operation.lanes, forward),
+        result: operation.result,
+        operands: operands.map(Operand::encode),
+        values: values.map(|value| value.unwrap_or(0)),
+        lanes: operation.lanes,
+        function: operation.function,
+        element: operation.element,
+        signs,
+    })
+}
+
+fn rank(operand: Operand) -> u32 {
+    match operand {
+        Operand::Absent => 0,
+        Operand::Result(_) => 1,
+        Operand::Narrow(_) => 2,
+        Operand::Wide(_) => 3,
+    }
+}

@@ -1,0 +1,105 @@
+//! The cells of all indices: in memory, or in a file without a name when they need more than there is.
+
+use crate::mapping::{map_memory, map_own_file};
+use bytemuck::Pod;
+use memmap2::MmapMut;
+use rustix::fs::{FallocateFlags, OFlags};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// The cells cannot be had.
+#[derive(Debug, Error)]
+pub enum VectorError {
+    #[error("an adjoint vector of {0} bytes cannot be had in memory: {1}")]
+    Memory(u64, io::Error),
+    #[error("an adjoint vector of {0} bytes cannot be had in the file {path}: {2}", path = .1.display())]
+    File(u64, PathBuf, io::Error),
+    #[error("an adjoint vector for {0} indices is larger than the address space")]
+    Size(u64),
+}
+
+/// Where the cells live.
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'a> {
+    Memory,
+    /// In a new file in this directory, which has no name.
+    Directory(&'a Path),
+    /// In this file, which is created or overwritten, and is gone once it is mapped.
+    File(&'a Path),
+}
+
+/// As many cells as a tape has indices, all zero at first.
+pub struct CellVector<C> {
+    map: MmapMut,
+    length: usize,
+    cells: PhantomData<C>,
+}
+
+impl<C: Pod> CellVector<C> {
+    pub fn new(indices: u64, place: Place) -> Result<CellVector<C>, VectorError> {
+        let bytes = indices.checked_mul(size_of::<C>() as u64).filter(|bytes| *bytes < 1 << 47);
+        let bytes = bytes.ok_or(VectorError::Size(indices))?;
+        let length = bytes.max(1) as usize;
+        let map = match place {
+            Place::Memory => map_memory(length).map_err(|error| VectorError::Memory(bytes, error))?,
+            Place::Directory(path) => {
+                map_new(path, length, open_unnamed).map_err(|error| file_error(bytes, path, error))?
+            }
+            Place::File(path) => {
+                map_new(path, length, open_named).map_err(|error| file_error(bytes, path, error))?
+            }
+        };
+        Ok(CellVector { map, length: indices as usize, cells: PhantomData })
+    }
+
+    /// Set all cells to zero.
+    pub fn clear(&mut self) {
+        let cells: &mut [C] = self;
+        cells.fill(C::zeroed());
+    }
+}
+
+fn file_error(bytes: u64, path: &Path, error: io::Error) -> VectorError {
+    VectorError::File(bytes, path.to_path_buf(), error)
+}
+
+fn map_new(path: &Path, length: usize, open: fn(&Path) -> io::Result<File>) -> io::Result<MmapMut> {
+    let file = open(path)?;
+    // With space that is only promised, a full disk would end the program by a signal.
+    rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, length as u64)?;
+    map_own_file(&file, length)
+}
+
+fn open_unnamed(directory: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(OFlags::TMPFILE.bits() as i32)
+        .mode(0o600)
+        .open(directory)
+}
+
+fn open_named(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+    fs::remove_file(path)?;
+    Ok(file)
+}
+
+impl<C: Pod> Deref for CellVector<C> {
+    type Target = [C];
+
+    fn deref(&self) -> &[C] {
+        &bytemuck::cast_slice(&self.map[..self.length * size_of::<C>()])[..self.length]
+    }
+}
+
+impl<C: Pod> DerefMut for CellVector<C> {
+    fn deref_mut(&mut self) -> &mut [C] {
+        &mut bytemuck::cast_slice_mut(&mut self.map[..self.length * size_of::<C>()])[..self.length]
+    }
+}

@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::options::Options;
 use crate::program::Program;
+use crate::recording::Files;
 use anyhow::{anyhow, Context};
 use rustix::fd::{AsRawFd, OwnedFd, RawFd};
 use rustix::fs::{memfd_create, MemfdFlags};
@@ -23,6 +24,7 @@ pub fn config(
     options: &Options,
     option_words: &[OsString],
     log_descriptor: RawFd,
+    recording: Option<&Files>,
 ) -> Result<CString, Failure> {
     let launcher = env::current_exe().context("cannot find the path of derivgrind itself")?;
     let mut text = b"launcher=".to_vec();
@@ -41,7 +43,15 @@ pub fn config(
         text.extend_from_slice(word.as_bytes());
         text.push(b'\n');
     }
-    let lines = 5 + option_words.iter().filter(|word| !is_internal(word)).count();
+    let mut lines = 5;
+    if let Some(files) = recording {
+        files.keep_open()?;
+        text.extend_from_slice(b"record=");
+        text.extend_from_slice(&files.for_engine());
+        text.push(b'\n');
+        lines += 1;
+    }
+    lines += option_words.iter().filter(|word| !is_internal(word)).count();
     if text.iter().filter(|byte| **byte == b'\n').count() != lines {
         return Err(Failure::Option("an option or the path of derivgrind contains a line break".to_string()));
     }

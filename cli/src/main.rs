@@ -26,6 +26,7 @@ mod log;
 mod options;
 mod processor;
 mod program;
+mod recording;
 mod report;
 mod script;
 mod symbols;
@@ -93,6 +94,7 @@ fn run(
         }
     }
     let log_descriptor = log.for_engine()?;
-    let config = engine_image::config(options, option_words, log_descriptor)?;
+    let recording = recording::open_files(options)?;
+    let config = engine_image::config(options, option_words, log_descriptor, recording.as_ref())?;
     Err(engine_image::execute(config, program))
 }

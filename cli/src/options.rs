@@ -47,6 +47,27 @@ pub struct Options {
     #[arg(long, value_name = "FILE", require_equals = true)]
     pub log_file: Option<PathBuf>,
 
+    /// Record every real operation to a tape in DIR, for `tape-evaluation DIR`.
+    #[arg(long, value_name = "DIR", require_equals = true)]
+    pub record: Option<PathBuf>,
+
+    /// Keep the tape in memory, and throw it away at the end: for measurements.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "yes|no",
+        require_equals = true,
+        num_args = 0..=1,
+        hide_possible_values = true,
+        default_value_t = Switch::No,
+        default_missing_value = "yes"
+    )]
+    pub tape_in_ram: Switch,
+
+    /// Keep only the last BYTES of each thread's tape: for measurements.
+    #[arg(long, value_name = "BYTES", require_equals = true, default_value_t = 0, hide_default_value = true)]
+    pub tape_ring: u64,
+
     /// Print only errors.
     #[arg(short, long, overrides_with = "verbose")]
     quiet: bool,

@@ -5,12 +5,9 @@
 const OPTIONS: &[(&str, &str)] = &[
     ("diffquotdebug", "output for difference quotients"),
     ("math-interception", "analytic derivatives of library functions"),
-    ("record", "recording mode"),
     ("record-stop", "recording mode"),
     ("record-values", "recording mode"),
     ("tape-format", "recording mode"),
-    ("tape-in-ram", "recording mode"),
-    ("tape-ring", "recording mode"),
     ("trick", "bit-trick finding"),
     ("typegrind", "recording mode"),
     ("vgdb", "the connection to gdb"),

@@ -73,6 +73,8 @@ int main(int argc, char** argv)
   /* (1) The amplitude is the input: its derivative with respect to itself is 1. */
   double dot = 1.0;
   DG_SET_DOTVALUE(&amplitude, &dot, sizeof(dot));
+  /* The same for a recording: the amplitude gets an index on the tape. */
+  DG_INPUTF(amplitude);
 
   double* u = new_field(size);
   double* v = new_field(size);
@@ -112,5 +114,7 @@ int main(int argc, char** argv)
     DG_GET_DOTVALUE(&mean_speed, &dot, sizeof(dot));
     printf("derivative %.17g\n", dot);
   }
+  /* In a recording, tape-evaluation computes it: this is the output. */
+  DG_OUTPUTF(mean_speed);
   return 0;
 }

@@ -20,6 +20,7 @@ use crate::detail;
 use crate::fatal;
 use crate::invalidate;
 use crate::memory;
+use crate::recording;
 use crate::sys::PAGE;
 use crate::window::{self, Region};
 use crate::write_protection;
@@ -80,6 +81,8 @@ pub struct Cache {
     pages: AddressMap<u64, Vec<u32>>,
     boundaries: PackedBoundaries,
     pub counters: Counters,
+    /// Where the thread's position on the tape is; 0: there is no tape.
+    pub tape_state: u64,
     /// Number of flushes so far.
     pub epoch: u64,
     /// Number of translations made so far.
@@ -106,6 +109,7 @@ impl Cache {
             pages: HashMap::default(),
             boundaries: PackedBoundaries::default(),
             counters: Counters::default(),
+            tape_state: 0,
             epoch: 0,
             made: 0,
         };
@@ -187,11 +191,13 @@ impl Cache {
                 samples: self.common.samples,
                 first_exit: self.exits.len() as u32,
                 first_counter,
+                tape_state: self.tape_state,
+                describes_boundaries: false,
                 settings,
             };
             let space = memory::read();
             let client = ClientView { space: &space, index: &self.index, known: &self.known };
-            let translation = produce(&job, &client);
+            let mut translation = produce(&job, &client);
             if let Some(class) = translation.table.filter(|class| !self.owns_table(*class)) {
                 drop(space);
                 self.allocate_table(class);
@@ -208,6 +214,7 @@ impl Cache {
             // With the lock held: who unmaps the code later finds it among the translated pages.
             invalidate::note_translated(pc, &translation.ranges);
             drop(space);
+            recording::number_structures(&mut translation);
             self.install(&job, &translation);
             return address;
         }

@@ -1,6 +1,7 @@
 //! What the launcher tells the engine: `key=value` lines in its first argument.
 
 use crate::lock::Once;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,23 @@ pub enum VectorShadowChoice {
     Memory,
 }
 
+/// Files of a recording, opened by the launcher.
+pub struct RecordingFiles {
+    /// The directory, for messages and for children.
+    pub directory: Vec<u8>,
+    pub tape: i32,
+    pub inputs: i32,
+    pub outputs: i32,
+    /// Bytes of the tape that are kept; 0: all.
+    pub ring: u64,
+}
+
+impl RecordingFiles {
+    pub fn directory_name(&self) -> String {
+        String::from_utf8_lossy(&self.directory).into_owned()
+    }
+}
+
 pub struct Config {
     /// Path of the launcher, ending with a zero byte: it starts traced children and prints the report.
     pub launcher: Vec<u8>,
@@ -24,6 +42,7 @@ pub struct Config {
     pub trace_children: bool,
     pub log_descriptor: i32,
     pub verbosity: Verbosity,
+    pub recording: Option<RecordingFiles>,
     /// The launcher's own options, each ending with a zero byte.
     pub options: Vec<Vec<u8>>,
 }
@@ -54,6 +73,7 @@ pub fn parse(text: &[u8]) -> Result<Config, &[u8]> {
         trace_children: false,
         log_descriptor: 2,
         verbosity: Verbosity::Normal,
+        recording: None,
         options: Vec::new(),
     };
     for line in text.split(|byte| *byte == b'\n') {
@@ -68,11 +88,21 @@ pub fn parse(text: &[u8]) -> Result<Config, &[u8]> {
             b"trace-children" => config.trace_children = value == b"yes",
             b"log-fd" => config.log_descriptor = parse_number(value).ok_or(line)?,
             b"verbosity" => config.verbosity = parse_verbosity(value).ok_or(line)?,
+            b"record" => config.recording = Some(parse_recording(value).ok_or(line)?),
             b"option" => config.options.push(with_zero(value)),
             _ => return Err(line),
         }
     }
     Ok(config)
+}
+
+/// `tape,inputs,outputs,ring,directory`.
+fn parse_recording(value: &[u8]) -> Option<RecordingFiles> {
+    let mut parts = value.splitn(5, |byte| *byte == b',');
+    let mut descriptor = || parse_number(parts.next()?);
+    let (tape, inputs, outputs) = (descriptor()?, descriptor()?, descriptor()?);
+    let ring = core::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
+    Some(RecordingFiles { directory: parts.next()?.to_vec(), tape, inputs, outputs, ring })
 }
 
 fn with_zero(value: &[u8]) -> Vec<u8> {

@@ -7,6 +7,7 @@ use crate::invalidate;
 use crate::library_functions;
 use crate::memory;
 use crate::modules;
+use crate::recording;
 use crate::signals;
 use crate::sys::{kernel, Outcome};
 use crate::threads::{self, Thread};
@@ -17,6 +18,10 @@ use crate::write_protection;
 /// the parent id, child id and thread pointer arguments.
 pub fn fork(thread: &mut Thread, flags: u64, in_child: impl FnOnce(&mut Thread), words: [u64; 3]) -> Outcome {
     let before = signals::block_everything();
+    if recording::is_on() {
+        // What has been recorded does not change any more: the child may copy it.
+        thread.recorder.lock().close();
+    }
     acquire_all(thread);
     // SAFETY: the child gets a copy of this stack and returns here too.
     let outcome = unsafe { call!(kernel::__NR_clone, flags, 0, words[0], words[1], words[2]) };
@@ -27,6 +32,7 @@ pub fn fork(thread: &mut Thread, flags: u64, in_child: impl FnOnce(&mut Thread),
         thread.borrows_memory = false;
         thread.signals.forget_queue();
         thread.adopt_current();
+        recording::in_child(thread);
         in_child(thread);
     }
     signals::set_kernel_mask(before);
@@ -42,6 +48,7 @@ fn acquire_all(thread: &Thread) {
     library_functions::acquire_for_fork();
     modules::acquire_for_fork();
     counters::acquire_for_fork();
+    recording::acquire_for_fork();
     window::acquire_for_fork();
     thread.signals.actions.acquire_for_fork();
     allocator::acquire_for_fork();
@@ -51,6 +58,7 @@ fn release_all(thread: &Thread) {
     allocator::release_after_fork();
     thread.signals.actions.release_after_fork();
     window::release_after_fork();
+    recording::release_after_fork();
     counters::release_after_fork();
     modules::release_after_fork();
     library_functions::release_after_fork();

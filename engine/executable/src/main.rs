@@ -44,6 +44,7 @@ mod modules;
 mod page_set;
 mod print;
 mod program;
+mod recording;
 mod recovery;
 mod report;
 mod requests;

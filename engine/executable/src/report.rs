@@ -9,6 +9,7 @@ use crate::counters;
 use crate::library_functions;
 use crate::modules;
 use crate::program;
+use crate::recording;
 use crate::signals;
 use crate::sys::{self, errno, failure, kernel};
 use crate::threads::Thread;
@@ -27,6 +28,7 @@ pub fn make(thread: &Thread) {
     if thread.borrows_memory || MADE.swap(true, Ordering::SeqCst) {
         return;
     }
+    recording::finish(thread);
     let totals = counters::totals();
     if totals.is_empty() {
         return;
@@ -57,6 +59,7 @@ pub fn make(thread: &Thread) {
 pub fn make_again_later() {
     if MADE.swap(false, Ordering::SeqCst) {
         counters::clear();
+        recording::go_on();
     }
 }
 

@@ -3,10 +3,14 @@
 use crate::activation;
 use crate::client_memory;
 use crate::dispatch::Continuation;
+use crate::recording::{self, indices};
 use crate::settings;
 use crate::shadow;
 use crate::threads::Thread;
-use derivgrind::requests::{modes, BASE, DISABLE, GET_DOTVALUE, GET_MODE, SET_DOTVALUE};
+use derivgrind::requests::{
+    modes, BASE, DISABLE, GET_DOTVALUE, GET_INDEX, GET_MODE, INDEX_TO_FILE, NEW_INDEX,
+    NEW_INDEX_NOACTIVITYANALYSIS, SET_DOTVALUE, SET_INDEX,
+};
 use derivgrind_translate::context::SHADOW_START;
 
 /// All requests of the tool have numbers from the base on, below this distance.
@@ -24,13 +28,27 @@ pub fn serve(thread: &mut Thread, next: Continuation) -> Continuation {
         return next;
     }
     let result = match code as u32 {
+        GET_DOTVALUE | SET_DOTVALUE if recording::is_on() => 0,
         GET_DOTVALUE => get_dot_value(first, second, third),
         SET_DOTVALUE => set_dot_value(thread, first, second, third),
         DISABLE => {
             let before = thread.disabled;
             thread.disabled = before.wrapping_add(first).wrapping_sub(second);
+            if recording::is_on() && (before == 0) != (thread.disabled == 0) {
+                // Paused recording is another kind of translation.
+                thread.cache.flush();
+            }
             before
         }
+        GET_INDEX => indices::get(first, second, third),
+        SET_INDEX => indices::set(thread, first, second, third),
+        NEW_INDEX => indices::new(thread, first, false),
+        NEW_INDEX_NOACTIVITYANALYSIS => indices::new(thread, first, true),
+        INDEX_TO_FILE => {
+            indices::to_file(first, second);
+            0
+        }
+        GET_MODE if recording::is_on() => u64::from(modes::RECORDING),
         GET_MODE => u64::from(modes::FORWARD),
         _ => 0,
     };

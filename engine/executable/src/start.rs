@@ -6,6 +6,7 @@ use crate::elf::{ElfError, ElfFile};
 use crate::memory;
 use crate::print::{self, EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND};
 use crate::program;
+use crate::recording;
 use crate::settings;
 use crate::shadow;
 use crate::signals::{self, ActionTable};
@@ -71,6 +72,7 @@ extern "C" fn main(stack: *const u64) -> ! {
         fatal!("The engine is started by derivgrind, not by hand.");
     };
     configure(configuration);
+    recording::start();
     // SAFETY: the vector comes from the kernel.
     let auxiliary = unsafe { stack::auxiliary_entries(inherited.auxiliary) };
     let capabilities = auxiliary.iter().find(|(key, _)| *key == u64::from(auxvec::AT_HWCAP2));

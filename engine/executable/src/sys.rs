@@ -113,6 +113,103 @@ pub fn open_for_reading(path: &[u8]) -> Outcome {
     unsafe { call!(kernel::__NR_openat, kernel::AT_FDCWD, path.as_ptr(), flags, 0) }
 }
 
+/// Maps a part of a file, shared, at exactly `address`, in place of what is mapped there.
+pub fn map_shared(address: u64, length: u64, descriptor: i32, offset: u64) -> Result<(), Outcome> {
+    let flags = kernel::MAP_SHARED | kernel::MAP_FIXED;
+    // SAFETY: the caller owns the addresses.
+    let outcome = unsafe { call!(kernel::__NR_mmap, address, length, READ_WRITE, flags, descriptor, offset) };
+    if outcome as u64 == address {
+        Ok(())
+    } else {
+        Err(outcome)
+    }
+}
+
+/// Writes everything at an offset.
+pub fn write_at(descriptor: i32, bytes: &[u8], offset: u64) -> Result<(), Outcome> {
+    let mut done = 0;
+    while done < bytes.len() {
+        let rest = &bytes[done..];
+        // SAFETY: the bytes are ours.
+        let outcome = unsafe {
+            call!(kernel::__NR_pwrite64, descriptor, rest.as_ptr(), rest.len(), offset + done as u64)
+        };
+        if outcome == failure(errno::EINTR) {
+            continue;
+        }
+        if outcome <= 0 {
+            return Err(if outcome == 0 { failure(errno::ENOSPC) } else { outcome });
+        }
+        done += outcome as usize;
+    }
+    Ok(())
+}
+
+/// Largest size that a file of this process may have.
+pub fn file_size_limit() -> u64 {
+    let mut limit = [u64::MAX; 2];
+    // SAFETY: the kernel writes two words.
+    unsafe { call!(kernel::__NR_prlimit64, 0, kernel::RLIMIT_FSIZE, 0, limit.as_mut_ptr()) };
+    limit[0]
+}
+
+pub fn file_length(descriptor: i32) -> u64 {
+    // SAFETY: moves the position of a file that is only appended to.
+    let outcome = unsafe { call!(kernel::__NR_lseek, descriptor, 0, kernel::SEEK_END) };
+    outcome.max(0) as u64
+}
+
+/// Creates or empties a file that is appended to; the descriptor is high, where clients do not look for theirs.
+pub fn create_high(path: &[u8]) -> i32 {
+    let flags = kernel::O_RDWR | kernel::O_CREAT | kernel::O_TRUNC | kernel::O_CLOEXEC;
+    // SAFETY: the path is a C string.
+    let low = unsafe { call!(kernel::__NR_openat, kernel::AT_FDCWD, path.as_ptr(), flags, 0o666) };
+    if is_failure(low) {
+        return -1;
+    }
+    // SAFETY: our own descriptors.
+    unsafe {
+        let high = call!(kernel::__NR_fcntl, low, kernel::F_DUPFD_CLOEXEC, 512);
+        close(low as i32);
+        if is_failure(high) {
+            -1
+        } else {
+            high as i32
+        }
+    }
+}
+
+/// Copies the first `length` bytes of a file.
+pub fn copy_range(from: i32, to: i32, length: u64) {
+    let mut done = 0;
+    while done < length {
+        let (mut source, mut target) = (done, done);
+        // SAFETY: offsets are ours; both files are the engine's.
+        let outcome = unsafe {
+            call!(
+                kernel::__NR_copy_file_range,
+                from,
+                &mut source as *mut u64,
+                to,
+                &mut target as *mut u64,
+                length - done,
+                0
+            )
+        };
+        if outcome <= 0 {
+            return;
+        }
+        done += outcome as u64;
+    }
+    // SAFETY: what follows is appended.
+    unsafe { call!(kernel::__NR_lseek, to, length, kernel::SEEK_SET) };
+}
+
+pub fn close_on_exec(descriptor: i32) {
+    // SAFETY: the descriptor belongs to the engine.
+    unsafe { call!(kernel::__NR_fcntl, descriptor, kernel::F_SETFD, kernel::FD_CLOEXEC) };
+}
+
 pub fn close(descriptor: i32) {
     // SAFETY: the engine closes only what it opened.
     unsafe { call!(kernel::__NR_close, descriptor) };

@@ -13,6 +13,7 @@ use crate::library_functions::Awaited;
 use crate::lock::Mutex;
 use crate::mappings::{Attributes, Mappings};
 use crate::memory::{ENGINE_STACKS_END, ENGINE_STACKS_START};
+use crate::recording::{self, Recorder};
 use crate::settings;
 use crate::signals::{ActionTable, SignalState};
 use crate::sys::{self, kernel, Outcome};
@@ -24,7 +25,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use derivgrind_translate::constants;
 use derivgrind_translate::context::{Context, CONTEXT_SIZE, TABLE_ENTRIES};
-use derivgrind_translate::interface::{Settings, VectorShadows};
+use derivgrind_translate::interface::{Mode, Settings, VectorShadows};
 
 /// Stacks of a thread: header page, signal stack, guard page, engine stack.
 const STACK_BLOCK: u64 = 512 << 10;
@@ -56,6 +57,7 @@ pub struct Thread {
     pub awaited: Vec<Awaited>,
     /// Counter of the request `DISABLE`.
     pub disabled: u64,
+    pub recorder: Mutex<Recorder>,
 }
 
 struct Registry(Vec<*mut Thread>);
@@ -97,7 +99,12 @@ impl Thread {
             borrows_memory: false,
             awaited: Vec::new(),
             disabled: 0,
+            recorder: Mutex::new(Recorder::new()),
         }));
+        if recording::is_on() {
+            // SAFETY: nobody else knows the thread yet.
+            unsafe { (*thread).cache.tape_state = (*thread).recorder.lock().state_address() };
+        }
         // SAFETY: context and stack block are ours; the block's first word is where handlers look.
         unsafe {
             (*context).engine_stack = stacks + STACK_BLOCK - 64;
@@ -171,7 +178,11 @@ impl Thread {
     pub fn settings(&self) -> Settings {
         let homes =
             if self.shadows_in_registers() { VectorShadows::Registers } else { VectorShadows::Memory };
-        Settings { vector_shadows: homes, ..settings::current() }
+        let mut current = Settings { vector_shadows: homes, ..settings::current() };
+        if self.disabled != 0 && current.mode.records() {
+            current.mode = Mode::Paused;
+        }
+        current
     }
 
     /// Top of the stack on which a new thread runs until it enters its cache.
@@ -280,6 +291,7 @@ unsafe fn dismantle(thread: *mut Thread) -> u64 {
     // SAFETY: the caller's promise; `create` made the box.
     unsafe {
         let mut thread = Box::from_raw(thread);
+        thread.recorder.lock().release();
         let code = thread.cache.release();
         give_back_low(Low { region: thread.region, code });
         STACKS.lock().remove(thread.stacks, thread.stacks + STACK_BLOCK);

@@ -11,7 +11,7 @@ use crate::emit::{ymm, Operand};
 use crate::encodings::{Form, Shape, Width};
 use crate::interface::SiteKind;
 use crate::logic::Origin;
-use crate::rules::{self, Element, Rule};
+use crate::rules::{self, Binary, Element, Lanes, Rule};
 use crate::state::State;
 use crate::translate::Translator;
 use crate::vectors::Pending;
@@ -41,7 +41,11 @@ impl Translator<'_> {
 
     fn apply(&mut self, client: &Client) {
         let instruction = &client.instruction;
-        match rules::rule(instruction) {
+        let rule = rules::rule(instruction);
+        if self.job.settings.mode.has_indices() && self.apply_to_indices(client, rule) {
+            return;
+        }
+        match rule {
             Rule::Binary(operation, element, lanes) => {
                 self.differentiate_binary(client, operation, element, lanes);
             }
@@ -50,6 +54,9 @@ impl Translator<'_> {
             }
             Rule::Fused { negated, addend, order, element, lanes } => {
                 self.differentiate_fused(client, negated, addend, order, element, lanes);
+            }
+            Rule::Alternating(_) | Rule::Horizontal(..) | Rule::Convert(..) => {
+                self.same(client, all_operands(instruction));
             }
             Rule::Logic(_) if uses_mmx(instruction) => self.without_rule(client),
             Rule::Logic(logic) => self.differentiate_logic(client, logic),
@@ -84,6 +91,37 @@ impl Translator<'_> {
             Rule::RestoreState => self.restore_state(client),
             Rule::ExchangeAdd | Rule::None => self.without_rule(client),
         }
+    }
+
+    /// Rules that are others where shadows are indices; false if there is no difference.
+    fn apply_to_indices(&mut self, client: &Client, rule: Rule) -> bool {
+        let paused = !self.records();
+        match rule {
+            Rule::Binary(Binary::Minimum | Binary::Maximum, ..) => return false,
+            Rule::Convert(from, lanes) => self.convert_indices(client, from, lanes),
+            Rule::Binary(_, element, Lanes::Scalar) | Rule::Unary(_, element, Lanes::Scalar) if paused => {
+                let instruction = &client.instruction;
+                let target = instruction.op0_register().number();
+                let three = instruction.op_count() == 3;
+                let rest = if three { instruction.op1_register().number() } else { target };
+                self.passive_lane(client, element, target, rest);
+            }
+            Rule::Fused { element, lanes: Lanes::Scalar, .. } if paused => {
+                let target = client.instruction.op0_register().number();
+                self.passive_lane(client, element, target, target);
+            }
+            Rule::Binary(..) | Rule::Unary(..) | Rule::Fused { .. } if paused => self.passive_result(client),
+            Rule::Alternating(_) | Rule::Horizontal(..) if paused => self.passive_result(client),
+            Rule::Binary(operation, element, lanes) => self.record_binary(client, operation, element, lanes),
+            Rule::Unary(function, element, lanes) => self.record_unary(client, function, element, lanes),
+            Rule::Fused { negated, addend, order, element, lanes } => {
+                self.record_fused(client, negated, addend, order, element, lanes);
+            }
+            Rule::Alternating(element) => self.record_alternating(client, element),
+            Rule::Horizontal(operation, element) => self.record_horizontal(client, operation, element),
+            _ => return false,
+        }
+        true
     }
 
     pub(crate) fn set_zero(&mut self, number: usize) {
@@ -309,7 +347,13 @@ impl Translator<'_> {
             }
         }
         self.vectors.upper = false;
+        (0..16).for_each(|number| self.vectors.masks.forget(number));
     }
+}
+
+/// All operands stand for their shadows.
+fn all_operands(instruction: &Instruction) -> u8 {
+    (1 << instruction.op_count()) - 1
 }
 
 /// MMX registers have no shadows.

@@ -178,7 +178,7 @@ impl Translator<'_> {
 
     /// A mask register with the lanes of the shadow that are not zero. EVEX only.
     fn active_mask(&mut self, shape: Shape, shadow: usize) -> Register {
-        let home = shadow & 15;
+        let (shape, home) = (shape.packed(), shadow & 15);
         if let Some(mask) = self.vectors.masks.find(shape, home) {
             return mask;
         }

@@ -142,7 +142,7 @@ impl Translator<'_> {
     }
 
     fn leave_early(&mut self, jump: Jump, pc: u64, state: State, rcx_spilled: bool) {
-        let pending = self.vectors.pending();
+        let pending = self.pending();
         let exit = self.exit(ExitKind::Link, pc, state);
         self.out_of_line.push(OutOfLine::Leave { jump, exit, rcx_spilled, pending });
     }

@@ -1,6 +1,7 @@
 //! Constants that shadow code reads from the context.
 
-use crate::context::offset::CONSTANTS;
+use crate::context::offset::{CONSTANTS, NUMBERS};
+use crate::recording::TAG;
 
 /// Byte k holds k: the source of mask registers.
 pub const BYTES: u32 = CONSTANTS;
@@ -33,6 +34,16 @@ pub const LOWEST_F32: u32 = CONSTANTS + 0x440;
 /// State components that a client without AVX-512 can know: x87, SSE, AVX.
 pub const STATE_COMPONENTS: u32 = CONSTANTS + 0x480;
 
+/// All bits but the tag of an index, in each 64-bit lane.
+pub const UNTAGGED: u32 = CONSTANTS + 0x4c0;
+
+/// How many small numbers there are.
+const COUNT: u32 = 512;
+/// 0, 1, 2 ... in 64 bits.
+pub const NUMBERS_F64: u32 = NUMBERS;
+/// 0, 1, 2 ... in 32 bits, with the tag of binary32.
+pub const NUMBERS_F32: u32 = NUMBERS + 8 * COUNT;
+
 /// Writes the constants into a zero-filled context of `CONTEXT_SIZE` bytes.
 pub fn fill(context: &mut [u8]) {
     for k in 0..=255u8 {
@@ -50,6 +61,12 @@ pub fn fill(context: &mut [u8]) {
     fill_words(context, SIGN_EVEN_F32, |_| 1 << 31);
     fill_words(context, SHADOW_OFFSET, |_| crate::context::SHADOW_OFFSET);
     fill_words(context, STATE_COMPONENTS, |_| 0b111);
+    fill_words(context, UNTAGGED, |_| u64::from(!TAG));
+    for number in 0..COUNT {
+        let (wide, narrow) = ((NUMBERS_F64 + 8 * number) as usize, (NUMBERS_F32 + 4 * number) as usize);
+        context[wide..wide + 8].copy_from_slice(&u64::from(number).to_le_bytes());
+        context[narrow..narrow + 4].copy_from_slice(&(number | TAG).to_le_bytes());
+    }
     fill_words(context, LOWEST_F64, |k| if k == 0 { u64::MAX } else { 0 });
     fill_words(context, LOWEST_F32, |k| if k == 0 { 0xffff_ffff } else { 0 });
 }

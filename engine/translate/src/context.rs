@@ -12,7 +12,7 @@ pub const SHADOW_START: u64 = 0x2000_0000_0000;
 /// End of the shadow memory.
 pub const SHADOW_END: u64 = 0x4000_0000_0000;
 /// Bytes at the start of a thread's region that the context occupies.
-pub const CONTEXT_SIZE: u64 = 0x4000;
+pub const CONTEXT_SIZE: u64 = 0x5000;
 
 /// Number of tables for indirect branches, one for each [`crate::state::Class`].
 pub const CLASSES: usize = 8;
@@ -71,10 +71,14 @@ pub mod offset {
     pub const GENERAL_SHADOWS: u32 = 0x200;
     /// Room for vector registers that shadow code borrows, 8 x 64 bytes.
     pub const VECTOR_SPILLS: u32 = 0x280;
+    /// Client value of the register that holds the tape's position within a block, see [`crate::recording`].
+    pub const TAPE_PARKED: u32 = 0x480;
     /// Constants that shadow code reads; filled by [`crate::constants::fill`].
     pub const CONSTANTS: u32 = 0x800;
     /// Shadows of vector registers 0-31, 64 bytes each, when they live in memory.
     pub const VECTOR_SHADOWS: u32 = 0x1000;
     /// Client vector registers 0-31 that a block borrows, 64 bytes each.
     pub const BORROWED: u32 = 0x1800;
+    /// Tables of small numbers, see [`crate::constants`].
+    pub const NUMBERS: u32 = 0x2800;
 }

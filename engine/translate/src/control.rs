@@ -89,6 +89,7 @@ impl Translator<'_> {
 
     /// An indirect jump, call or return: spill rcx and rdx, look the target up, continue at what the table holds.
     fn indirect(&mut self, client: &Client) {
+        self.end_recording();
         self.write_back_all();
         let class = self.state().class();
         if class != Class::Zero {
@@ -228,7 +229,7 @@ impl Translator<'_> {
 
     /// A general register that the instruction neither reads nor writes.
     pub(crate) fn unused_register(&mut self, instruction: &Instruction) -> Register {
-        let mut used = 1u32 << Register::RSP.number();
+        let mut used = 1u32 << Register::RSP.number() | self.recording.register();
         for register in self.info.info(instruction).used_registers() {
             if register.register().is_gpr() {
                 used |= 1 << register.register().full_register().number();

@@ -22,17 +22,29 @@ use iced_x86::{Code, EncodingKind, Instruction, OpKind, Register};
 
 /// The operand of an instruction that may be memory.
 #[derive(Clone, Copy)]
-struct Second {
+pub(crate) struct Second {
     /// Its value.
-    value: Operand,
+    pub value: Operand,
     /// Number of the register, if it is one.
-    register: Option<usize>,
-    shadow: SecondShadow,
-    zero: bool,
+    pub register: Option<usize>,
+    pub shadow: SecondShadow,
+    pub zero: bool,
+}
+
+impl Second {
+    /// An operand that is a register.
+    pub fn register(shape: Shape, number: usize, zero: bool) -> Second {
+        Second {
+            value: Operand::of(shape, number),
+            register: Some(number),
+            shadow: SecondShadow::Register(number),
+            zero,
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
-enum SecondShadow {
+pub(crate) enum SecondShadow {
     Register(usize),
     Memory(Memory),
     Loaded(usize),
@@ -40,16 +52,11 @@ enum SecondShadow {
 
 impl Translator<'_> {
     /// The operand with the given number, of which the instruction reads `shape.bytes()`.
-    fn second(&mut self, client: &Client, number: u32, shape: Shape) -> Second {
+    pub(crate) fn second(&mut self, client: &Client, number: u32, shape: Shape) -> Second {
         let instruction = &client.instruction;
         if instruction.op_kind(number) == OpKind::Register {
             let register = instruction.op_register(number).number();
-            return Second {
-                value: Operand::of(shape, register),
-                register: Some(register),
-                shadow: SecondShadow::Register(register),
-                zero: self.vectors.is_zero(register),
-            };
+            return Second::register(shape, register, self.vectors.is_zero(register));
         }
         let zero = self.is_passive_memory(instruction);
         if let Some(place) = memory::direct(instruction) {
@@ -71,7 +78,7 @@ impl Translator<'_> {
         }
     }
 
-    fn second_shadow(&mut self, second: Second, shape: Shape) -> usize {
+    pub(crate) fn second_shadow(&mut self, second: Second, shape: Shape) -> usize {
         match second.shadow {
             SecondShadow::Register(number) => self.shadow(number),
             SecondShadow::Loaded(number) => number,
@@ -89,7 +96,7 @@ impl Translator<'_> {
     }
 
     /// Number of the first source, and operand number of the second.
-    fn sources(instruction: &Instruction) -> (usize, u32) {
+    pub(crate) fn sources(instruction: &Instruction) -> (usize, u32) {
         let target = instruction.op0_register().number();
         if instruction.encoding() == EncodingKind::Legacy {
             (target, 1)
@@ -411,14 +418,8 @@ impl Translator<'_> {
             self.copy(client);
             return;
         }
-        let register = |number: usize, zero: bool| Second {
-            value: Operand::of(shape, number),
-            register: Some(number),
-            shadow: SecondShadow::Register(number),
-            zero,
-        };
-        let target_operand = register(target, self.vectors.is_zero(target));
-        let first_operand = register(first, self.vectors.is_zero(first));
+        let target_operand = Second::register(shape, target, self.vectors.is_zero(target));
+        let first_operand = Second::register(shape, first, self.vectors.is_zero(first));
         let aliased = first == target || second.register == Some(target);
         let simple = addend == Addend::Plus && order == Order::O231 && !aliased;
         if simple {

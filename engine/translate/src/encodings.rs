@@ -182,6 +182,18 @@ impl Assembler {
         });
     }
 
+    /// An instruction with a second operand and a mask.
+    pub(crate) fn masked_binary(&mut self, code: Code, target: Register, second: Operand, masking: Masking) {
+        let built = match second {
+            Operand::Register(register) => Instruction::with2(code, target, register),
+            Operand::Memory(memory) => Instruction::with2(code, target, memory.operand()),
+        };
+        self.built(built.map(|mut instruction| {
+            apply(&mut instruction, masking);
+            instruction
+        }));
+    }
+
     /// An instruction with a third operand that is a register or memory.
     pub(crate) fn ternary(&mut self, code: Code, target: Register, first: Register, second: Operand) {
         self.masked(code, target, first, second, Masking::None);

@@ -8,7 +8,11 @@
 use crate::context::offset;
 use crate::decode::Client;
 use crate::emit::{Jump, Memory};
+use crate::encodings::{Shape, Width};
+use crate::recording::{signs, Function, Operand, TAG};
+use crate::rules::Element;
 use crate::translate::Translator;
+use alloc::vec::Vec;
 use iced_x86::{Code, Instruction, Mnemonic, OpKind, Register};
 
 /// Bits of a half.
@@ -134,6 +138,10 @@ impl Translator<'_> {
     /// `xor` of an active register with the sign bit of a half or of both.
     pub(crate) fn flip_signs(&mut self, client: &Client) {
         let instruction = &client.instruction;
+        if self.job.settings.mode.has_wide_indices() {
+            self.without_rule(client);
+            return;
+        }
         let (target, source) = (instruction.op0_register(), instruction.op1_register());
         let by_constant = instruction.op0_kind() == OpKind::Register
             && target.is_gpr32()
@@ -142,7 +150,7 @@ impl Translator<'_> {
             && !self.general_is_zero(target);
         if by_constant {
             let (scratch, parked) = self.park_scratch(instruction);
-            self.flip_sign(scratch, self.slot(target));
+            self.flip_sign(scratch, self.slot(target), 0);
             self.asm.store_zero(self.slot(target).offset_by(4), 4);
             self.forget_mirror(target);
             self.asm.load(scratch, parked);
@@ -170,7 +178,7 @@ impl Translator<'_> {
             let half = scratch.full_register32();
             self.asm.built(Instruction::with2(Code::Cmp_rm32_imm32, half, SIGN));
             let other = self.asm.jump(Code::Jne_rel32_64);
-            self.flip_sign(scratch, place);
+            self.flip_sign(scratch, slot, first_bit);
             let done = self.asm.jump(Code::Jmp_rel32_64);
             self.asm.land(other);
             let on_active = self.instruction_site(instruction);
@@ -185,13 +193,61 @@ impl Translator<'_> {
     }
 
     /// Negates half of a shadow, if it is not zero: a negative zero would look active.
-    fn flip_sign(&mut self, scratch: Register, place: Memory) {
+    fn flip_sign(&mut self, scratch: Register, slot: Memory, first_bit: u32) {
+        if self.job.settings.mode.has_indices() {
+            self.record_negation(scratch, slot, first_bit == HALF);
+            return;
+        }
+        let place = slot.offset_by(i64::from(first_bit / 8));
         let half = scratch.full_register32();
         self.asm.built(Instruction::with2(Code::Mov_r32_rm32, half, place.operand()));
         self.asm.built(Instruction::with2(Code::Test_rm32_r32, half, half));
         let zero = self.asm.jump(Code::Je_rel32_64);
         self.asm.built(Instruction::with2(Code::Xor_rm32_imm32, place.operand(), SIGN));
         self.asm.land(zero);
+    }
+
+    /// The same for indices: the upper half is the sign of a binary64, or that of a binary32, whose index has a tag.
+    fn record_negation(&mut self, scratch: Register, slot: Memory, upper: bool) {
+        let place = if upper { slot.offset_by(4) } else { slot };
+        let half = scratch.full_register32();
+        let narrow = self.negation_of_slot(Element::F32);
+        let wide = upper.then(|| self.negation_of_slot(Element::F64));
+        self.asm.built(Instruction::with2(Code::Mov_r32_rm32, half, place.operand()));
+        self.asm.built(Instruction::with2(Code::Test_rm32_r32, half, half));
+        let tagged = self.asm.jump(Code::Js_rel32_64);
+        let mut done = Vec::new();
+        if let Some(wide) = wide {
+            self.asm.built(Instruction::with2(Code::Mov_r32_rm32, half, slot.operand()));
+            self.asm.built(Instruction::with2(Code::Test_rm32_r32, half, half));
+            done.push(self.asm.jump(Code::Jle_rel32_64));
+            self.negate_slot(half, slot, wide, 0);
+        }
+        done.push(self.asm.jump(Code::Jmp_rel32_64));
+        self.asm.land(tagged);
+        self.negate_slot(half, place, narrow, TAG);
+        done.into_iter().for_each(|jump| self.asm.land(jump));
+    }
+
+    /// Adds a negation to the structure, whose operand is passive unless [`Self::negate_slot`] stores another; returns
+    /// the place of the operand and the result.
+    fn negation_of_slot(&mut self, element: Element) -> (Memory, u32) {
+        let shape = Shape { element, width: Width::Scalar };
+        let (operand, place) = self.passive_operand();
+        let result =
+            self.record(Function::Sum, shape, signs::NEGATE_FIRST, [operand, Operand::Absent], [None; 2]);
+        (place, result)
+    }
+
+    /// The index in `half` is the operand; the result's index goes to `place`.
+    fn negate_slot(&mut self, half: Register, place: Memory, negation: (Memory, u32), tag: u32) {
+        let (operand, result) = negation;
+        let next = self.next_index().operand();
+        self.asm.built(Instruction::with2(Code::Mov_rm32_r32, operand.operand(), half));
+        self.asm.built(Instruction::with2(Code::Mov_r32_rm32, half, next));
+        let sum = Memory::at(half.full_register(), i64::from((result | tag) as i32)).operand();
+        self.asm.built(Instruction::with2(Code::Lea_r32_m, half, sum));
+        self.asm.built(Instruction::with2(Code::Mov_rm32_r32, place.operand(), half));
     }
 
     /// A register that the instruction does not use, and the place where its client value is.

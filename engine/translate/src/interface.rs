@@ -1,7 +1,9 @@
 //! The narrow interface between the pure translator and the engine that runs its output.
 
+pub use crate::recording::StructureReference;
 use crate::state::{Class, State};
 use alloc::vec::Vec;
+pub use derivgrind_tape::structure::Structure;
 
 /// Where the shadows of vector registers live.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,11 +24,38 @@ pub enum HostVectors {
     Avx512,
 }
 
+/// What shadows are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Dot values.
+    Forward,
+    /// Indices of operations on a tape.
+    Recording,
+    /// The same with more than 2^31 operations on the tape: operands are stored with 8 bytes.
+    RecordingWide,
+    /// Indices that are copied, while results of operations are passive: the client has paused recording.
+    Paused,
+}
+
+impl Mode {
+    /// Are operations written to the tape?
+    pub fn records(self) -> bool {
+        matches!(self, Mode::Recording | Mode::RecordingWide)
+    }
+    pub fn has_wide_indices(self) -> bool {
+        self == Mode::RecordingWide
+    }
+    pub fn has_indices(self) -> bool {
+        self != Mode::Forward
+    }
+}
+
 /// What holds for every translation of a process until its caches are flushed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Settings {
     /// False until the first input: client code is copied without shadows.
     pub differentiating: bool,
+    pub mode: Mode,
     pub vector_shadows: VectorShadows,
     /// CPUID has hidden AVX-512 from the client, so its XSAVE masks are cut. Stays true when shadows move to memory
     /// because the client uses AVX-512 all the same.
@@ -67,6 +96,11 @@ pub struct Job<'a> {
     pub first_exit: u32,
     /// Address of the 8-byte counter of the first site that this translation creates; the next follow behind it.
     pub first_counter: u64,
+    /// Address, below 2^31, of the tape's position and, 8 bytes further, the index of the next result. Only for
+    /// recording.
+    pub tape_state: u64,
+    /// True: [`Boundary::recorded`] is wanted.
+    pub describes_boundaries: bool,
     pub settings: &'a Settings,
 }
 
@@ -81,6 +115,10 @@ pub struct Translation {
     pub sites: Vec<Site>,
     /// Class of the table that the code uses: with `None` no table is needed.
     pub table: Option<Class>,
+    /// What executions of this code write to the tape.
+    pub structures: Vec<Structure>,
+    /// Where the code needs the numbers that structures have on the tape.
+    pub structure_references: Vec<StructureReference>,
     /// Client byte ranges `[start, end)` that were translated.
     pub ranges: Vec<(u64, u64)>,
 }
@@ -95,6 +133,8 @@ pub struct Boundary {
     pub state: State,
     /// The block has borrowed vector registers or holds shadows in them: only its own code can leave here.
     pub parked: bool,
+    /// Position in [`Translation::structures`] of what has been recorded up to here; only if the job asks for it.
+    pub recorded: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -32,14 +32,14 @@ pub(crate) enum Origin {
 
 /// An operand of a logical instruction.
 #[derive(Clone, Copy)]
-struct Side {
+pub(crate) struct Side {
     /// Register that holds its value.
-    value: usize,
+    pub value: usize,
     /// Number of the client register, if it is one.
     register: Option<usize>,
     /// Register that holds its shadow, if that was in memory.
     loaded: Option<usize>,
-    zero: bool,
+    pub zero: bool,
 }
 
 impl Translator<'_> {
@@ -74,7 +74,11 @@ impl Translator<'_> {
             } else {
                 let second = self.second_side(client, register, shape, zero);
                 if !self.select(logic, shape, target, first, second) {
-                    self.judge(client, logic, shape, target, first, second);
+                    if self.job.settings.mode.has_indices() {
+                        self.record_logic(client, logic, shape, target, first, second);
+                    } else {
+                        self.judge(client, logic, shape, target, first, second);
+                    }
                 }
                 self.copy(client);
             }
@@ -106,7 +110,7 @@ impl Translator<'_> {
         Side { value, register: None, loaded, zero }
     }
 
-    fn side_shadow(&mut self, side: Side) -> usize {
+    pub(crate) fn side_shadow(&mut self, side: Side) -> usize {
         match (side.loaded, side.register) {
             (Some(loaded), _) => loaded,
             (None, Some(number)) => self.shadow(number),
@@ -220,7 +224,7 @@ impl Translator<'_> {
     }
 
     /// Each 32-bit lane without its sign bit: zero if the mask has no bit but the sign, `ALL_BUT_LOWEST` if all.
-    fn shift_left_by_one(&mut self, shape: Shape, target: usize, source: usize) {
+    pub(crate) fn shift_left_by_one(&mut self, shape: Shape, target: usize, source: usize) {
         let (target, source) = (shape.register(target), shape.register(source));
         let wide = shape.width == Width::L256;
         match self.form() {

@@ -11,7 +11,7 @@ use iced_x86::Register;
 struct Entry {
     content: u32,
     element: Element,
-    wide: bool,
+    width: Width,
 }
 
 pub(crate) struct Masks {
@@ -24,6 +24,11 @@ pub(crate) struct Masks {
     names: u32,
 }
 
+/// Can a mask for `known` be used for `wanted`? Scalar: only the lowest bit is set.
+fn serves(known: Width, wanted: Width) -> bool {
+    known == wanted || known == Width::L256 && wanted == Width::L128
+}
+
 /// The first mask register that is kept.
 const FIRST: usize = 2;
 
@@ -34,10 +39,10 @@ impl Masks {
 
     /// The mask register that holds the mask of zmm16+n.
     pub fn find(&self, shape: Shape, home: usize) -> Option<Register> {
-        let (content, wide) = (self.contents[home], shape.width == Width::L256);
+        let content = self.contents[home];
         let known = |entry: &Option<Entry>| {
             entry.is_some_and(|entry| {
-                entry.content == content && entry.element == shape.element && (entry.wide || !wide)
+                entry.content == content && entry.element == shape.element && serves(entry.width, shape.width)
             })
         };
         self.entries.iter().position(known).map(|number| Register::K0 + number as u32)
@@ -45,14 +50,27 @@ impl Masks {
 
     /// A mask register that will hold the mask of zmm16+n.
     pub fn assign(&mut self, shape: Shape, home: usize) -> Register {
+        let mask = self.reserve();
+        self.name(mask, shape, home);
+        mask
+    }
+
+    /// The mask register `mask` now holds the mask of zmm16+n.
+    pub fn name(&mut self, mask: Register, shape: Shape, home: usize) {
+        let content = self.contents[home];
+        let entry = Entry { content, element: shape.element, width: shape.width };
+        self.entries[mask.number()] = Some(entry);
+    }
+
+    /// A mask register for new content, which has no name yet.
+    pub fn reserve(&mut self) -> Register {
         let useless =
             |entry: &Option<Entry>| entry.is_none_or(|entry| !self.contents.contains(&entry.content));
-        let number = (FIRST..8).find(|number| useless(&self.entries[*number])).unwrap_or_else(|| {
-            self.next = if self.next == 7 { FIRST } else { self.next + 1 };
-            self.next
-        });
-        let (content, wide) = (self.contents[home], shape.width == Width::L256);
-        self.entries[number] = Some(Entry { content, element: shape.element, wide });
+        // What was reserved last comes last, although it may have no name yet.
+        let mut order = (self.next..8).chain(FIRST..self.next);
+        let number = order.find(|number| useless(&self.entries[*number])).unwrap_or(self.next);
+        self.next = if number == 7 { FIRST } else { number + 1 };
+        self.entries[number] = None;
         Register::K0 + number as u32
     }
 

@@ -18,6 +18,7 @@ use crate::memory;
 use crate::passive::is_write;
 use crate::pointers;
 use crate::proven::Proven;
+use crate::recording::{Recorded, Recording};
 use crate::rules::{self, Rule};
 use crate::state::{Class, State};
 use crate::vectors::{self, Pending, Vectors};
@@ -33,9 +34,16 @@ pub(crate) enum Level {
 }
 
 /// Code that is reached rarely and placed behind the block.
+/// What has to be done on the way out of a block.
+#[derive(Clone)]
+pub(crate) struct Unfinished {
+    recorded: Option<Recorded>,
+    vectors: Option<Pending>,
+}
+
 pub(crate) enum OutOfLine {
     /// Leave by exit number `exit` (counted within this translation), with shadows written back first.
-    Leave { jump: Jump, exit: usize, rcx_spilled: bool, pending: Option<Pending> },
+    Leave { jump: Jump, exit: usize, rcx_spilled: bool, pending: Option<Unfinished> },
     /// Count an active operand at `site`, then go back.
     Count { jump: Jump, back: u64, site: usize, rcx_spilled: bool },
 }
@@ -56,6 +64,8 @@ pub(crate) struct Translator<'a> {
     pub origins: [Origin; 16],
     /// Shadow memory that this block has shown to be zero.
     pub proven: Proven,
+    /// What the block writes to the tape.
+    pub recording: Recording,
     /// By instruction: loads into general registers that need no test.
     pub untested: Vec<bool>,
     /// Did the current instruction write zero to the shadow of what it stores?
@@ -116,6 +126,7 @@ impl<'a> Translator<'a> {
             mirrors: [Mirror::None; 16],
             origins: [Origin::Unknown; 16],
             proven: Proven::default(),
+            recording: Recording::new(job.pc),
             untested: Vec::new(),
             stored_zero: false,
             flags_dead: false,
@@ -156,6 +167,10 @@ impl<'a> Translator<'a> {
             self.check_untrusted_function();
         }
         for (position, client) in block.instructions[..length].iter().enumerate() {
+            if self.recording.is_full() {
+                self.continue_elsewhere(&client.instruction);
+                return;
+            }
             self.position = position;
             self.flags_dead = dead[position];
             self.boundary(client.instruction.ip());
@@ -173,6 +188,7 @@ impl<'a> Translator<'a> {
             End::Continue(target) => self.link(target),
             End::Engine { kind, pc, target } => {
                 self.boundary(pc);
+                self.end_recording();
                 self.write_back_all();
                 self.engine_writes(kind);
                 self.leave(kind, target);
@@ -187,15 +203,24 @@ impl<'a> Translator<'a> {
             let left = instructions.iter().position(|client| Self::needs_active_level(&client.instruction));
             return left.unwrap_or(instructions.len());
         }
-        if self.level == Level::Plain || self.vectors.in_registers() {
+        if self.level == Level::Plain {
             return instructions.len();
         }
+        let instructions = if self.records() { self.leaving_a_register(instructions) } else { instructions };
+        if self.vectors.in_registers() {
+            return instructions.len();
+        }
+        let most = if self.job.settings.mode.has_indices() {
+            vectors::MOST_USED_RECORDING
+        } else {
+            vectors::MOST_USED
+        };
         let mut used = 0u16;
         let mut without_vex = true;
         for (position, client) in instructions.iter().enumerate() {
             let instruction = &client.instruction;
             let with_this = used | vectors::used_by(instruction);
-            if with_this.count_ones() > vectors::MOST_USED {
+            if with_this.count_ones() > most {
                 self.vectors.plan(used, without_vex);
                 return position;
             }
@@ -204,6 +229,24 @@ impl<'a> Translator<'a> {
         }
         self.vectors.plan(used, without_vex);
         instructions.len()
+    }
+
+    /// The instructions up to which a general register remains for the tape's position.
+    fn leaving_a_register<'b>(&mut self, instructions: &'b [Client]) -> &'b [Client] {
+        let mut used = 0u16;
+        for (position, client) in instructions.iter().enumerate() {
+            let mut with_this = used;
+            for register in self.info.info(&client.instruction).used_registers() {
+                if register.register().is_gpr() {
+                    with_this |= 1 << register.register().full_register().number();
+                }
+            }
+            if !self.recording.plan(with_this) {
+                return &instructions[..position];
+            }
+            used = with_this;
+        }
+        instructions
     }
 
     /// Ends the translation in front of an instruction.
@@ -267,8 +310,10 @@ impl<'a> Translator<'a> {
     fn boundary(&mut self, pc: u64) {
         let code_offset = self.asm.code.len() as u32;
         let state = self.state();
-        let parked = self.vectors.pending().is_some();
-        self.boundaries.push(Boundary { code_offset, pc, state, parked });
+        let parked = self.pending().is_some();
+        let recorded = self.recording.recorded().filter(|_| self.job.describes_boundaries);
+        let recorded = recorded.map(|recorded| self.recording.structure(recorded));
+        self.boundaries.push(Boundary { code_offset, pc, state, parked, recorded });
     }
 
     /// Registers an exit; its code is emitted by the caller or behind the block.
@@ -292,6 +337,7 @@ impl<'a> Translator<'a> {
 
     /// Continues at a client address, by a jump that the engine links to its translation.
     pub fn link(&mut self, target: u64) {
+        self.end_recording();
         self.write_back_all();
         let state = self.state();
         let jump = self.asm.jump(Code::Jmp_rel32_64);
@@ -303,11 +349,17 @@ impl<'a> Translator<'a> {
     /// Leaves through `jump` to a client address with the given state.
     pub fn link_conditional(&mut self, jump: Jump, target: u64, state: State, rcx_spilled: bool) {
         let exit = self.exit(ExitKind::Link, target, state);
-        let pending = self.vectors.pending();
+        let pending = self.pending();
         if pending.is_none() && !rcx_spilled {
             self.exits[exit].patch = self.asm.displacement_of(jump);
         }
         self.out_of_line.push(OutOfLine::Leave { jump, exit, rcx_spilled, pending });
+    }
+
+    /// What an exit at this point has to do first.
+    pub fn pending(&self) -> Option<Unfinished> {
+        let unfinished = Unfinished { recorded: self.recording.recorded(), vectors: self.vectors.pending() };
+        (unfinished.recorded.is_some() || unfinished.vectors.is_some()).then_some(unfinished)
     }
 
     /// Number of a new site of this translation.
@@ -323,6 +375,8 @@ impl<'a> Translator<'a> {
     }
 
     fn finish(mut self, ranges: Vec<(u64, u64)>) -> Translation {
+        self.recording.reopen();
+        self.finish_room();
         for item in core::mem::take(&mut self.out_of_line) {
             match item {
                 OutOfLine::Leave { jump, exit, rcx_spilled, pending } => {
@@ -331,7 +385,10 @@ impl<'a> Translator<'a> {
                         self.restore_rcx();
                     }
                     if let Some(pending) = &pending {
-                        self.write_back(pending);
+                        self.close_recording(pending.recorded);
+                        if let Some(vectors) = &pending.vectors {
+                            self.write_back(vectors);
+                        }
                     }
                     if rcx_spilled || pending.is_some() {
                         let direct = self.asm.jump(Code::Jmp_rel32_64);
@@ -351,6 +408,8 @@ impl<'a> Translator<'a> {
             boundaries: self.boundaries,
             sites: self.sites,
             table: self.table,
+            structures: self.recording.structures,
+            structure_references: self.recording.references,
             ranges,
         }
     }

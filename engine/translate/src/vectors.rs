@@ -92,6 +92,9 @@ impl Vectors {
     }
 }
 
+/// The same where shadow code records, which needs more of them.
+pub(crate) const MOST_USED_RECORDING: u32 = 7;
+
 /// The home of a shadow when it is a register.
 pub(crate) fn home_register(number: usize) -> Register {
     xmm(16 + number)

@@ -9,6 +9,7 @@ use super::{bit, Fault, Interruption, Queued, SignalInformation, KICK_SIGNAL, SY
 use crate::dispatch::INTERRUPTED;
 use crate::extended;
 use crate::invalidate;
+use crate::recording;
 use crate::recovery;
 use crate::sys::kernel;
 use crate::syscalls::entry;
@@ -102,6 +103,12 @@ fn fault(thread: &Thread, signal: u32, information: &mut SignalInformation, user
         return;
     }
     if client_memory::recover(user) {
+        return;
+    }
+    if signal == kernel::SIGSEGV
+        && thread.in_cache()
+        && recording::change_chunk(thread, user, information.address())
+    {
         return;
     }
     if signal == kernel::SIGSEGV && write_protection::resolve(thread, information.address(), user.error) {

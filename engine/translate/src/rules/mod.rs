@@ -87,8 +87,14 @@ pub(crate) enum Rule {
         element: Element,
         lanes: Lanes,
     },
+    /// Even lanes are subtracted, odd lanes are added.
+    Alternating(Element),
+    /// Sums or differences of neighbouring lanes.
+    Horizontal(Binary, Element),
+    /// Conversion from this element to the other.
+    Convert(Element, Lanes),
     Logic(Logic),
-    /// Copies, permutations and linear functions: the same instruction on the shadows of the operands whose bits are
+    /// Copies and permutations: the same instruction on the shadows of the operands whose bits are
     /// set; the other operands (masks, indices, immediates) are the client's.
     Same(u8),
     /// The lowest lane of the result is passive, the others are copied from the first source.

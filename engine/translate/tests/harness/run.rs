@@ -7,7 +7,7 @@ use super::switch::{self, Fault};
 use derivgrind_translate::context::offset;
 use derivgrind_translate::glue::{MISS, SAMPLE};
 use derivgrind_translate::interface::{
-    ClientCode, Exit, ExitKind, HostVectors, Job, Settings, Site, Translation, VectorShadows,
+    ClientCode, Exit, ExitKind, HostVectors, Job, Mode, Settings, Site, Translation, VectorShadows,
 };
 use derivgrind_translate::state::State;
 use derivgrind_translate::translate::translate;
@@ -61,6 +61,7 @@ impl Configuration {
     pub fn settings(self) -> Settings {
         Settings {
             differentiating: true,
+            mode: Mode::Forward,
             vector_shadows: self.vector_shadows,
             hides_avx512: self.in_registers(),
             host_vectors: self.host_vectors,
@@ -212,6 +213,8 @@ impl Harness {
             samples: self.region.common.samples,
             first_exit: FIRST_EXIT,
             first_counter: COUNTERS,
+            tape_state: 0,
+            describes_boundaries: false,
             settings: &configuration.settings(),
         };
         translate(&job, program)

@@ -1,0 +1,113 @@
+//! The files of a recording: opened before the client starts, so that what is wrong with them is said first.
+//!
+//! An earlier recording in the same directory is replaced only when all new files exist.
+
+use crate::failure::Failure;
+use crate::options::{Options, Switch};
+use anyhow::{anyhow, Context};
+use rustix::fd::{AsRawFd, OwnedFd, RawFd};
+use rustix::fs::{memfd_create, open, MemfdFlags, Mode, OFlags};
+use rustix::io::fcntl_dupfd_cloexec;
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+const TAPE: &str = "dg-tape";
+const INPUTS: &str = "dg-input-indices";
+const OUTPUTS: &str = "dg-output-indices";
+/// Ends the names of files that are not in place yet.
+const NEW: &str = ".new";
+/// Descriptors from here on are out of the way of clients.
+const FIRST_DESCRIPTOR: RawFd = 512;
+
+/// Opened files, which stay open in the engine.
+pub struct Files {
+    directory: PathBuf,
+    tape: OwnedFd,
+    inputs: OwnedFd,
+    outputs: OwnedFd,
+    ring: u64,
+}
+
+/// Open the files that `--record` asks for.
+pub fn open_files(options: &Options) -> Result<Option<Files>, Failure> {
+    let Some(directory) = &options.record else {
+        return if options.tape_ring > 0 || options.tape_in_ram == Switch::Yes {
+            Err(Failure::Option("--tape-ring and --tape-in-ram need --record=DIR".to_string()))
+        } else {
+            Ok(None)
+        };
+    };
+    let directory = absolute(directory, options)?;
+    let files = create(&directory, options)
+        .map_err(|error| Failure::Tool(anyhow!("cannot record to {}: {error:#}", directory.display())))?;
+    Ok(Some(files))
+}
+
+/// The directory; a program that a recorded client executes has one of its own.
+fn absolute(directory: &Path, options: &Options) -> Result<PathBuf, Failure> {
+    let mut name = OsString::from(env::current_dir().context("the working directory is gone")?);
+    name.push("/");
+    if directory.is_absolute() {
+        name.clear();
+    }
+    name.push(directory);
+    if options.exec_argv0.is_some() {
+        name.push(format!(".{}", std::process::id()));
+    }
+    Ok(PathBuf::from(name))
+}
+
+fn create(directory: &Path, options: &Options) -> anyhow::Result<Files> {
+    fs::create_dir_all(directory).context("the directory cannot be created")?;
+    let in_memory = options.tape_in_ram == Switch::Yes;
+    let mut names = vec![INPUTS, OUTPUTS];
+    let mut opened = Vec::new();
+    if !in_memory {
+        names.insert(0, TAPE);
+    }
+    for name in &names {
+        let path = directory.join(format!("{name}{NEW}"));
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+        let file = open(&path, flags, Mode::from_raw_mode(0o666))
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+        opened.push(high(&file)?);
+    }
+    if in_memory {
+        let memory = memfd_create(TAPE, MemfdFlags::CLOEXEC).context("no memory file for the tape")?;
+        opened.insert(0, high(&memory)?);
+    }
+    for name in names {
+        let (from, to) = (directory.join(format!("{name}{NEW}")), directory.join(name));
+        fs::rename(&from, &to).with_context(|| format!("{} cannot be replaced", to.display()))?;
+    }
+    let mut opened = opened.into_iter();
+    let mut next = || opened.next().ok_or_else(|| anyhow!("a file is missing"));
+    let (tape, inputs, outputs) = (next()?, next()?, next()?);
+    Ok(Files { directory: directory.to_path_buf(), tape, inputs, outputs, ring: options.tape_ring })
+}
+
+fn high(file: &OwnedFd) -> anyhow::Result<OwnedFd> {
+    fcntl_dupfd_cloexec(file, FIRST_DESCRIPTOR).context("too many open files")
+}
+
+impl Files {
+    /// The value in the engine's configuration, see there.
+    pub fn for_engine(&self) -> Vec<u8> {
+        let numbers = [&self.tape, &self.inputs, &self.outputs].map(AsRawFd::as_raw_fd);
+        let [tape, inputs, outputs] = numbers;
+        let mut text = format!("{tape},{inputs},{outputs},{},", self.ring).into_bytes();
+        text.extend_from_slice(self.directory.as_os_str().as_bytes());
+        text
+    }
+
+    /// Let the engine inherit the descriptors.
+    pub fn keep_open(&self) -> anyhow::Result<()> {
+        for file in [&self.tape, &self.inputs, &self.outputs] {
+            rustix::io::fcntl_setfd(file, rustix::io::FdFlags::empty()).context("cannot hand a file on")?;
+        }
+        Ok(())
+    }
+}

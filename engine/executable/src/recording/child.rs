@@ -1,0 +1,59 @@
+//! A forked child records into a directory of its own, beginning with what its parent had recorded.
+//!
+//! Most children execute another program at once, so nothing is done before the first record. Until then the child has
+//! the parent's file open; what had been written before the fork does not change any more.
+
+use super::{indices, tape};
+use crate::call;
+use crate::config;
+use crate::lock::Mutex;
+use crate::print;
+use crate::sys::{self, kernel};
+use crate::threads::Thread;
+use alloc::format;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+/// The files are still the parent's.
+static SHARED: AtomicBool = AtomicBool::new(false);
+/// Lengths at the fork: tape, inputs, outputs.
+static LENGTHS: Mutex<[u64; 3]> = Mutex::new([0; 3]);
+
+/// The child lets go of what it would share with its parent.
+pub fn detach(thread: &Thread) {
+    thread.recorder.lock().leave_to_parent();
+    *LENGTHS.lock() = [tape::length(), indices::length(0), indices::length(1)];
+    SHARED.store(true, Ordering::SeqCst);
+}
+
+/// Makes sure that the files belong to this process.
+pub fn adopt_tape() {
+    if !SHARED.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let Some(files) = &config::current().recording else { return };
+    let directory = format!("{}.{}", files.directory_name(), sys::process_id());
+    print::print(format_args!("The forked process {} records to {directory}.", sys::process_id()));
+    let mut path = directory.clone().into_bytes();
+    path.push(0);
+    // SAFETY: the path is a C string. If the directory exists, its files are replaced.
+    unsafe { call!(kernel::__NR_mkdirat, kernel::AT_FDCWD, path.as_ptr(), 0o777) };
+    let lengths = *LENGTHS.lock();
+    let sources = [tape::descriptor(), indices::descriptor(0), indices::descriptor(1)];
+    let mut own = Vec::new();
+    for (name, (source, length)) in FILES.iter().zip(sources.into_iter().zip(lengths)) {
+        let path = format!("{directory}/{name}\0");
+        let descriptor = sys::create_high(path.as_bytes());
+        if descriptor >= 0 {
+            sys::copy_range(source, descriptor, length);
+        }
+        own.push(descriptor);
+    }
+    if own.iter().any(|descriptor| *descriptor < 0) {
+        print::print(format_args!("{directory} cannot be written: the forked process is not recorded."));
+    }
+    tape::replace_file(own[0]);
+    indices::replace_files(own[1], own[2]);
+}
+
+const FILES: [&str; 3] = ["dg-tape", "dg-input-indices", "dg-output-indices"];

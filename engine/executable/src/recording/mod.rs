@@ -1,0 +1,114 @@
+//! Recording: the engine's side of the tape.
+//!
+//! Translated code writes executions of structures by itself (`derivgrind_translate::recording`). The engine makes room:
+//! it maps chunks of the tape's file where a thread writes, and gives out ranges of indices ([`tape`]). Behind a chunk
+//! nothing is mapped, so that translated code faults when it is full; the signal handler calls [`change_chunk`].
+//! Requests append single executions ([`recorder`]).
+//!
+//! How far a thread has come stands in a page that is part of the file, so that a client that is killed leaves a tape
+//! that can be read up to its last execution.
+//!
+//! Invariants: ranges of indices of chunks do not overlap, and a thread's ranges ascend; what goes wrong with the file
+//! ends recording and never the client, which then writes to memory that is thrown away.
+
+mod child;
+pub mod indices;
+mod recorder;
+mod tape;
+
+pub use recorder::Recorder;
+
+use crate::config;
+use crate::signals::frame::{UserContext, REGISTER_ORDER};
+use crate::sys;
+use crate::threads::Thread;
+use derivgrind_tape::format::Ended;
+use derivgrind_translate::interface::Translation;
+use iced_x86::{Decoder, DecoderOptions, OpKind};
+
+/// Addresses of the windows through which threads write to the tape.
+pub const WINDOWS_START: u64 = 0x4800_0000_0000;
+pub const WINDOWS_END: u64 = 0x5000_0000_0000;
+
+/// Does this process record?
+pub fn is_on() -> bool {
+    config::current().recording.is_some()
+}
+
+/// Opens the tape. The process has one thread.
+pub fn start() {
+    if let Some(files) = &config::current().recording {
+        for descriptor in [files.tape, files.inputs, files.outputs] {
+            sys::close_on_exec(descriptor);
+        }
+        tape::open(files.tape);
+    }
+}
+
+/// Serves a write behind the end of a chunk; false if the fault is another one.
+pub fn change_chunk(thread: &Thread, user: &mut UserContext, address: u64) -> bool {
+    if !(WINDOWS_START..WINDOWS_END).contains(&address) {
+        return false;
+    }
+    // The check for room: `mov dword ptr [register + distance], 0`.
+    // SAFETY: translated code of this thread, which is readable beyond the longest instruction.
+    let code = unsafe { core::slice::from_raw_parts(user.instruction as *const u8, 15) };
+    let instruction = Decoder::with_ip(64, code, user.instruction, DecoderOptions::NONE).decode();
+    if instruction.op0_kind() != OpKind::Memory {
+        return false;
+    }
+    let register = instruction.memory_base();
+    let Some(place) = REGISTER_ORDER.iter().position(|number| *number == register.number()) else {
+        return false;
+    };
+    thread.recorder.lock().next_chunk();
+    user.registers[place] = thread.recorder.lock().position();
+    true
+}
+
+pub fn acquire_for_fork() {
+    indices::acquire_for_fork();
+    tape::acquire_for_fork();
+    recorder::acquire_for_fork();
+}
+
+pub fn release_after_fork() {
+    recorder::release_after_fork();
+    tape::release_after_fork();
+    indices::release_after_fork();
+}
+
+/// Gives the structures of a translation their numbers, and writes these into the code.
+pub fn number_structures(translation: &mut Translation) {
+    if translation.structures.is_empty() {
+        return;
+    }
+    let first = tape::add_structures(&translation.structures);
+    for reference in &translation.structure_references {
+        let at = reference.code_offset as usize;
+        let number = first + reference.structure;
+        translation.code[at..at + 4].copy_from_slice(&number.to_le_bytes());
+    }
+}
+
+/// The client is at its end or about to be replaced: what this thread has recorded is closed.
+pub fn finish(thread: &Thread) {
+    if is_on() {
+        thread.recorder.lock().close();
+        tape::finish(Ended::Completely);
+    }
+}
+
+/// The client goes on after all.
+pub fn go_on() {
+    if is_on() {
+        tape::finish(Ended::NotAtAll);
+    }
+}
+
+/// A forked child has a tape of its own from its first record on.
+pub fn in_child(thread: &Thread) {
+    if is_on() {
+        child::detach(thread);
+    }
+}

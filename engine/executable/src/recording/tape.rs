@@ -1,0 +1,272 @@
+//! The tape's file: chunks, structures and ranges of indices, shared by all threads.
+
+use super::recorder::Window;
+use crate::call;
+use crate::config;
+use crate::lock::Mutex;
+use crate::print;
+use crate::sys::{self, errno, failure, kernel, Outcome};
+use alloc::string::String;
+use alloc::vec::Vec;
+use derivgrind_tape::format::{
+    ChunkHeader, ChunkKind, Ended, FileHeader, BYTES_OFFSET, CHUNK_HEADER, ENDED_OFFSET, PAGE, UNFINISHED,
+};
+use derivgrind_tape::structure::{Structure, FIRST_RECORDED, NUMBER_LIMIT};
+
+/// Bytes of a chunk of structures, unless one structure needs more.
+const STRUCTURES_CHUNK: u64 = 64 << 10;
+/// Indices below this one have no bit that says that they belong to a binary32.
+pub const NARROW_LIMIT: u64 = 1 << 31;
+
+pub struct Tape {
+    descriptor: i32,
+    /// Bytes that hold chunks.
+    length: u64,
+    /// Chunks below this offset are not shortened any more: a child is going to copy them.
+    pub pinned: u64,
+    /// The first index that belongs to no chunk.
+    next_index: u64,
+    next_structure: u32,
+    /// The chunk of structures that is being filled: offset in the file, bytes, used bytes.
+    structures: Option<(u64, u64, u64)>,
+    /// Why nothing is recorded any more.
+    pub ended: Option<Ended>,
+}
+
+static TAPE: Mutex<Tape> = Mutex::new(Tape {
+    descriptor: -1,
+    length: PAGE,
+    pinned: 0,
+    next_index: 1,
+    next_structure: FIRST_RECORDED,
+    structures: None,
+    ended: None,
+});
+
+pub fn open(descriptor: i32) {
+    let mut tape = TAPE.lock();
+    tape.descriptor = descriptor;
+    let header = FileHeader { ended: Ended::NotAtAll as u64, bytes: PAGE, has_values: 0 };
+    let mut page = alloc::vec![0; PAGE as usize];
+    let encoded = header.encode();
+    page[..encoded.len()].copy_from_slice(&encoded);
+    tape.write(&page, 0);
+}
+
+pub fn lock() -> crate::lock::Guard<'static, Tape> {
+    TAPE.lock()
+}
+
+impl Tape {
+    /// A new chunk of executions for a thread, mapped at its window; `None` if recording has ended.
+    pub fn add_executions(&mut self, window: &Window, length: u64, thread: u32) -> Option<(u64, u64)> {
+        let offset = self.reserve(length)?;
+        if let Err(error) = window.map(self.descriptor, offset, length) {
+            self.end(Ended::FileError, error);
+            return None;
+        }
+        let first_index = self.take_indices(length);
+        let header = ChunkHeader {
+            length,
+            kind: ChunkKind::Executions,
+            thread,
+            used: UNFINISHED,
+            first_index,
+            last_index: 0,
+            address: window.start + CHUNK_HEADER,
+        };
+        window.write_header(&header);
+        self.publish();
+        Some((offset, first_index))
+    }
+
+    /// A page that says how far a thread has come, mapped at `address`; `None` if recording has ended.
+    pub fn add_thread(&mut self, address: u64, thread: u32) -> Option<()> {
+        let offset = self.reserve(PAGE)?;
+        let header = ChunkHeader {
+            length: PAGE,
+            kind: ChunkKind::Thread,
+            thread,
+            used: 24,
+            first_index: 0,
+            last_index: 0,
+            address: 0,
+        };
+        self.write(&header.encode(), offset);
+        if let Err(error) = sys::map_shared(address, PAGE, self.descriptor, offset) {
+            self.end(Ended::FileError, error);
+            return None;
+        }
+        self.publish();
+        Some(())
+    }
+
+    /// Indices for a chunk of this many bytes. An execution has at least two bytes for each result.
+    pub fn take_indices(&mut self, bytes: u64) -> u64 {
+        let first = self.next_index;
+        self.next_index += bytes / 2;
+        first
+    }
+
+    /// The last `end - next` indices of a range were not used.
+    pub fn give_back_indices(&mut self, next: u64, end: u64) {
+        if self.next_index == end {
+            self.next_index = next;
+        }
+    }
+
+    /// A chunk uses only `used` of its bytes: if it is the last one, the rest is given back. Returns its length.
+    pub fn shorten(&mut self, offset: u64, length: u64, used: u64) -> u64 {
+        let needed = sys::page_up(used);
+        if offset + length != self.length || needed >= length || offset < self.pinned {
+            return length;
+        }
+        self.length = offset + needed;
+        self.publish();
+        needed
+    }
+
+    /// Room at the end of the file, on the disk.
+    fn reserve(&mut self, length: u64) -> Option<u64> {
+        if self.ended.is_some() {
+            return None;
+        }
+        let offset = self.length;
+        let outcome = self.allocate(offset, length);
+        if sys::is_failure(outcome) {
+            let full =
+                [errno::ENOSPC, errno::EDQUOT, errno::EFBIG].iter().any(|error| outcome == failure(*error));
+            self.end(if full { Ended::NoSpace } else { Ended::FileError }, outcome);
+            return None;
+        }
+        self.length = offset + length;
+        Some(offset)
+    }
+
+    fn allocate(&self, offset: u64, length: u64) -> Outcome {
+        // Beyond the limit the kernel would send a signal to the client.
+        if offset + length > sys::file_size_limit() {
+            return failure(errno::EFBIG);
+        }
+        // SAFETY: the descriptor is the engine's.
+        let outcome = unsafe { call!(kernel::__NR_fallocate, self.descriptor, 0, offset, length) };
+        if outcome != failure(errno::EOPNOTSUPP) {
+            return outcome;
+        }
+        // SAFETY: as above.
+        unsafe { call!(kernel::__NR_ftruncate, self.descriptor, offset + length) }
+    }
+
+    /// Writes the length to the header.
+    fn publish(&mut self) {
+        let bytes = self.length.to_le_bytes();
+        self.write(&bytes, BYTES_OFFSET);
+    }
+
+    fn write(&mut self, bytes: &[u8], offset: u64) {
+        if let Err(error) = sys::write_at(self.descriptor, bytes, offset) {
+            self.end(Ended::FileError, error);
+        }
+    }
+
+    /// Recording ends here; the client goes on.
+    fn end(&mut self, reason: Ended, error: Outcome) {
+        if self.ended.is_some() {
+            return;
+        }
+        self.ended = Some(reason);
+        // If this fails, too, the tape says that it has no end.
+        let _ = sys::write_at(self.descriptor, &(reason as u64).to_le_bytes(), ENDED_OFFSET);
+        let why: String = match reason {
+            Ended::NoSpace if error == failure(errno::EDQUOT) => "the disk quota is used up".into(),
+            Ended::NoSpace if error == failure(errno::EFBIG) => "the file may not grow (ulimit -f)".into(),
+            Ended::NoSpace => "the disk is full".into(),
+            Ended::IndicesExhausted => "there are no more indices for binary32 values".into(),
+            _ => alloc::format!("the tape cannot be written (error {})", -error),
+        };
+        let directory = config::current().recording.as_ref().map(|files| files.directory_name());
+        print::print(format_args!(
+            "Recording to {} ends after {} operations: {why}. The program goes on; what was recorded can be evaluated.",
+            directory.unwrap_or_default(),
+            self.next_index - 1
+        ));
+    }
+}
+
+/// Adds structures to the tape; returns the number of the first.
+pub fn add_structures(structures: &[Structure]) -> u32 {
+    let mut tape = TAPE.lock();
+    let first = tape.next_structure;
+    if first + structures.len() as u32 > NUMBER_LIMIT {
+        tape.end(Ended::IndicesExhausted, 0);
+        return first;
+    }
+    tape.next_structure += structures.len() as u32;
+    let mut bytes = Vec::new();
+    for (number, structure) in (first..).zip(structures) {
+        structure.encode(number, &mut bytes);
+    }
+    let needed = bytes.len() as u64;
+    let fits = tape.structures.is_some_and(|(_, length, used)| CHUNK_HEADER + used + needed <= length);
+    if !fits {
+        let length = sys::page_up(CHUNK_HEADER + needed).max(STRUCTURES_CHUNK);
+        let Some(offset) = tape.reserve(length) else {
+            return first;
+        };
+        let header = ChunkHeader {
+            length,
+            kind: ChunkKind::Structures,
+            thread: 0,
+            used: 0,
+            first_index: 0,
+            last_index: 0,
+            address: 0,
+        };
+        tape.write(&header.encode(), offset);
+        tape.structures = Some((offset, length, 0));
+        tape.publish();
+    }
+    if let Some((offset, length, used)) = tape.structures {
+        tape.write(&bytes, offset + CHUNK_HEADER + used);
+        let used = used + needed;
+        tape.write(&used.to_le_bytes(), offset + derivgrind_tape::format::USED_OFFSET);
+        tape.structures = Some((offset, length, used));
+    }
+    first
+}
+
+/// Says in the header how recording ended, and cuts off what is not used.
+pub fn finish(ended: Ended) {
+    let mut tape = TAPE.lock();
+    if tape.ended.is_some() {
+        return;
+    }
+    tape.write(&(ended as u64).to_le_bytes(), ENDED_OFFSET);
+    let length = tape.length;
+    // SAFETY: the descriptor is the engine's.
+    unsafe { call!(kernel::__NR_ftruncate, tape.descriptor, length) };
+}
+
+/// In a forked child, which has copied the chunks to a file of its own.
+pub fn replace_file(descriptor: i32) {
+    TAPE.lock().descriptor = descriptor;
+}
+
+pub fn length() -> u64 {
+    TAPE.lock().length
+}
+
+pub fn descriptor() -> i32 {
+    TAPE.lock().descriptor
+}
+
+pub fn acquire_for_fork() {
+    let mut tape = TAPE.lock();
+    tape.pinned = tape.length;
+    core::mem::forget(tape);
+}
+
+pub fn release_after_fork() {
+    // SAFETY: taken in `acquire_for_fork` by this thread.
+    unsafe { TAPE.release() };
+}

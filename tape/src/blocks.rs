@@ -3,14 +3,16 @@
 use crate::cell::Cell;
 use crate::file::TapeError;
 use crate::operations::Recorded;
+use crate::pipeline::Stretch;
 use crate::program::Direction;
 use crate::structure::Function;
 use std::io::{self, Write};
+use std::ops::Range;
 
 /// Bytes of a block.
 pub const BLOCK: usize = 32;
 
-/// Blocks after which progress is told.
+/// Blocks of a stretch.
 const STRETCH: usize = 1 << 20;
 
 /// Two operands, and the bits of two partial derivatives.
@@ -25,19 +27,29 @@ fn block(file: &[u8], index: usize) -> Block {
     Block { operands: [words[0], words[1]], partials: [f64::from_bits(words[2]), f64::from_bits(words[3])] }
 }
 
-/// Evaluate; the error is the number of a block whose operands are not smaller than itself.
+/// The whole layout in stretches.
+pub(crate) fn stretches(count: u64) -> Vec<Stretch> {
+    let starts = (1..count).step_by(STRETCH);
+    let stretch = |start: u64| {
+        let end = count.min(start + STRETCH as u64);
+        let (offset, bytes) = (start as usize * BLOCK, (end - start) as usize * BLOCK);
+        Stretch { offset, bytes, indices: start..end, chunk: 0 }
+    };
+    starts.map(stretch).collect()
+}
+
+/// Evaluate blocks; the error is the number of one whose operands are not smaller than itself.
 pub(crate) fn sweep<C: Cell>(
     file: &[u8],
+    blocks: Range<u64>,
     direction: Direction,
     cells: &mut [C],
-    progress: &mut dyn FnMut(u64),
 ) -> Result<(), u64> {
-    let count = file.len() / BLOCK;
-    for position in 1..count {
+    for position in blocks.clone() {
         let index = match direction {
             Direction::Forward => position,
-            Direction::Reverse => count - position,
-        };
+            Direction::Reverse => blocks.end - 1 - (position - blocks.start),
+        } as usize;
         let (below, above) = cells.split_at_mut(index);
         let block = block(file, index);
         match direction {
@@ -45,11 +57,7 @@ pub(crate) fn sweep<C: Cell>(
             Direction::Reverse => reverse(&block, below, &above[0]),
         }
         .ok_or(index as u64)?;
-        if position % STRETCH == 0 {
-            progress((STRETCH * BLOCK) as u64);
-        }
     }
-    progress((count % STRETCH * BLOCK) as u64);
     Ok(())
 }
 

@@ -8,9 +8,12 @@ use crate::discovery::{discover, Chunks};
 use crate::format::{Ended, FILE_MAGIC};
 use crate::mapping;
 use crate::operations::{visit, Recorded};
+use crate::pipeline::{self, Stretch};
 use crate::program::{Direction, Programs};
 use crate::structure::{Structure, StructureError};
 use crate::sweep::{sweep, Damage, DamageKind};
+use crate::vector::CellVector;
+use bytemuck::Pod;
 use memmap2::Mmap;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -193,32 +196,69 @@ impl Tape {
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), TapeError> {
         assert!(cells.len() as u64 >= self.indices(), "there is a cell for each index");
-        let chunks = match &self.content {
-            Content::Chunks(chunks) => chunks,
-            Content::Blocks(_) => {
-                let swept = blocks::sweep(&self.map, direction, cells, progress);
-                return swept.map_err(|block| self.block_error(block));
-            }
-        };
-        let programs = Programs::of(direction, &chunks.structures);
-        let programs = programs.map_err(|error| self.damaged(0, Fault::Structure(error)))?;
-        let count = chunks.executions.len();
-        for position in 0..count {
-            let at = |position: usize| match direction {
-                Direction::Forward => chunks.executions.get(position),
-                Direction::Reverse => chunks.executions.get(count.wrapping_sub(position + 1)),
-            };
-            let Some(chunk) = at(position) else { continue };
-            if let Some(next) = at(position + 1) {
-                mapping::announce(&self.map, next.offset as usize, next.bytes as usize);
-            }
-            mapping::before_sweep(&self.map, chunk.offset as usize, chunk.bytes as usize);
-            let swept = sweep(&programs, self.executions(chunk), chunk.indices.clone(), cells);
-            swept.map_err(|damage| self.execution_error(chunk, damage))?;
-            mapping::after_sweep(&self.map, chunk.offset as usize, chunk.bytes as usize);
-            progress(chunk.bytes);
+        let programs = self.programs(direction)?;
+        for stretch in self.stretches(direction) {
+            self.sweep_stretch(&programs, &stretch, cells)?;
+            progress(stretch.bytes as u64);
         }
         Ok(())
+    }
+
+    /// The same with a second thread, and in a reverse sweep with memory only for adjoints that are in use: afterwards
+    /// only the cells of `kept` indices, which ascend, have their values.
+    pub fn sweep_in_pipeline<C: Cell + Pod>(
+        &self,
+        direction: Direction,
+        cells: &mut CellVector<C>,
+        kept: &[u64],
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), TapeError> {
+        assert!(cells.len() as u64 >= self.indices(), "there is a cell for each index");
+        let programs = self.programs(direction)?;
+        let stretches = self.stretches(direction);
+        pipeline::run(&self.map, &stretches, direction, cells, kept, |stretch, cells| {
+            self.sweep_stretch(&programs, stretch, cells)?;
+            progress(stretch.bytes as u64);
+            Ok(())
+        })
+    }
+
+    fn programs<C: Cell>(&self, direction: Direction) -> Result<Programs<C>, TapeError> {
+        let programs = match &self.content {
+            Content::Chunks(chunks) => Programs::of(direction, &chunks.structures),
+            Content::Blocks(_) => Ok(Programs::new(direction)),
+        };
+        programs.map_err(|error| self.damaged(0, Fault::Structure(error)))
+    }
+
+    fn sweep_stretch<C: Cell>(
+        &self,
+        programs: &Programs<C>,
+        stretch: &Stretch,
+        cells: &mut [C],
+    ) -> Result<(), TapeError> {
+        match &self.content {
+            Content::Chunks(chunks) => {
+                let chunk = &chunks.executions[stretch.chunk];
+                let swept = sweep(programs, self.executions(chunk), chunk.indices.clone(), cells);
+                swept.map_err(|damage| self.execution_error(chunk, damage))
+            }
+            Content::Blocks(_) => {
+                let swept = blocks::sweep(&self.map, stretch.indices.clone(), programs.direction(), cells);
+                swept.map_err(|block| self.block_error(block))
+            }
+        }
+    }
+
+    fn stretches(&self, direction: Direction) -> Vec<Stretch> {
+        let mut stretches: Vec<Stretch> = match &self.content {
+            Content::Chunks(chunks) => chunks.executions.iter().enumerate().map(of_chunk).collect(),
+            Content::Blocks(count) => blocks::stretches(*count),
+        };
+        if direction == Direction::Reverse {
+            stretches.reverse();
+        }
+        stretches
     }
 
     /// Show all operations, in ascending order of their indices.
@@ -255,6 +295,15 @@ impl Tape {
 
     fn damaged(&self, offset: u64, fault: Fault) -> TapeError {
         TapeError::Damaged { path: self.path.clone(), offset, fault }
+    }
+}
+
+fn of_chunk((position, chunk): (usize, &ExecutionChunk)) -> Stretch {
+    Stretch {
+        offset: chunk.offset as usize,
+        bytes: chunk.bytes as usize,
+        indices: chunk.indices.clone(),
+        chunk: position,
     }
 }
 

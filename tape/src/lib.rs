@@ -37,4 +37,6 @@ pub mod file;
 #[allow(unsafe_code)]
 mod mapping;
 #[cfg(feature = "std")]
+mod pipeline;
+#[cfg(feature = "std")]
 pub mod vector;

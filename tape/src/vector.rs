@@ -1,13 +1,14 @@
 //! The cells of all indices: in memory, or in a file without a name when they need more than there is.
 
-use crate::mapping::{map_memory, map_own_file};
+use crate::mapping::{self, map_memory, map_own_file};
+use crate::pipeline::bytes_of;
 use bytemuck::Pod;
 use memmap2::MmapMut;
 use rustix::fs::{FallocateFlags, OFlags};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::marker::PhantomData;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -37,6 +38,7 @@ pub enum Place<'a> {
 pub struct CellVector<C> {
     map: MmapMut,
     length: usize,
+    is_file: bool,
     cells: PhantomData<C>,
 }
 
@@ -54,13 +56,37 @@ impl<C: Pod> CellVector<C> {
                 map_new(path, length, open_named).map_err(|error| file_error(bytes, path, error))?
             }
         };
-        Ok(CellVector { map, length: indices as usize, cells: PhantomData })
+        let is_file = !matches!(place, Place::Memory);
+        Ok(CellVector { map, length: indices as usize, is_file, cells: PhantomData })
     }
 
     /// Set all cells to zero.
     pub fn clear(&mut self) {
         let cells: &mut [C] = self;
         cells.fill(C::zeroed());
+    }
+
+    pub(crate) fn place(&self) -> mapping::Place {
+        mapping::Place::of(&self.map)
+    }
+
+    /// Give back memory of these cells, except for those of `kept` indices, which ascend. Cells that are given back are
+    /// zero. Returns the first index from which on everything was given back that can be.
+    pub(crate) fn discard(&mut self, indices: Range<u64>, kept: &[u64]) -> u64 {
+        let first = kept.partition_point(|index| *index < indices.start);
+        let kept = kept[first..].iter().copied().take_while(|index| *index < indices.end);
+        let mut start = indices.start;
+        let mut lowest = None;
+        for end in kept.chain([indices.end]) {
+            if start < end {
+                let part = mapping::discard(&mut self.map, bytes_of::<C>(&(start..end)), self.is_file);
+                if !part.is_empty() {
+                    lowest = lowest.or(Some((part.start / size_of::<C>()) as u64));
+                }
+            }
+            start = end + 1;
+        }
+        lowest.unwrap_or(indices.end)
     }
 }
 

@@ -76,8 +76,8 @@ fn structure(choices: &[Choice]) -> Structure {
         let operands = [operand(0, &mut place), operand(1, &mut place)];
         let mut needs = [false; 2];
         for (number, operand) in operands.iter().enumerate() {
-            for value in 0..2 {
-                needs[value] |= *operand != Operand::Absent && function.needs(number)[value];
+            for (value, is_needed) in needs.iter_mut().enumerate() {
+                *is_needed |= *operand != Operand::Absent && function.needs(number)[value];
             }
         }
         let values = needs.map(|is_needed| is_needed.then(|| place(element as u32 * lanes)));

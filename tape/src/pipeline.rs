@@ -1,0 +1,90 @@
+//! Sweeps over whole tapes: while a stretch is swept, a second thread brings in the memory of the next ones.
+//!
+//! What is expensive in a sweep over a long tape are not the operations but the first accesses to memory: page tables of
+//! the tape, and pages of zeros for adjoints. Both can be done ahead. And the adjoints that a reverse sweep has left
+//! behind are of no use, except for those of inputs: they are given back, so that a sweep needs memory only for the
+//! part of the adjoints that is between the tape's end and its present position and still in use.
+
+use crate::cell::Cell;
+use crate::mapping::{self, Place};
+use crate::program::Direction;
+use crate::vector::CellVector;
+use bytemuck::Pod;
+use memmap2::Mmap;
+use std::ops::Range;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+/// Tapes up to this length are swept without a second thread.
+const SHORT: usize = 4 << 20;
+/// Stretches up to this length are brought in at once.
+const POPULATED: usize = 256 << 20;
+
+/// A part of a tape that is swept at once.
+#[derive(Clone, Debug)]
+pub(crate) struct Stretch {
+    pub offset: usize,
+    pub bytes: usize,
+    pub indices: Range<u64>,
+    /// Which chunk it is.
+    pub chunk: usize,
+}
+
+impl Stretch {
+    fn part(&self) -> Range<usize> {
+        self.offset..self.offset + self.bytes
+    }
+}
+
+/// Sweep all stretches, which are in the order of the direction. In a reverse sweep, only the cells of `kept` indices,
+/// which ascend, have their values afterwards; others may be zero.
+pub(crate) fn run<C: Cell + Pod, E>(
+    map: &Mmap,
+    stretches: &[Stretch],
+    direction: Direction,
+    cells: &mut CellVector<C>,
+    kept: &[u64],
+    mut sweep: impl FnMut(&Stretch, &mut [C]) -> Result<(), E>,
+) -> Result<(), E> {
+    let bytes: usize = stretches.iter().map(|stretch| stretch.bytes).sum();
+    let is_long = bytes > SHORT;
+    let tape_place = Place::of(map);
+    let cell_place = cells.place();
+    thread::scope(|scope| {
+        // Room for one message: the second thread is at most two stretches ahead.
+        let (sender, receiver) = sync_channel(1);
+        let helper = move || {
+            for stretch in stretches {
+                if stretch.bytes <= POPULATED {
+                    mapping::populate_for_reading(&tape_place, stretch.part());
+                    mapping::populate_for_writing(&cell_place, bytes_of::<C>(&stretch.indices));
+                }
+                if sender.send(()).is_err() {
+                    return;
+                }
+            }
+        };
+        if is_long {
+            scope.spawn(helper);
+        }
+        let mut swept_from = stretches.first().map_or(0, |stretch| stretch.indices.end);
+        for stretch in stretches {
+            // Without a second thread there is no message and none to wait for.
+            let _ = is_long.then(|| receiver.recv());
+            sweep(stretch, cells)?;
+            if is_long {
+                mapping::forget(map, stretch.part());
+                if direction == Direction::Reverse {
+                    swept_from = cells.discard(stretch.indices.start..swept_from, kept);
+                }
+            }
+        }
+        drop(receiver);
+        Ok(())
+    })
+}
+
+/// Where the cells of these indices are in their vector.
+pub(crate) fn bytes_of<C>(indices: &Range<u64>) -> Range<usize> {
+    indices.start as usize * size_of::<C>()..indices.end as usize * size_of::<C>()
+}

@@ -2,7 +2,9 @@
 
 /// The adjoint or the tangent of one index.
 ///
-/// A cell that is zero contributes nothing, also through a partial derivative that is infinite or NaN.
+/// A cell that is zero contributes nothing, also through a partial derivative that is infinite or NaN. A partial
+/// derivative that is zero contributes nothing, also of a cell that is infinite or NaN: so the edge of a domain where
+/// everything is constant does not spoil a gradient.
 pub trait Cell: Copy {
     const ZERO: Self;
     fn is_zero(&self) -> bool;
@@ -31,7 +33,7 @@ impl<const COLUMNS: usize> Cell for [f64; COLUMNS] {
     fn add_scaled(&mut self, partial: f64, other: &Self) {
         for column in 0..COLUMNS {
             // The caller has seen that `other` is not zero; among several columns some may be.
-            let contributes = COLUMNS == 1 || other[column] != 0.0;
+            let contributes = partial != 0.0 && (COLUMNS == 1 || other[column] != 0.0);
             self[column] += if contributes { partial * other[column] } else { 0.0 };
         }
     }

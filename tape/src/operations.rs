@@ -1,6 +1,6 @@
 //! Operations one by one, for those who look at a tape: statistics, prints, exports. Slower than a sweep.
 
-use crate::structure::{Function, Operand, Operation, Structure};
+use crate::structure::{Function, Operand, Operation, Structure, BINARY32_MARK};
 use crate::sweep::{positions, Damage, DamageKind};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -75,7 +75,7 @@ pub fn visit<E: From<Damage>>(
 fn one(operation: &Operation, payload: &[u8], first: u64, lane: usize, passive: &[u64]) -> Recorded {
     let operands = operation.operands.map(|operand| match operand {
         Operand::Absent => 0,
-        Operand::Narrow(offset) => read::<4>(payload, offset, lane),
+        Operand::Narrow(offset) => read::<4>(payload, offset, lane) & u64::from(!BINARY32_MARK),
         Operand::Wide(offset) => read::<8>(payload, offset, lane),
         Operand::Result(result) => {
             let index = first + u64::from(result) + lane as u64;

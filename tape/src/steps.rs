@@ -6,7 +6,7 @@
 //! with the result's, since a smaller index lies within the cells, too, and returns false if one is not smaller.
 
 use crate::cell::Cell;
-use crate::structure::{Element, Function, Operand};
+use crate::structure::{Element, Function, Operand, BINARY32_MARK};
 
 /// One operation of a program.
 pub struct Step<C> {
@@ -72,7 +72,7 @@ impl Source for Narrow {
     #[inline(always)]
     unsafe fn index(word: u32, payload: *const u8, _first: u64, lane: usize) -> u64 {
         // SAFETY: the caller vouches for the payload.
-        u64::from(unsafe { read::<u32>(payload, word as usize + 4 * lane) })
+        u64::from(unsafe { read::<u32>(payload, word as usize + 4 * lane) } & !BINARY32_MARK)
     }
 }
 

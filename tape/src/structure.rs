@@ -17,6 +17,9 @@ pub const FIRST_RECORDED: u32 = 16;
 /// Numbers are below this limit, so that a table of them is small.
 pub const NUMBER_LIMIT: u32 = 1 << 24;
 
+/// Bit of an index of 4 bytes that marks the result of a binary32 operation; it is no part of the index.
+pub const BINARY32_MARK: u32 = 1 << 31;
+
 const HEADER_BYTES: usize = 24;
 const OPERATION_BYTES: usize = 24;
 const ABSENT: u32 = u32::MAX;

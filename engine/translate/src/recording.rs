@@ -24,7 +24,7 @@ pub use derivgrind_tape::structure::{Element as Bytes, Function, Operand, Operat
 use iced_x86::{Code, Instruction, Register};
 
 /// Bit of the index of a binary32.
-pub const TAG: u32 = 1 << 31;
+pub const TAG: u32 = derivgrind_tape::structure::BINARY32_MARK;
 /// Bytes of a structure's number, which ends an execution.
 const TRAILER: u32 = 4;
 /// Limits of a block: the table of small numbers in the context, and the room behind a chunk.

@@ -57,7 +57,7 @@ fn file_header(file: &[u8]) -> Result<FileHeader, Located> {
     else {
         return Err(short);
     };
-    if bytes < PAGE || bytes % PAGE != 0 {
+    if bytes < PAGE || bytes % CHUNK_HEADER != 0 {
         return Err((24, Fault::Bytes(bytes)));
     }
     if bytes > file.len() as u64 {
@@ -74,7 +74,7 @@ fn chunk_headers(file: &[u8], header: &FileHeader, ended: Ended) -> Result<Vec<(
         let is_blank = file[start..start + CHUNK_HEADER as usize].iter().all(|byte| *byte == 0);
         if is_blank && ended != Ended::Completely {
             // The recorder had the room, but had not yet begun to use it.
-            offset += PAGE;
+            offset += CHUNK_HEADER;
             continue;
         }
         let chunk = chunk_header(&file[start..header.bytes as usize]);
@@ -85,7 +85,7 @@ fn chunk_headers(file: &[u8], header: &FileHeader, ended: Ended) -> Result<Vec<(
     Ok(chunks)
 }
 
-/// The header of the chunk that begins with `bytes`, which are at least a page.
+/// The header of the chunk that begins with `bytes`, which are at least a header.
 fn chunk_header(bytes: &[u8]) -> Result<ChunkHeader, Located> {
     if bytes[..8] != CHUNK_MAGIC {
         return Err((0, Fault::NoChunk));
@@ -93,7 +93,7 @@ fn chunk_header(bytes: &[u8]) -> Result<ChunkHeader, Located> {
     let word = |offset| read_u64(bytes, offset).unwrap_or_default();
     let half = |offset| read_u32(bytes, offset).unwrap_or_default();
     let length = word(8);
-    if length < PAGE || length % PAGE != 0 || length > bytes.len() as u64 {
+    if length < CHUNK_HEADER || length % CHUNK_HEADER != 0 || length > bytes.len() as u64 {
         return Err((8, Fault::ChunkLength(length)));
     }
     let kind = ChunkKind::from_number(half(16)).ok_or((16, Fault::ChunkKind(half(16))))?;

@@ -6,7 +6,7 @@ pub const FILE_MAGIC: [u8; 8] = *b"DGTAPE\r\n";
 pub const CHUNK_MAGIC: [u8; 8] = *b"DGCHUNK\n";
 /// Version of the format.
 pub const VERSION: u32 = 1;
-/// Bytes of the header of the file; chunks are multiples of it.
+/// Bytes of the header of the file.
 pub const PAGE: u64 = 4096;
 /// Bytes of the header of a chunk.
 pub const CHUNK_HEADER: u64 = 64;

@@ -406,6 +406,30 @@ impl Cache {
         Some((u64::from(block.address), found))
     }
 
+    /// The translation at this address once more, with what it has recorded at each boundary.
+    pub fn describe_block(&self, address: u64, settings: &Settings) -> Option<Translation> {
+        let blocks = &self.blocks[self.memory.blocks_around(address)?];
+        let number = blocks.partition_point(|block| u64::from(block.address) < address);
+        let block = blocks.get(number).filter(|block| u64::from(block.address) == address)?;
+        let job = Job {
+            pc: block.pc,
+            state: block.state,
+            address,
+            context: self.context,
+            common_exit: self.common.exit,
+            tables: self.tables,
+            samples: self.common.samples,
+            first_exit: 0,
+            first_counter: self.context,
+            tape_state: self.tape_state,
+            describes_boundaries: true,
+            settings,
+        };
+        let space = memory::read();
+        let client = ClientView { space: &space, index: &self.index, known: &self.known };
+        Some(translate::translate(&job, &client))
+    }
+
     /// What has been translated since the last flush, for `-v`.
     pub fn describe(&self) {
         detail!(

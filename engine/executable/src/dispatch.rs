@@ -148,6 +148,10 @@ fn serve(thread: &mut Thread, exit: &ExitRecord) -> Continuation {
             next
         }
         ExitKind::ClientRequest => requests::serve(thread, next),
+        ExitKind::NewSegment => {
+            thread.recorder.lock().begin_segment();
+            next
+        }
         ExitKind::NeedsMemoryShadows => activation::move_shadows_to_memory(thread, next),
         ExitKind::Undecodable => {
             detail!("no instruction at {:#x}", next.pc);

@@ -72,6 +72,12 @@ pub fn code_changes_soon(thread: &Thread, start: u64, end: u64) {
     for_each_behind(thread, generation, kick);
 }
 
+/// The same from a signal handler, which must not wait.
+pub fn flush_soon(thread: &Thread) {
+    let generation = announce(EVERYTHING);
+    for_each_behind(thread, generation, kick);
+}
+
 /// Makes every thread forget all translations before it runs another one.
 pub fn flush_all(thread: &Thread) {
     let generation = announce(EVERYTHING);

@@ -1,7 +1,7 @@
 //! The client's registers at a faulting instruction.
 //!
 //! A translation may have moved registers out of the way when the client's access faults: general registers into the
-//! context's spill places for a few instructions, vector registers into its parking places for a whole block (where
+//! context's spill places for a few instructions (that which holds the tape's position for a whole block), vector registers into its parking places for a whole block (where
 //! shadows live in memory), and the stack pointer ahead of a push that is made by hand. The translator leaves no notes
 //! about that, since hardly any program ever faults. Instead the code in front of the fault is decoded: a register that
 //! was stored to such a place and not loaded back is taken from there.
@@ -57,8 +57,11 @@ fn find_displaced(fault: u64, block: u64, instruction: u64, context: u64) -> Dis
     let decoder = Decoder::with_ip(64, code, block, DecoderOptions::NONE);
     for executed in decoder {
         if executed.ip() == instruction {
-            // Between client instructions no general register is displaced.
-            displaced.general = [None; 16];
+            // Between client instructions no general register is displaced but that with the tape's position.
+            let parked = context + u64::from(offset::TAPE_PARKED);
+            for place in &mut displaced.general {
+                *place = place.filter(|address| *address == parked);
+            }
             displaced.stack = 0;
         }
         follow(&mut displaced, &executed, context);
@@ -87,7 +90,8 @@ fn follow(displaced: &mut Displaced, executed: &Instruction, context: u64) {
     }
     let register = if stores { executed.op1_register() } else { executed.op0_register() };
     let number = register.number();
-    let slots = if register.is_gpr64() && SPILLS.contains(&place) {
+    let is_spill = SPILLS.contains(&place) || place == u64::from(offset::TAPE_PARKED);
+    let slots = if register.is_gpr64() && is_spill {
         &mut displaced.general
     } else if register.is_vector_register() && number < 16 && place == PARKING.start + PLACE * number as u64 {
         &mut displaced.vector

@@ -4,7 +4,7 @@ use crate::config::{Config, VectorShadowChoice};
 use crate::fatal;
 use core::arch::x86_64::__cpuid_count;
 use core::sync::atomic::{AtomicBool, Ordering};
-use derivgrind_translate::interface::{HostVectors, Mode, Settings, VectorShadows};
+use derivgrind_translate::interface::{HostVectors, Settings, VectorShadows};
 
 static DIFFERENTIATING: AtomicBool = AtomicBool::new(false);
 static SHADOWS_IN_REGISTERS: AtomicBool = AtomicBool::new(false);
@@ -19,7 +19,8 @@ pub fn current() -> Settings {
     let host_vectors = if HAS_AVX2.load(Ordering::Relaxed) { HostVectors::Avx2 } else { HostVectors::Sse2 };
     Settings {
         differentiating: differentiating(),
-        mode: if crate::recording::is_on() { Mode::Recording } else { Mode::Forward },
+        mode: crate::recording::mode(),
+        orders_threads: crate::recording::orders_threads(),
         vector_shadows,
         hides_avx512: hides_avx512(),
         host_vectors,

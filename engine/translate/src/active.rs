@@ -97,6 +97,17 @@ impl Translator<'_> {
     fn apply_to_indices(&mut self, client: &Client, rule: Rule) -> bool {
         let paused = !self.records();
         match rule {
+            Rule::Binary(_, Element::F32, _)
+            | Rule::Unary(_, Element::F32, _)
+            | Rule::Fused { element: Element::F32, .. }
+            | Rule::Alternating(Element::F32)
+            | Rule::Horizontal(_, Element::F32)
+            | Rule::Convert(..)
+                if self.job.settings.mode.has_wide_indices() =>
+            {
+                // A binary32 has no room for such an index: counted.
+                self.without_rule(client);
+            }
             Rule::Binary(Binary::Minimum | Binary::Maximum, ..) => return false,
             Rule::Convert(from, lanes) => self.convert_indices(client, from, lanes),
             Rule::Binary(_, element, Lanes::Scalar) | Rule::Unary(_, element, Lanes::Scalar) if paused => {

@@ -20,6 +20,8 @@ pub(crate) enum OnActive {
     Leave(u64, State),
     /// Count at this site and go on.
     Count(usize),
+    /// Begin a new segment of the tape and execute the client instruction at this address from its start.
+    BeginSegment(u64, State),
 }
 
 /// How a shadow memory operand is addressed while it is open.
@@ -134,6 +136,14 @@ impl Translator<'_> {
     pub(crate) fn when_active(&mut self, jump: Jump, rcx_spilled: bool, on_active: OnActive) {
         match on_active {
             OnActive::Leave(pc, state) => self.leave_early(jump, pc, state, rcx_spilled),
+            OnActive::BeginSegment(pc, state) => {
+                let mut pending = self.pending();
+                if let Some(unfinished) = &mut pending {
+                    unfinished.recorded = self.recording.recorded_before();
+                }
+                let exit = self.exit(ExitKind::NewSegment, pc, state);
+                self.out_of_line.push(OutOfLine::Leave { jump, exit, rcx_spilled, pending });
+            }
             OnActive::Count(site) => {
                 let back = self.asm.here();
                 self.out_of_line.push(OutOfLine::Count { jump, back, site, rcx_spilled });

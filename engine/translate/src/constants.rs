@@ -37,6 +37,9 @@ pub const STATE_COMPONENTS: u32 = CONSTANTS + 0x480;
 /// All bits but the tag of an index, in each 64-bit lane.
 pub const UNTAGGED: u32 = CONSTANTS + 0x4c0;
 
+/// The same in each 32-bit lane.
+pub const UNTAGGED32: u32 = CONSTANTS + 0x500;
+
 /// How many small numbers there are.
 const COUNT: u32 = 512;
 /// 0, 1, 2 ... in 64 bits.
@@ -62,6 +65,7 @@ pub fn fill(context: &mut [u8]) {
     fill_words(context, SHADOW_OFFSET, |_| crate::context::SHADOW_OFFSET);
     fill_words(context, STATE_COMPONENTS, |_| 0b111);
     fill_words(context, UNTAGGED, |_| u64::from(!TAG));
+    fill_words(context, UNTAGGED32, |_| u64::from(!TAG) << 32 | u64::from(!TAG));
     for number in 0..COUNT {
         let (wide, narrow) = ((NUMBERS_F64 + 8 * number) as usize, (NUMBERS_F32 + 4 * number) as usize);
         context[wide..wide + 8].copy_from_slice(&u64::from(number).to_le_bytes());

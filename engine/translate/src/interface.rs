@@ -56,6 +56,9 @@ pub struct Settings {
     /// False until the first input: client code is copied without shadows.
     pub differentiating: bool,
     pub mode: Mode,
+    /// Several threads record: an operand from a younger segment of the tape needs a new segment, see
+    /// [`ExitKind::NewSegment`].
+    pub orders_threads: bool,
     pub vector_shadows: VectorShadows,
     /// CPUID has hidden AVX-512 from the client, so its XSAVE masks are cut. Stays true when shadows move to memory
     /// because the client uses AVX-512 all the same.
@@ -96,8 +99,7 @@ pub struct Job<'a> {
     pub first_exit: u32,
     /// Address of the 8-byte counter of the first site that this translation creates; the next follow behind it.
     pub first_counter: u64,
-    /// Address, below 2^31, of the tape's position and, 8 bytes further, the index of the next result. Only for
-    /// recording.
+    /// Address, below 2^31, of [`crate::recording::TapeState`]. Only for recording.
     pub tape_state: u64,
     /// True: [`Boundary::recorded`] is wanted.
     pub describes_boundaries: bool,
@@ -160,6 +162,8 @@ pub enum ExitKind {
     Xgetbv,
     /// Serve the client request at [rax] with default result rdx, then continue.
     ClientRequest,
+    /// An operand's index is not below those of the thread's segment of the tape: begin another one, then continue.
+    NewSegment,
     /// The client executes AVX-512 instructions while shadows live in zmm16-31: move them to memory, then continue.
     NeedsMemoryShadows,
     /// The bytes at `target` are no instruction: the client gets SIGILL there.

@@ -50,7 +50,8 @@ impl Translator<'_> {
             return;
         }
         let on_active = self.instruction_site(&client.instruction);
-        let binary64_only = is_made_for_binary64(client.instruction.mnemonic());
+        let wide = self.job.settings.mode.has_wide_indices();
+        let binary64_only = wide || is_made_for_binary64(client.instruction.mnemonic());
         let mut kept = None;
         if !first.zero {
             let shadow = self.side_shadow(first);

@@ -14,9 +14,11 @@
 //! A binary32 has four bytes for its index, the highest bit of which is set ([`TAG`]): so the two kinds of indices can
 //! be told apart where instructions do not say what they work on. Indices stay below this bit, or have it clear.
 
+use crate::checks::OnActive;
+use crate::constants;
 use crate::context::offset;
-use crate::emit::{general, Memory};
-use crate::encodings::{Shape, Width};
+use crate::emit::{general, Memory, Operand as EmitOperand};
+use crate::encodings::{Form, Operation as ShadowOperation, Shape, Width};
 use crate::rules::Element;
 use crate::translate::Translator;
 use alloc::vec::Vec;
@@ -25,8 +27,39 @@ use iced_x86::{Code, Instruction, Register};
 
 /// Bit of the index of a binary32.
 pub const TAG: u32 = derivgrind_tape::structure::BINARY32_MARK;
+/// What translated code and engine share about a thread's place on the tape.
+#[repr(C)]
+pub struct TapeState {
+    /// Address behind the last execution.
+    pub position: u64,
+    /// Index of the next result.
+    pub next_index: u64,
+    /// Offset in the file of the chunk that is being written; for readers of the tape.
+    pub chunk: u64,
+    reserved: [u64; 5],
+    /// The largest index of the thread's segment, in each lane.
+    pub last_index: [u64; 4],
+    pub last_index_narrow: [u32; 8],
+    /// The same with the mark of binary32.
+    pub last_index_tagged: [u32; 8],
+}
+
+const LAST_INDEX: i64 = 64;
+const LAST_INDEX_NARROW: i64 = 96;
+const LAST_INDEX_TAGGED: i64 = 128;
+
+impl TapeState {
+    pub fn set_last_index(&mut self, index: u64) {
+        self.last_index = [index; 4];
+        self.last_index_narrow = [index as u32; 8];
+        self.last_index_tagged = [index as u32 | TAG; 8];
+    }
+}
+
 /// Bytes of a structure's number, which ends an execution.
 const TRAILER: u32 = 4;
+/// Predicate of integer comparisons: greater.
+const ABOVE: u32 = 6;
 /// Limits of a block: the table of small numbers in the context, and the room behind a chunk.
 const MOST_RESULTS: u32 = 440;
 const MOST_PAYLOAD: u32 = 16 << 10;
@@ -58,6 +91,16 @@ pub(crate) struct Recorded {
     operations: usize,
 }
 
+impl Recorded {
+    /// The payload with room for the bytes that each result has at least: so a chunk's bytes limit its indices.
+    fn padded_payload(&self) -> u32 {
+        self.payload.max(LEAST_BYTES * self.results).next_multiple_of(4)
+    }
+}
+
+/// Bytes of an execution for each of its results, at least.
+pub const LEAST_BYTES: u32 = 2;
+
 /// Indices that the tape already holds or that follow from the structure.
 #[derive(Clone, Copy)]
 struct Known {
@@ -84,6 +127,8 @@ pub(crate) struct Recording {
     results: u32,
     operations: Vec<Operation>,
     known: Vec<Known>,
+    /// What had been recorded in front of the current client instruction.
+    before: Option<Recorded>,
     pub structures: Vec<Structure>,
     pub references: Vec<StructureReference>,
 }
@@ -125,6 +170,17 @@ impl Recording {
         self.results > MOST_RESULTS || self.payload > MOST_PAYLOAD
     }
 
+    /// A client instruction begins.
+    pub fn begin_instruction(&mut self) {
+        self.before = self.recorded();
+    }
+
+    /// What had been recorded when the current instruction began.
+    pub fn recorded_before(&self) -> Option<Recorded> {
+        let nothing = Recorded { payload: 0, results: 0, operations: 0 };
+        self.is_open().then(|| self.before.unwrap_or(nothing))
+    }
+
     pub fn recorded(&self) -> Option<Recorded> {
         self.is_open().then(|| Recorded {
             payload: self.payload,
@@ -136,7 +192,7 @@ impl Recording {
     /// Number of the structure of the operations up to here.
     pub fn structure(&mut self, recorded: Recorded) -> u32 {
         let structure = Structure {
-            payload: recorded.payload,
+            payload: recorded.padded_payload(),
             results: recorded.results,
             address: self.address,
             operations: self.operations[..recorded.operations].to_vec(),
@@ -242,7 +298,7 @@ impl Translator<'_> {
         };
         if recorded.results > 0 {
             let structure = self.recording.structure(recorded);
-            let end = Memory::at(register, i64::from(recorded.payload));
+            let end = Memory::at(register, i64::from(recorded.padded_payload()));
             self.asm.built(Instruction::with2(Code::Mov_rm32_imm32, end.operand(), 0));
             let code_offset = self.asm.code.len() as u32 - 4;
             self.recording.references.push(StructureReference { code_offset, structure });
@@ -268,7 +324,8 @@ impl Translator<'_> {
     pub(crate) fn finish_room(&mut self) {
         if self.recording.is_open() {
             let at = self.recording.room;
-            self.asm.code[at..at + 4].copy_from_slice(&self.recording.payload.to_le_bytes());
+            let room = self.recording.recorded().map_or(0, |recorded| recorded.padded_payload());
+            self.asm.code[at..at + 4].copy_from_slice(&room.to_le_bytes());
         }
     }
 
@@ -277,6 +334,9 @@ impl Translator<'_> {
         let content = indices.client.map(|number| self.vectors.masks.content(number));
         if let Some(known) = content.and_then(|content| self.recording.known(content, shape)) {
             return known;
+        }
+        if self.job.settings.orders_threads {
+            self.check_order(shape, indices.register);
         }
         let wide = self.job.settings.mode.has_wide_indices() && shape.element == Element::F64;
         let bytes = if wide { 8 } else { 4 };
@@ -292,6 +352,50 @@ impl Translator<'_> {
             self.recording.note(content, shape, operand);
         }
         operand
+    }
+
+    /// Leaves the block in front of the current instruction if an index is above those of the thread's segment.
+    fn check_order(&mut self, shape: Shape, register: usize) {
+        let on_active = OnActive::BeginSegment(self.pc, self.state());
+        let state = self.job.tape_state as i64;
+        let place = |at: i64| EmitOperand::Memory(Memory::absolute((state + at) as u64));
+        let packed = shape.packed();
+        let is_wide = packed.width == Width::L256;
+        if self.form() == Form::Evex {
+            let (code, last) = match (shape.element, is_wide) {
+                (Element::F64, false) => (Code::EVEX_Vpcmpuq_kr_k1_xmm_xmmm128b64_imm8, LAST_INDEX),
+                (Element::F64, true) => (Code::EVEX_Vpcmpuq_kr_k1_ymm_ymmm256b64_imm8, LAST_INDEX),
+                (Element::F32, false) => (Code::EVEX_Vpcmpud_kr_k1_xmm_xmmm128b32_imm8, LAST_INDEX_TAGGED),
+                (Element::F32, true) => (Code::EVEX_Vpcmpud_kr_k1_ymm_ymmm256b32_imm8, LAST_INDEX_TAGGED),
+            };
+            self.vectors.masks.drop_scratch();
+            let lanes = packed.register(register);
+            self.asm.with_immediate(code, Register::K4, lanes, place(last), ABOVE);
+            self.count_mask(on_active);
+            return;
+        }
+        let above = self.temporary();
+        self.copy_register(packed, above, register);
+        let last = if shape.element == Element::F32 {
+            let untagged = EmitOperand::Memory(self.asm.context(constants::UNTAGGED32));
+            self.compute(ShadowOperation::And, packed, above, above, untagged);
+            place(LAST_INDEX_NARROW)
+        } else {
+            place(LAST_INDEX)
+        };
+        // Signed comparisons: no index has the highest bit.
+        let whole_lanes = shape.element == Element::F64 && self.job.settings.mode.has_wide_indices();
+        let lanes = packed.register(above);
+        match (self.form() == Form::Legacy, whole_lanes, is_wide) {
+            (true, false, _) => self.asm.binary(Code::Pcmpgtd_xmm_xmmm128, lanes, last),
+            (true, true, _) => self.asm.binary(Code::Pcmpgtq_xmm_xmmm128, lanes, last),
+            (_, false, false) => self.asm.ternary(Code::VEX_Vpcmpgtd_xmm_xmm_xmmm128, lanes, lanes, last),
+            (_, false, true) => self.asm.ternary(Code::VEX_Vpcmpgtd_ymm_ymm_ymmm256, lanes, lanes, last),
+            (_, true, false) => self.asm.ternary(Code::VEX_Vpcmpgtq_xmm_xmm_xmmm128, lanes, lanes, last),
+            (_, true, true) => self.asm.ternary(Code::VEX_Vpcmpgtq_ymm_ymm_ymmm256, lanes, lanes, last),
+        }
+        self.count_lanes(packed, above, on_active);
+        self.free(above);
     }
 
     /// An operand in the payload that is passive until another index is stored there: its offset and place.

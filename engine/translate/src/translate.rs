@@ -37,7 +37,7 @@ pub(crate) enum Level {
 /// What has to be done on the way out of a block.
 #[derive(Clone)]
 pub(crate) struct Unfinished {
-    recorded: Option<Recorded>,
+    pub recorded: Option<Recorded>,
     vectors: Option<Pending>,
 }
 
@@ -72,8 +72,9 @@ pub(crate) struct Translator<'a> {
     pub stored_zero: bool,
     /// May the instruction change flags in front of it?
     pub flags_dead: bool,
-    /// Number of the current instruction.
+    /// Number of the current instruction, and its address.
     pub position: usize,
+    pub pc: u64,
     pub out_of_line: Vec<OutOfLine>,
     /// Class of the table that an indirect branch uses.
     pub table: Option<Class>,
@@ -131,6 +132,7 @@ impl<'a> Translator<'a> {
             stored_zero: false,
             flags_dead: false,
             position: 0,
+            pc: job.pc,
             out_of_line: Vec::new(),
             table: None,
             exits: Vec::new(),
@@ -172,6 +174,8 @@ impl<'a> Translator<'a> {
                 return;
             }
             self.position = position;
+            self.pc = client.instruction.ip();
+            self.recording.begin_instruction();
             self.flags_dead = dead[position];
             self.boundary(client.instruction.ip());
             if let Some(group) = groups.get(position) {

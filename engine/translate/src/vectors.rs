@@ -21,6 +21,8 @@ pub(crate) struct Pending {
     /// Client register whose shadow a low register holds, and whether it differs from the home.
     cached: [Option<(u8, bool)>; 16],
     borrowed: u16,
+    /// Homes in registers that serve as temporaries.
+    parked_homes: u16,
 }
 
 pub(crate) struct Vectors {
@@ -87,8 +89,9 @@ impl Vectors {
 
     /// What an exit at this point has to do first.
     pub fn pending(&self) -> Option<Pending> {
-        let pending = Pending { cached: self.cached, borrowed: self.borrowed };
-        (self.borrowed != 0).then_some(pending)
+        let pending =
+            Pending { cached: self.cached, borrowed: self.borrowed, parked_homes: self.parked_homes };
+        (self.borrowed | self.parked_homes != 0).then_some(pending)
     }
 }
 
@@ -206,6 +209,16 @@ impl Vectors {
                 self.unpark(asm, low);
             }
         }
+        for number in 0..16 {
+            if pending.parked_homes >> number & 1 != 0 {
+                self.bring_home_back(asm, number);
+            }
+        }
+    }
+
+    fn bring_home_back(&self, asm: &mut Assembler, number: usize) {
+        let place = self.parking(asm, number).operand();
+        asm.built(Instruction::with2(Code::EVEX_Vmovups_ymm_k1z_ymmm256, ymm(16 + number), place));
     }
 }
 
@@ -296,7 +309,8 @@ impl Vectors {
 
     /// Everything cached goes home, everything borrowed comes back.
     pub fn write_back(&mut self, asm: &mut Assembler) {
-        if let Some(pending) = self.pending() {
+        if self.borrowed != 0 {
+            let pending = Pending { cached: self.cached, borrowed: self.borrowed, parked_homes: 0 };
             self.settle(asm, &pending);
         }
         self.cached = [None; 16];
@@ -354,8 +368,7 @@ impl Vectors {
         for number in 0..16 {
             if self.parked_homes >> number & 1 != 0 {
                 self.masks.forget(number);
-                let place = self.parking(asm, number).operand();
-                asm.built(Instruction::with2(Code::EVEX_Vmovups_ymm_k1z_ymmm256, ymm(16 + number), place));
+                self.bring_home_back(asm, number);
             }
         }
         self.parked_homes = 0;

@@ -132,15 +132,15 @@ pub fn new(thread: &mut Thread, arguments: u64, always: bool) -> u64 {
         let mut recorder = thread.recorder.lock();
         let one = 1f64.to_bits();
         if passive {
-            recorder.append(INPUT, &[], 1)
+            recorder.append(INPUT, &[], [0, 0])
         } else if second == 0 && partial1 == one {
-            recorder.append(OUTPUT, &first.to_le_bytes(), 1)
+            recorder.append(OUTPUT, &first.to_le_bytes(), [first, 0])
         } else {
             let mut payload = [0; 32];
             for (place, word) in payload.chunks_exact_mut(8).zip([first, second, partial1, partial2]) {
                 place.copy_from_slice(&word.to_le_bytes());
             }
-            recorder.append(TWO_OPERANDS, &payload, 1)
+            recorder.append(TWO_OPERANDS, &payload, [first, second])
         }
     };
     if passive && index != 0 {

@@ -19,11 +19,13 @@ mod tape;
 pub use recorder::Recorder;
 
 use crate::config;
+use crate::invalidate;
 use crate::signals::frame::{UserContext, REGISTER_ORDER};
 use crate::sys;
 use crate::threads::Thread;
+use core::sync::atomic::{AtomicBool, Ordering};
 use derivgrind_tape::format::Ended;
-use derivgrind_translate::interface::Translation;
+use derivgrind_translate::interface::{Mode, Translation};
 use iced_x86::{Decoder, DecoderOptions, OpKind};
 
 /// Addresses of the windows through which threads write to the tape.
@@ -33,6 +35,29 @@ pub const WINDOWS_END: u64 = 0x5000_0000_0000;
 /// Does this process record?
 pub fn is_on() -> bool {
     config::current().recording.is_some()
+}
+
+/// Several threads record, or will.
+static ORDERS_THREADS: AtomicBool = AtomicBool::new(false);
+
+/// How translations differentiate.
+pub fn mode() -> Mode {
+    match (is_on(), tape::has_wide_indices()) {
+        (false, _) => Mode::Forward,
+        (true, false) => Mode::Recording,
+        (true, true) => Mode::RecordingWide,
+    }
+}
+
+pub fn orders_threads() -> bool {
+    ORDERS_THREADS.load(Ordering::SeqCst)
+}
+
+/// The process is about to have a second thread.
+pub fn prepare_for_threads(thread: &Thread) {
+    if is_on() && !ORDERS_THREADS.swap(true, Ordering::SeqCst) {
+        invalidate::flush_all(thread);
+    }
 }
 
 /// Opens the tape. The process has one thread.
@@ -61,8 +86,15 @@ pub fn change_chunk(thread: &Thread, user: &mut UserContext, address: u64) -> bo
     let Some(place) = REGISTER_ORDER.iter().position(|number| *number == register.number()) else {
         return false;
     };
-    thread.recorder.lock().next_chunk();
-    user.registers[place] = thread.recorder.lock().position();
+    let needed = instruction.memory_displacement64() + 4;
+    let mut recorder = thread.recorder.lock();
+    recorder.next_chunk(needed);
+    user.registers[place] = recorder.position();
+    drop(recorder);
+    if tape::take_widening() {
+        // From the next translation on operands have eight bytes.
+        invalidate::flush_soon(thread);
+    }
     true
 }
 
@@ -76,6 +108,27 @@ pub fn release_after_fork() {
     recorder::release_after_fork();
     tape::release_after_fork();
     indices::release_after_fork();
+}
+
+/// A client instruction has faulted in the middle of a block: what the block has recorded in front of it becomes an
+/// execution of its own, because the client's handler and what follows will record, too.
+pub fn commit_beginning(thread: &Thread, block: u64, code_offset: u32) {
+    if !is_on() {
+        return;
+    }
+    let settings = thread.settings();
+    let Some(mut described) = thread.cache.describe_block(block, &settings) else {
+        return;
+    };
+    let boundary = described.boundaries.iter().rev().find(|boundary| boundary.code_offset <= code_offset);
+    let Some(structure) = boundary.and_then(|boundary| boundary.recorded) else {
+        return;
+    };
+    let structure = described.structures.swap_remove(structure as usize);
+    if structure.results > 0 {
+        let number = tape::add_structures(core::slice::from_ref(&structure));
+        thread.recorder.lock().commit(number, &structure);
+    }
 }
 
 /// Gives the structures of a translation their numbers, and writes these into the code.

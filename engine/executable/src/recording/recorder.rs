@@ -1,6 +1,12 @@
 //! What one thread writes to the tape: its window, its current chunk, and how far it has come.
+//!
+//! A thread that comes across an index above those of its chunk begins a new *segment*, with indices above all that
+//! have been given out, so that the order of indices holds. Threads that read each other's results all the time do this
+//! all the time. So the first segment after such an encounter is small: it is written to memory of the engine and
+//! appended to the file when it is closed. Segments grow as long as nothing is encountered.
 
-use super::{tape, WINDOWS_END, WINDOWS_START};
+use super::tape::{self, Opened};
+use super::{WINDOWS_END, WINDOWS_START};
 use crate::call;
 use crate::config;
 use crate::fatal;
@@ -9,11 +15,18 @@ use crate::mappings::{Attributes, Mappings};
 use crate::sys::{self, kernel, Outcome, PAGE};
 use crate::window::{self, Region};
 use core::sync::atomic::{AtomicU32, Ordering};
-use derivgrind_tape::format::{ChunkHeader, CHUNK_HEADER, LAST_INDEX_OFFSET, USED_OFFSET};
+use derivgrind_tape::format::{
+    ChunkHeader, ChunkKind, CHUNK_HEADER, LAST_INDEX_OFFSET, UNFINISHED, USED_OFFSET,
+};
+use derivgrind_tape::structure::Structure;
+use derivgrind_translate::recording::{TapeState, LEAST_BYTES};
 
 /// Bytes of a thread's first chunk; each further one is twice as long.
 const FIRST_CHUNK: u64 = 64 << 10;
 const LARGEST_CHUNK: u64 = 16 << 20;
+/// Bytes of a small segment, at least, and from which size on segments are chunks of the file.
+const SMALLEST_SEGMENT: u64 = 256;
+const SMALL_SEGMENTS: u64 = 32 << 10;
 /// Nothing is mapped for this distance behind a chunk: more than one execution can have.
 const GUARD: u64 = 1 << 20;
 
@@ -29,7 +42,7 @@ pub struct Window {
 impl Window {
     fn allocate(length: u64) -> Window {
         let mut windows = WINDOWS.lock();
-        let whole = length + GUARD;
+        let whole = length + PAGE + GUARD;
         let Some(start) = windows.find_gap(WINDOWS_START, WINDOWS_END, whole, PAGE) else {
             fatal!("There is no address space for the tape: too many threads.");
         };
@@ -38,46 +51,49 @@ impl Window {
         Window { start, length }
     }
 
-    /// Maps a part of the file and has its pages made ready.
-    pub fn map(&self, descriptor: i32, offset: u64, length: u64) -> Result<(), Outcome> {
+    /// Maps a part of the file, which starts at any offset, and has its pages made ready; returns where it starts.
+    pub fn map(&self, descriptor: i32, offset: u64, length: u64) -> Result<u64, Outcome> {
         self.unmap();
-        sys::map_shared(self.start, length, descriptor, offset)?;
+        let before = offset % PAGE;
+        sys::map_shared(self.start, length + before, descriptor, offset - before)?;
         // SAFETY: our own mapping. Old kernels do not know the advice, and fault page by page.
-        unsafe { call!(kernel::__NR_madvise, self.start, length, MADV_POPULATE_WRITE) };
-        Ok(())
+        unsafe { call!(kernel::__NR_madvise, self.start, length + before, MADV_POPULATE_WRITE) };
+        Ok(self.start + before)
     }
 
     fn unmap(&self) {
         // SAFETY: the window is ours, and its chunk is closed.
-        unsafe { sys::unmap(self.start, self.length) };
+        unsafe { sys::unmap(self.start, self.length + PAGE) };
     }
 
-    pub fn write_header(&self, header: &ChunkHeader) {
-        let bytes = header.encode();
-        // SAFETY: a chunk is mapped here, which is longer than its header.
-        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.start as *mut u8, bytes.len()) };
-    }
-
-    fn write_field(&self, offset: u64, value: u64) {
-        // SAFETY: as above; fields are aligned.
-        unsafe { *((self.start + offset) as *mut u64) = value };
+    fn free(&self) {
+        self.unmap();
+        WINDOWS.lock().remove(self.start, self.start + self.length + PAGE + GUARD);
     }
 }
 
 const MADV_POPULATE_WRITE: u32 = 23;
 
-/// The words that translated code reads and writes, see `Job::tape_state`.
-#[repr(C)]
-struct State {
-    position: u64,
-    next_index: u64,
-    chunk: u64,
+/// Writes the header of a chunk that is mapped at `address`.
+pub fn write_header(address: u64, header: &ChunkHeader) {
+    let bytes = header.encode();
+    // SAFETY: a chunk is mapped here, which is longer than its header.
+    unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), address as *mut u8, bytes.len()) };
 }
 
+fn write_field(address: u64, value: u64) {
+    // SAFETY: a field of the header of a mapped chunk, which is aligned.
+    unsafe { *(address as *mut u64) = value };
+}
+
+/// Where a thread writes.
 struct Chunk {
-    /// In the file.
-    offset: u64,
+    /// Offset in the file; `None`: in memory of the engine, to be appended.
+    offset: Option<u64>,
+    /// Where the header is mapped, or would be.
+    address: u64,
     length: u64,
+    first_index: u64,
     /// Behind the indices that belong to the chunk.
     end_index: u64,
 }
@@ -90,14 +106,14 @@ pub struct Recorder {
     /// The page is part of the file.
     registered: bool,
     windows: [Option<Window>; 2],
-    /// Which window is being written.
-    current: usize,
+    /// For small segments.
+    memory: Option<Window>,
     chunk: Option<Chunk>,
-    /// Where the chunks of the windows are in the file, for the ring.
-    offsets: [u64; 2],
+    /// The two chunks of the ring.
+    ring: [Option<Opened>; 2],
     next_length: u64,
-    /// Results and payload go to memory that is thrown away: the request `DISABLE`, or recording has ended.
-    discards: bool,
+    /// Length of the next segment if it is a small one.
+    segment: Option<u64>,
 }
 
 // SAFETY: a recorder belongs to a thread; others reach it only while that thread does not exist.
@@ -110,15 +126,15 @@ impl Recorder {
             page: None,
             registered: false,
             windows: [None, None],
-            current: 0,
+            memory: None,
             chunk: None,
-            offsets: [0; 2],
+            ring: [None, None],
             next_length: FIRST_CHUNK,
-            discards: false,
+            segment: None,
         }
     }
 
-    /// Address of the position and the next index, for translations.
+    /// Address of what translations share with the recorder.
     pub fn state_address(&mut self) -> u64 {
         if self.page.is_none() {
             let Some(page) = window::allocate(PAGE) else {
@@ -131,150 +147,188 @@ impl Recorder {
         self.page.map_or(0, |page| page.start + CHUNK_HEADER)
     }
 
-    fn state(&mut self) -> &mut State {
+    fn state(&mut self) -> &mut TapeState {
         let address = self.state_address();
         // SAFETY: the page is ours and lives as long as the recorder.
-        unsafe { &mut *(address as *mut State) }
+        unsafe { &mut *(address as *mut TapeState) }
     }
 
     pub fn position(&mut self) -> u64 {
         self.state().position
     }
 
-    /// The next record faults, or finds no room.
+    /// The next record faults, and any index begins a new segment.
     fn park(&mut self) {
-        let guard =
-            self.windows[0].as_ref().map_or(WINDOWS_END - PAGE, |window| window.start + window.length);
         let state = self.state();
-        state.position = guard;
+        state.position = WINDOWS_END - GUARD;
         state.chunk = 0;
+        state.set_last_index(0);
     }
 
-    /// Bytes for the ring of `--tape-ring`, half of it.
-    fn ring() -> Option<u64> {
+    /// Bytes of half the ring of `--tape-ring`.
+    fn ring_length() -> Option<u64> {
         let ring = config::current().recording.as_ref()?.ring;
         (ring > 0).then(|| sys::page_up(ring / 2).max(FIRST_CHUNK))
     }
 
-    /// Closes the current chunk and opens another one.
-    pub fn next_chunk(&mut self) {
-        let ring = Self::ring();
-        if ring.is_some() && self.windows[1].is_some() {
-            self.reuse_chunk();
-            return;
+    /// Indices above all others from here on.
+    pub fn begin_segment(&mut self) {
+        if Self::ring_length().is_none() {
+            self.segment =
+                Some(self.segment.map_or(SMALLEST_SEGMENT, |length| (length / 4).max(SMALLEST_SEGMENT)));
         }
+        self.open_next(SMALLEST_SEGMENT);
+    }
+
+    /// Closes the current chunk and opens one with room for at least `needed` bytes.
+    pub fn next_chunk(&mut self, needed: u64) {
+        self.segment = self.segment.map(|length| 2 * length).filter(|length| *length < SMALL_SEGMENTS);
+        self.open_next(needed);
+    }
+
+    fn open_next(&mut self, needed: u64) {
         self.close();
         super::child::adopt_tape();
-        let mut tape = tape::lock();
-        if !self.registered && tape.ended.is_none() {
-            let address = self.state_address() - CHUNK_HEADER;
-            let saved = (self.state().position, self.state().next_index);
-            self.registered = tape.add_thread(address, self.thread).is_some();
-            let state = self.state();
-            (state.position, state.next_index) = saved;
-        }
-        let length = ring.unwrap_or(self.next_length);
-        let slot = usize::from(ring.is_some() && self.windows[0].is_some());
-        if self.windows[slot].is_none() {
-            self.windows[slot] = Some(Window::allocate(ring.unwrap_or(LARGEST_CHUNK)));
-        }
-        self.current = slot;
-        let Some(window) = &self.windows[slot] else { return };
-        let start = window.start + CHUNK_HEADER;
-        match tape.add_executions(window, length, self.thread) {
-            Some((offset, first_index)) => {
-                self.chunk = Some(Chunk { offset, length, end_index: first_index + length / 2 });
-                self.offsets[slot] = offset;
-                self.next_length = (2 * self.next_length).min(LARGEST_CHUNK);
-                let state = self.state();
-                (state.position, state.next_index, state.chunk) = (start, first_index, offset);
-            }
-            None => {
-                let first_index = tape.take_indices(FIRST_CHUNK);
-                self.discard(first_index);
-            }
+        self.register();
+        match (Self::ring_length(), self.segment) {
+            (Some(length), _) => self.open_in_ring(length),
+            (None, Some(length)) => self.open_in_memory((length + needed).next_multiple_of(8)),
+            (None, None) => self.open_in_file(),
         }
     }
 
-    /// From now on records go to memory that is used again and again.
-    fn discard(&mut self, first_index: u64) {
-        let Some(window) = &self.windows[self.current] else { return };
-        window.unmap();
-        let _ = sys::map_engine_memory(window.start, FIRST_CHUNK, sys::READ_WRITE);
-        let start = window.start + CHUNK_HEADER;
-        self.discards = true;
-        let state = self.state();
-        (state.position, state.next_index, state.chunk) = (start, first_index, 0);
+    /// Makes the page a part of the file.
+    fn register(&mut self) {
+        let mut tape = tape::lock();
+        if self.registered || tape.ended.is_some() {
+            return;
+        }
+        let address = self.state_address() - CHUNK_HEADER;
+        self.registered = tape.add_thread(address, self.thread).is_some();
+        drop(tape);
+        self.park();
     }
 
-    /// The ring is complete: the older half is overwritten.
-    fn reuse_chunk(&mut self) {
-        self.finish_chunk();
-        self.current = 1 - self.current;
-        let thread = self.thread;
-        let Some(window) = &self.windows[self.current] else { return };
-        let length = window.length;
-        let mut tape = tape::lock();
-        let first_index = tape.take_indices(length);
-        let address = window.start + CHUNK_HEADER;
-        let offset = self.offsets[self.current];
-        let header = ChunkHeader {
+    fn open_in_file(&mut self) {
+        let length = self.next_length;
+        self.next_length = (2 * length).min(LARGEST_CHUNK);
+        let window = self.windows[0].get_or_insert_with(|| Window::allocate(LARGEST_CHUNK));
+        let opened = tape::lock().add_executions(window, length, self.thread);
+        match opened {
+            Some(opened) => {
+                self.enter(Some(opened.offset), opened.address, opened.length, opened.first_index)
+            }
+            None => self.open_in_memory(FIRST_CHUNK),
+        }
+    }
+
+    /// A segment that ends where nothing is mapped. If recording has ended, it is thrown away.
+    fn open_in_memory(&mut self, length: u64) {
+        let room = sys::page_up(CHUNK_HEADER + FIRST_CHUNK);
+        let memory = self.memory.get_or_insert_with(|| {
+            let window = Window::allocate(room);
+            if sys::map_engine_memory(window.start, room, sys::READ_WRITE).is_err() {
+                fatal!("There is no memory for the tape.");
+            }
+            window
+        });
+        let address = memory.start + room - CHUNK_HEADER - length.min(FIRST_CHUNK);
+        let first_index = tape::lock().take_indices(length);
+        self.enter(None, address, CHUNK_HEADER + length, first_index);
+    }
+
+    /// The older chunk of the ring, or a new one while it is not complete.
+    fn open_in_ring(&mut self, length: u64) {
+        self.ring.swap(0, 1);
+        if let Some(Opened { offset, address, length, .. }) = self.ring[0] {
+            let first_index = tape::lock().take_indices(length);
+            write_header(address, &self.header(length, first_index, address));
+            self.enter(Some(offset), address, length, first_index);
+            return;
+        }
+        let slot = usize::from(self.windows[0].is_some());
+        let window = self.windows[slot].get_or_insert_with(|| Window::allocate(length));
+        let opened = tape::lock().add_executions(window, length, self.thread);
+        match opened {
+            Some(opened) => {
+                self.ring[0] = Some(opened);
+                self.enter(Some(opened.offset), opened.address, opened.length, opened.first_index);
+            }
+            None => self.open_in_memory(FIRST_CHUNK),
+        }
+    }
+
+    fn header(&self, length: u64, first_index: u64, address: u64) -> ChunkHeader {
+        ChunkHeader {
             length,
-            kind: derivgrind_tape::format::ChunkKind::Executions,
-            thread,
-            used: derivgrind_tape::format::UNFINISHED,
+            kind: ChunkKind::Executions,
+            thread: self.thread,
+            used: UNFINISHED,
             first_index,
             last_index: 0,
-            address,
-        };
-        window.write_header(&header);
-        self.chunk = Some(Chunk { offset, length, end_index: first_index + length / 2 });
+            address: address + CHUNK_HEADER,
+        }
+    }
+
+    fn enter(&mut self, offset: Option<u64>, address: u64, length: u64, first_index: u64) {
+        let end_index = first_index + length / u64::from(LEAST_BYTES);
+        self.chunk = Some(Chunk { offset, address, length, first_index, end_index });
         let state = self.state();
-        (state.position, state.next_index, state.chunk) = (address, first_index, offset);
+        state.position = address + CHUNK_HEADER;
+        state.next_index = first_index;
+        state.chunk = offset.unwrap_or(0);
+        state.set_last_index(end_index - 1);
     }
 
     /// Closes the current chunk: it can be read without the thread's page.
     pub fn close(&mut self) {
-        self.finish_chunk();
-        if self.page.is_some() && !self.discards {
-            self.park();
-        }
-    }
-
-    fn finish_chunk(&mut self) {
         let Some(chunk) = self.chunk.take() else { return };
         let state = self.state();
         let (position, next_index) = (state.position, state.next_index);
-        let is_ring = Self::ring().is_some();
-        let Some(window) = &self.windows[self.current] else { return };
-        let used = position - window.start - CHUNK_HEADER;
+        self.park();
+        let used = position - chunk.address - CHUNK_HEADER;
         let mut tape = tape::lock();
         tape.give_back_indices(next_index, chunk.end_index);
-        window.write_field(LAST_INDEX_OFFSET, next_index);
-        window.write_field(USED_OFFSET, used);
-        if is_ring {
+        let Some(offset) = chunk.offset else {
+            if used > 0 {
+                let header = ChunkHeader {
+                    used,
+                    last_index: next_index,
+                    length: (CHUNK_HEADER + used).next_multiple_of(CHUNK_HEADER),
+                    ..self.header(0, chunk.first_index, 0)
+                };
+                // SAFETY: the segment, which has been written up to the position.
+                let bytes = unsafe {
+                    core::slice::from_raw_parts((chunk.address + CHUNK_HEADER) as *const u8, used as usize)
+                };
+                tape.append_executions(&header, bytes);
+            }
             return;
+        };
+        write_field(chunk.address + LAST_INDEX_OFFSET, next_index);
+        write_field(chunk.address + USED_OFFSET, used);
+        if Self::ring_length().is_none() {
+            let length = tape.shorten(offset, chunk.length, CHUNK_HEADER + used);
+            write_field(chunk.address + LENGTH_OFFSET, length);
         }
-        let length = tape.shorten(chunk.offset, chunk.length, CHUNK_HEADER + used);
-        window.write_field(LENGTH_OFFSET, length);
     }
 
-    /// Appends one execution of a fixed structure with `results` results; returns the first index.
-    pub fn append(&mut self, structure: u32, payload: &[u8], results: u64) -> u64 {
+    /// Appends one execution of a fixed structure with one result; returns its index, which is above those of the
+    /// operands.
+    pub fn append(&mut self, structure: u32, payload: &[u8], operands: [u64; 2]) -> u64 {
         let length = payload.len() as u64 + 4;
-        let has_room = self.windows[self.current].as_ref().is_some_and(|window| {
-            let end = window.start + self.chunk.as_ref().map_or(0, |chunk| chunk.length);
-            // SAFETY: the page exists if a window does.
-            let position =
-                self.page.map_or(0, |page| unsafe { *((page.start + CHUNK_HEADER) as *const u64) });
-            position + length <= end
-        });
-        if !has_room {
-            self.next_chunk();
+        let last = self.state().last_index[0];
+        if operands.iter().any(|operand| *operand > last) {
+            self.begin_segment();
+        }
+        let position = self.state().position;
+        let end = self.chunk.as_ref().map_or(0, |chunk| chunk.address + chunk.length);
+        if position + length > end {
+            self.next_chunk(length);
         }
         let state = self.state();
         let first = state.next_index;
-        // SAFETY: there is room in the chunk (or in memory that is thrown away), which is mapped.
+        // SAFETY: there is room in the chunk, which is mapped.
         unsafe {
             core::ptr::copy_nonoverlapping(payload.as_ptr(), state.position as *mut u8, payload.len());
             let number = structure.to_le_bytes();
@@ -282,24 +336,31 @@ impl Recorder {
             core::ptr::copy_nonoverlapping(number.as_ptr(), at as *mut u8, number.len());
         }
         state.position += length;
-        state.next_index += results;
+        state.next_index += 1;
         first
     }
 
-    /// In a forked child: the page and the window are the parent's, and must not be written.
+    /// Ends an execution whose payload translated code has written.
+    pub fn commit(&mut self, number: u32, structure: &Structure) {
+        let state = self.state();
+        let end = state.position + u64::from(structure.payload);
+        // SAFETY: the check for room at the start of the block covers the longest execution.
+        unsafe { core::ptr::copy_nonoverlapping(number.to_le_bytes().as_ptr(), end as *mut u8, 4) };
+        state.position = end + 4;
+        state.next_index += u64::from(structure.results);
+    }
+
+    /// In a forked child: the page and the windows are the parent's, and must not be written.
     pub fn leave_to_parent(&mut self) {
         let Some(page) = self.page else { return };
-        let state = self.state();
-        let (position, next_index) = (state.position, state.next_index);
         // SAFETY: our window below 2 GB; the parent's page is replaced by one of our own.
         unsafe { sys::unmap(page.start, PAGE) };
         let _ = sys::map_engine_memory(page.start, PAGE, sys::READ_WRITE);
-        let state = self.state();
-        (state.position, state.next_index) = (position, next_index);
         for window in self.windows.iter().flatten() {
             window.unmap();
         }
         self.chunk = None;
+        self.ring = [None, None];
         self.registered = false;
         self.next_length = FIRST_CHUNK;
         self.park();
@@ -308,14 +369,11 @@ impl Recorder {
     /// The thread is at its end.
     pub fn release(&mut self) {
         self.close();
-        let mut windows = WINDOWS.lock();
-        for slot in &mut self.windows {
-            if let Some(window) = slot.take() {
-                window.unmap();
-                windows.remove(window.start, window.start + window.length + GUARD);
+        for window in self.windows.iter_mut().chain([&mut self.memory]) {
+            if let Some(window) = window.take() {
+                window.free();
             }
         }
-        drop(windows);
         if let Some(page) = self.page.take() {
             // SAFETY: no translation of the thread runs any more.
             unsafe { window::free(page) };

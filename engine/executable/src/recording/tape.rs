@@ -1,6 +1,6 @@
 //! The tape's file: chunks, structures and ranges of indices, shared by all threads.
 
-use super::recorder::Window;
+use super::recorder::{write_header, Window};
 use crate::call;
 use crate::config;
 use crate::lock::Mutex;
@@ -11,12 +11,23 @@ use alloc::vec::Vec;
 use derivgrind_tape::format::{
     ChunkHeader, ChunkKind, Ended, FileHeader, BYTES_OFFSET, CHUNK_HEADER, ENDED_OFFSET, PAGE, UNFINISHED,
 };
-use derivgrind_tape::structure::{Structure, FIRST_RECORDED, NUMBER_LIMIT};
+use derivgrind_tape::structure::{Structure, BINARY32_MARK, FIRST_RECORDED, NUMBER_LIMIT};
+use derivgrind_translate::recording::LEAST_BYTES;
 
 /// Bytes of a chunk of structures, unless one structure needs more.
 const STRUCTURES_CHUNK: u64 = 64 << 10;
-/// Indices below this one have no bit that says that they belong to a binary32.
-pub const NARROW_LIMIT: u64 = 1 << 31;
+const MARK: u64 = BINARY32_MARK as u64;
+
+/// A chunk that is mapped and waits for executions.
+#[derive(Clone, Copy)]
+pub struct Opened {
+    /// In the file.
+    pub offset: u64,
+    /// Of the header in memory.
+    pub address: u64,
+    pub length: u64,
+    pub first_index: u64,
+}
 
 pub struct Tape {
     descriptor: i32,
@@ -29,6 +40,9 @@ pub struct Tape {
     next_structure: u32,
     /// The chunk of structures that is being filled: offset in the file, bytes, used bytes.
     structures: Option<(u64, u64, u64)>,
+    /// Indices need more than 31 bits; caches have to follow.
+    wide: bool,
+    widens: bool,
     /// Why nothing is recorded any more.
     pub ended: Option<Ended>,
 }
@@ -40,6 +54,8 @@ static TAPE: Mutex<Tape> = Mutex::new(Tape {
     next_index: 1,
     next_structure: FIRST_RECORDED,
     structures: None,
+    wide: false,
+    widens: false,
     ended: None,
 });
 
@@ -58,13 +74,18 @@ pub fn lock() -> crate::lock::Guard<'static, Tape> {
 }
 
 impl Tape {
-    /// A new chunk of executions for a thread, mapped at its window; `None` if recording has ended.
-    pub fn add_executions(&mut self, window: &Window, length: u64, thread: u32) -> Option<(u64, u64)> {
+    /// A new chunk of executions for a thread, mapped at its window. It has at least this length, and ends where a page
+    /// of the file ends, so that nothing is mapped behind it. `None` if recording has ended.
+    pub fn add_executions(&mut self, window: &Window, length: u64, thread: u32) -> Option<Opened> {
+        let length = sys::page_up(self.length + length) - self.length;
         let offset = self.reserve(length)?;
-        if let Err(error) = window.map(self.descriptor, offset, length) {
-            self.end(Ended::FileError, error);
-            return None;
-        }
+        let address = match window.map(self.descriptor, offset, length) {
+            Ok(address) => address,
+            Err(error) => {
+                self.end(Ended::FileError, error);
+                return None;
+            }
+        };
         let first_index = self.take_indices(length);
         let header = ChunkHeader {
             length,
@@ -73,16 +94,39 @@ impl Tape {
             used: UNFINISHED,
             first_index,
             last_index: 0,
-            address: window.start + CHUNK_HEADER,
+            address: address + CHUNK_HEADER,
         };
-        window.write_header(&header);
+        write_header(address, &header);
         self.publish();
-        Some((offset, first_index))
+        Some(Opened { offset, address, length, first_index })
+    }
+
+    /// Appends a chunk of executions that is complete.
+    pub fn append_executions(&mut self, header: &ChunkHeader, executions: &[u8]) {
+        if self.ended.is_some() {
+            return;
+        }
+        let offset = self.length;
+        let end = offset + header.length;
+        let mut bytes = header.encode().to_vec();
+        bytes.extend_from_slice(executions);
+        bytes.resize(header.length as usize, 0);
+        if end > sys::file_size_limit() {
+            self.fail(failure(errno::EFBIG));
+            return;
+        }
+        match sys::write_at(self.descriptor, &bytes, offset) {
+            Ok(()) => {
+                self.length = end;
+                self.publish();
+            }
+            Err(error) => self.fail(error),
+        }
     }
 
     /// A page that says how far a thread has come, mapped at `address`; `None` if recording has ended.
     pub fn add_thread(&mut self, address: u64, thread: u32) -> Option<()> {
-        let offset = self.reserve(PAGE)?;
+        let offset = self.reserve_page()?;
         let header = ChunkHeader {
             length: PAGE,
             kind: ChunkKind::Thread,
@@ -101,10 +145,20 @@ impl Tape {
         Some(())
     }
 
-    /// Indices for a chunk of this many bytes. An execution has at least two bytes for each result.
+    /// Indices for a chunk of this many bytes.
     pub fn take_indices(&mut self, bytes: u64) -> u64 {
+        let count = bytes / u64::from(LEAST_BYTES);
+        // No index has the bit that marks those of binary32, or is zero in its lower half.
+        if (self.next_index + count) & MARK != 0 {
+            self.next_index = (self.next_index | MARK | (MARK - 1)) + 2;
+        }
+        // Long before there are such indices, all translations must be able to handle them.
+        if self.next_index > MARK / 2 && !self.wide {
+            self.wide = true;
+            self.widens = true;
+        }
         let first = self.next_index;
-        self.next_index += bytes / 2;
+        self.next_index += count;
         first
     }
 
@@ -117,7 +171,7 @@ impl Tape {
 
     /// A chunk uses only `used` of its bytes: if it is the last one, the rest is given back. Returns its length.
     pub fn shorten(&mut self, offset: u64, length: u64, used: u64) -> u64 {
-        let needed = sys::page_up(used);
+        let needed = used.next_multiple_of(CHUNK_HEADER);
         if offset + length != self.length || needed >= length || offset < self.pinned {
             return length;
         }
@@ -134,13 +188,37 @@ impl Tape {
         let offset = self.length;
         let outcome = self.allocate(offset, length);
         if sys::is_failure(outcome) {
-            let full =
-                [errno::ENOSPC, errno::EDQUOT, errno::EFBIG].iter().any(|error| outcome == failure(*error));
-            self.end(if full { Ended::NoSpace } else { Ended::FileError }, outcome);
+            self.fail(outcome);
             return None;
         }
         self.length = offset + length;
         Some(offset)
+    }
+
+    /// Room for a page that begins at a multiple of the page size.
+    fn reserve_page(&mut self) -> Option<u64> {
+        let gap = sys::page_up(self.length) - self.length;
+        if gap > 0 {
+            // An empty chunk.
+            let offset = self.reserve(gap)?;
+            let header = ChunkHeader {
+                length: gap,
+                kind: ChunkKind::Structures,
+                thread: 0,
+                used: 0,
+                first_index: 0,
+                last_index: 0,
+                address: 0,
+            };
+            self.write(&header.encode(), offset);
+        }
+        self.reserve(PAGE)
+    }
+
+    /// The file cannot grow.
+    fn fail(&mut self, error: Outcome) {
+        let full = [errno::ENOSPC, errno::EDQUOT, errno::EFBIG].iter().any(|full| error == failure(*full));
+        self.end(if full { Ended::NoSpace } else { Ended::FileError }, error);
     }
 
     fn allocate(&self, offset: u64, length: u64) -> Outcome {
@@ -209,7 +287,7 @@ pub fn add_structures(structures: &[Structure]) -> u32 {
     let needed = bytes.len() as u64;
     let fits = tape.structures.is_some_and(|(_, length, used)| CHUNK_HEADER + used + needed <= length);
     if !fits {
-        let length = sys::page_up(CHUNK_HEADER + needed).max(STRUCTURES_CHUNK);
+        let length = (CHUNK_HEADER + needed).next_multiple_of(CHUNK_HEADER).max(STRUCTURES_CHUNK);
         let Some(offset) = tape.reserve(length) else {
             return first;
         };
@@ -233,6 +311,16 @@ pub fn add_structures(structures: &[Structure]) -> u32 {
         tape.structures = Some((offset, length, used));
     }
     first
+}
+
+/// Are there more indices than operands of 4 bytes can name?
+pub fn has_wide_indices() -> bool {
+    TAPE.lock().wide
+}
+
+/// True once, when indices have become wide.
+pub fn take_widening() -> bool {
+    core::mem::take(&mut TAPE.lock().widens)
 }
 
 /// Says in the header how recording ended, and cuts off what is not used.

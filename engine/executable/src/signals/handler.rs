@@ -109,6 +109,9 @@ fn fault(thread: &Thread, signal: u32, information: &mut SignalInformation, user
         && thread.in_cache()
         && recording::change_chunk(thread, user, information.address())
     {
+        if thread.seen_generation() != invalidate::generation() {
+            step(thread, user);
+        }
         return;
     }
     if signal == kernel::SIGSEGV && write_protection::resolve(thread, information.address(), user.error) {
@@ -142,6 +145,7 @@ fn fault(thread: &Thread, signal: u32, information: &mut SignalInformation, user
         information.set_address(pc);
     }
     stop_stepping(thread, user);
+    recording::commit_beginning(thread, block, found.boundary.code_offset);
     let code = block + u64::from(found.boundary.code_offset);
     recovery::restore(user, block, code, thread.context() as *const Context as u64);
     let fault = Fault { error: user.error, trap: user.trap, address };

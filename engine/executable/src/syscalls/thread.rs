@@ -6,6 +6,7 @@ use crate::client_memory;
 use crate::dispatch::{self, Continuation};
 use crate::extended::{self, ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS};
 use crate::fork;
+use crate::recording;
 use crate::report;
 use crate::shadow;
 use crate::signals::{self, AlternateStack};
@@ -126,6 +127,7 @@ fn clone_sharing_memory(thread: &mut Thread, request: &CloneRequest, next: Conti
     } else {
         Arc::new(thread.signals.actions.copy())
     };
+    recording::prepare_for_threads(thread);
     let child = match Thread::create(false, actions) {
         Ok(child) => child,
         Err(error) => return error,

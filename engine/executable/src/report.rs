@@ -23,12 +23,21 @@ use derivgrind_translate::translate::instruction_name;
 
 static MADE: AtomicBool = AtomicBool::new(false);
 
-/// Makes the report if there is something to report and the memory belongs to this process.
+/// Makes the report if there is something to report and the memory belongs to this process, which ends.
 pub fn make(thread: &Thread) {
+    make_for(thread, true);
+}
+
+/// The same before the process tries to execute another program.
+pub fn make_before_execution(thread: &Thread) {
+    make_for(thread, false);
+}
+
+fn make_for(thread: &Thread, ends: bool) {
     if thread.borrows_memory || MADE.swap(true, Ordering::SeqCst) {
         return;
     }
-    recording::finish(thread);
+    recording::finish(thread, ends);
     let totals = counters::totals();
     if totals.is_empty() {
         return;

@@ -22,7 +22,7 @@ use crate::config;
 use crate::invalidate;
 use crate::signals::frame::{UserContext, REGISTER_ORDER};
 use crate::sys;
-use crate::threads::Thread;
+use crate::threads::{self, Thread};
 use core::sync::atomic::{AtomicBool, Ordering};
 use derivgrind_tape::format::Ended;
 use derivgrind_translate::interface::{Mode, Translation};
@@ -144,12 +144,18 @@ pub fn number_structures(translation: &mut Translation) {
     }
 }
 
-/// The client is at its end or about to be replaced: what this thread has recorded is closed.
-pub fn finish(thread: &Thread) {
-    if is_on() {
-        thread.recorder.lock().close();
-        tape::finish(Ended::Completely);
+/// The client is at its end, or about to be replaced, which may fail: what has been recorded is closed. A thread that
+/// runs translated code at this moment is left alone if it may have to go on.
+pub fn finish(thread: &Thread, ends: bool) {
+    if !is_on() {
+        return;
     }
+    threads::for_each(|other| {
+        if core::ptr::eq(other, thread) || ends || !other.in_cache() {
+            other.recorder.lock().close();
+        }
+    });
+    tape::finish(Ended::Completely);
 }
 
 /// The client goes on after all.

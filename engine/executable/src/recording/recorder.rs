@@ -233,8 +233,9 @@ impl Recorder {
             window
         });
         let address = memory.start + room - CHUNK_HEADER - length.min(FIRST_CHUNK);
+        let length = CHUNK_HEADER + length.min(FIRST_CHUNK);
         let first_index = tape::lock().take_indices(length);
-        self.enter(None, address, CHUNK_HEADER + length, first_index);
+        self.enter(None, address, length, first_index);
     }
 
     /// The older chunk of the ring, or a new one while it is not complete.

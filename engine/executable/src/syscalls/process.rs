@@ -63,7 +63,7 @@ fn execute_program(thread: &mut Thread, request: &ExecRequest) -> Outcome {
     }
     path.push(0);
     if settings::differentiating() && is_executable(request, &path) {
-        report::make(thread);
+        report::make_before_execution(thread);
     }
     if config::current().trace_children {
         if let Some(outcome) = execute_traced(thread, request, &path) {

@@ -13,20 +13,20 @@ use recorder::Recorder;
 use std::fs;
 use std::path::Path;
 
-/// Operations, among them an input every two hundred thousand; each uses the one before and an older one.
+/// Operations, among them an input every hundred thousand; each uses the one before and an older one.
 fn long_tape(path: &Path) -> (Vec<u64>, u64) {
     let mut recorder = Recorder::default();
     let mut numbers = Numbers(1);
     let mut inputs = Vec::new();
     let mut last = recorder.input();
     inputs.push(last);
-    for position in 0..700_000_u32 {
-        if position % 200_000 == 50_000 {
+    for position in 0..300_000_u32 {
+        if position % 100_000 == 0 {
             let input = recorder.input();
             inputs.push(input);
             last = recorder.two_operands([last, input], [1.0, 2.0]);
         }
-        if position % 60_000 == 0 {
+        if position % 25_000 == 0 {
             recorder.next_chunk(position % 3, recorder.next_index());
         }
         let older = numbers.next() % last;
@@ -38,9 +38,9 @@ fn long_tape(path: &Path) -> (Vec<u64>, u64) {
 
 fn compare(tape: &Tape, inputs: &[u64], output: u64, place: Place) {
     let indices = tape.indices();
-    let mut expected = vec![[0.0; 4]; indices as usize];
-    expected[output as usize] = [1.0, 0.0, -2.0, 3.0];
-    let mut cells: CellVector<[f64; 4]> = CellVector::new(indices, place).expect("there is room");
+    let mut expected = vec![[0.0; 8]; indices as usize];
+    expected[output as usize] = [1.0, 0.0, -2.0, 3.0, 4.0, -5.0, 6.0, 7.0];
+    let mut cells: CellVector<[f64; 8]> = CellVector::new(indices, place).expect("there is room");
     cells[output as usize] = expected[output as usize];
     tape.sweep(Direction::Reverse, &mut expected, &mut |_| {}).expect("the tape is sound");
     let mut done = 0;
@@ -54,14 +54,14 @@ fn compare(tape: &Tape, inputs: &[u64], output: u64, place: Place) {
     }
     // Memory was given back: this cell is more than a large page away from the next input.
     let other = (indices / 2) as usize;
-    assert_ne!(expected[other], [0.0; 4]);
-    assert_eq!(cells[other], [0.0; 4]);
+    assert_ne!(expected[other], [0.0; 8]);
+    assert_eq!(cells[other], [0.0; 8]);
 
     cells.clear();
-    expected.fill([0.0; 4]);
+    expected.fill([0.0; 8]);
     for input in inputs {
-        cells[*input as usize] = [1.0; 4];
-        expected[*input as usize] = [1.0; 4];
+        cells[*input as usize] = [1.0; 8];
+        expected[*input as usize] = [1.0; 8];
     }
     tape.sweep(Direction::Forward, &mut expected, &mut |_| {}).expect("the tape is sound");
     let swept = tape.sweep_in_pipeline(Direction::Forward, &mut cells, &[], &mut |_| {});

@@ -25,14 +25,14 @@ use thiserror::Error;
 /// A tape cannot be evaluated.
 #[derive(Debug, Error)]
 pub enum TapeError {
-    #[error("cannot read the tape {path}: {source}", path = .path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
+    #[error("cannot read the tape {path}: {error}", path = .path.display())]
+    Unreadable { path: PathBuf, error: io::Error },
     #[error("{path} is no tape: {what}", path = .path.display())]
     NotATape { path: PathBuf, what: &'static str },
     #[error("the tape {path} is damaged at byte {offset}: {fault}", path = .path.display())]
     Damaged { path: PathBuf, offset: u64, fault: Fault },
     /// From the function that was given to [`Tape::visit`].
-    #[error("{0}")]
+    #[error(transparent)]
     Visitor(#[from] io::Error),
 }
 
@@ -103,7 +103,7 @@ pub struct Tape {
 impl Tape {
     /// Map the file and check its headers and structures.
     pub fn open(path: &Path) -> Result<Tape, TapeError> {
-        let unreadable = |source| TapeError::Unreadable { path: path.to_path_buf(), source };
+        let unreadable = |error| TapeError::Unreadable { path: path.to_path_buf(), error };
         let not_a_tape = |what| TapeError::NotATape { path: path.to_path_buf(), what };
         let file = File::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
@@ -183,7 +183,7 @@ impl Tape {
     pub fn swept_bytes(&self) -> u64 {
         match &self.content {
             Content::Chunks(chunks) => chunks.executions.iter().map(|chunk| chunk.bytes).sum(),
-            Content::Blocks(count) => count * blocks::BLOCK as u64,
+            Content::Blocks(count) => (count - 1) * blocks::BLOCK as u64,
         }
     }
 

@@ -162,7 +162,24 @@ proptest! {
     }
 }
 
-/// Reverse and forward sweeps of a killed client's tape, of several threads, of passive operands.
+#[test]
+fn zero_partial_derivative_contributes_nothing_of_an_infinite_adjoint() {
+    let mut recorder = recorder::Recorder::default();
+    let input = recorder.input();
+    let infinite = recorder.two_operands([input, 0], [0.0, f64::NAN]);
+    let output = recorder.two_operands([input, infinite], [3.0, f64::INFINITY]);
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("dg-tape");
+    fs::write(&path, recorder.finish(derivgrind_tape::format::Ended::Completely)).expect("it can be written");
+    let tape = Tape::open(&path).expect("the tape is sound");
+    let mut seeds = vec![0.0; tape.indices() as usize];
+    seeds[output as usize] = 1.0;
+    assert_eq!(single(&tape, Direction::Reverse, &seeds)[input as usize], 3.0);
+    let columns =
+        sweep::<4>(&tape, Direction::Reverse, &[seeds.clone(), seeds.clone(), seeds.clone(), seeds]);
+    assert_eq!(columns[input as usize], [3.0; 4]);
+}
+
 #[test]
 fn zero_adjoint_contributes_nothing_through_an_infinite_partial_derivative() {
     let mut recorder = recorder::Recorder::default();

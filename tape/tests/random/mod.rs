@@ -140,7 +140,9 @@ fn execute(
                 Operand::Absent => 0,
                 Operand::Narrow(offset) => {
                     let index = numbers.index(first);
-                    write(&mut payload, offset + 4 * lane, &(index as u32).to_le_bytes());
+                    // Results of binary32 operations are marked, which changes nothing.
+                    let mark = if numbers.next() % 4 == 0 { 1 << 31 } else { 0 };
+                    write(&mut payload, offset + 4 * lane, &(index as u32 | mark).to_le_bytes());
                     index
                 }
                 Operand::Wide(offset) => {

@@ -6,6 +6,7 @@
 //! ```text
 //! module START END FILEOFFSET PATH     one executable mapping of a file, addresses in hexadecimal
 //! site COUNT KIND PC NAME              KIND `i`: an instruction; `f`: a library function
+//! passive-output NUMBER                an output of a recording, counted from 1, that depends on no input
 //! ```
 
 use crate::failure::Failure;
@@ -88,6 +89,7 @@ fn summary(text: &str, all_rows: bool) -> Vec<String> {
     if !lines.is_empty() {
         lines.push("Derivatives that depend on these places may be wrong.".to_string());
     }
+    lines.extend(passive_outputs(text, all_rows));
     let conversions = rows(&described, Group::Conversion);
     if all_rows {
         lines.extend(list(
@@ -101,6 +103,20 @@ fn summary(text: &str, all_rows: bool) -> Vec<String> {
         );
     }
     lines
+}
+
+/// Lines about outputs of a recording that depend on no input.
+fn passive_outputs(text: &str, all_rows: bool) -> Vec<String> {
+    let numbers: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("passive-output ")).collect();
+    if numbers.is_empty() {
+        return Vec::new();
+    }
+    let shown = if all_rows { numbers.len() } else { numbers.len().min(ROWS) };
+    let mut line = numbers[..shown].join(", ");
+    if shown < numbers.len() {
+        line.push_str(&format!(" and {} more (-v lists them)", numbers.len() - shown));
+    }
+    vec![format!("Outputs that depend on no input, by their line in dg-output-indices: {line}")]
 }
 
 /// A heading and the rows below it; nothing if there are no rows.
@@ -246,6 +262,13 @@ fn hexadecimal(word: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn outputs_without_inputs_are_named() {
+        let text = "passive-output 2\npassive-output 5\n";
+        let line = "Outputs that depend on no input, by their line in dg-output-indices: 2, 5";
+        assert_eq!(summary(text, false), [line]);
+    }
 
     #[test]
     fn counts_of_equal_rows_add_up_and_rows_are_sorted() {

@@ -39,7 +39,8 @@ fn make_for(thread: &Thread, ends: bool) {
     }
     recording::finish(thread, ends);
     let totals = counters::totals();
-    if totals.is_empty() {
+    let passive_outputs = recording::indices::passive_outputs();
+    if totals.is_empty() && passive_outputs.is_empty() {
         return;
     }
     let mut bytes = Vec::new();
@@ -56,6 +57,9 @@ fn make_for(thread: &Thread, ends: bool) {
             SiteKind::Function => ('f', library_functions::name(total.pc)),
         };
         let _ = writeln!(sites, "site {} {} {:x} {}", total.count, kind, total.pc, name);
+    }
+    for number in passive_outputs {
+        let _ = writeln!(sites, "passive-output {number}");
     }
     bytes.extend_from_slice(sites.as_bytes());
     if let Some(descriptor) = memory_file(&bytes) {

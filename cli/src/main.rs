@@ -69,6 +69,9 @@ fn start(option_words: &[OsString], program_words: Vec<OsString>, log: &mut Log)
     if let Some(path) = &options.log_file {
         log.redirect(path, &options)?;
     }
+    if let (Some(tape), Some(directory)) = (options.convert_tape_from_fd, &options.convert_tape_in) {
+        recording::convert(tape, directory)?;
+    }
     if let Some(descriptor) = options.report_from_fd {
         return report::print(descriptor, &options, log);
     }

@@ -51,6 +51,10 @@ pub struct Options {
     #[arg(long, value_name = "DIR", require_equals = true)]
     pub record: Option<PathBuf>,
 
+    /// How the tape is written: `columns` is small, `blocks` has the classic 32 bytes for each operation.
+    #[arg(long, value_enum, value_name = "FORMAT", require_equals = true, default_value_t = TapeFormat::Columns)]
+    pub tape_format: TapeFormat,
+
     /// Keep the tape in memory, and throw it away at the end: for measurements.
     #[arg(
         long,
@@ -84,6 +88,14 @@ pub struct Options {
     #[arg(long, hide = true, require_equals = true)]
     pub report_from_fd: Option<i32>,
 
+    /// The engine sets this at the end of a recording: the descriptor of the tape that becomes blocks.
+    #[arg(long, hide = true, require_equals = true)]
+    pub convert_tape_from_fd: Option<i32>,
+
+    /// The directory of that tape.
+    #[arg(long, hide = true, require_equals = true)]
+    pub convert_tape_in: Option<PathBuf>,
+
     /// The process that a report is about.
     #[arg(long, hide = true, require_equals = true)]
     pub report_pid: Option<u32>,
@@ -109,6 +121,15 @@ impl VectorShadows {
             VectorShadows::Memory => "memory",
         }
     }
+}
+
+/// How a tape is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TapeFormat {
+    /// Executions of structures, see docs/tape.md.
+    Columns,
+    /// The classic layout: written when the program ends.
+    Blocks,
 }
 
 /// Value of a boolean option.

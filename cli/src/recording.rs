@@ -3,14 +3,17 @@
 //! An earlier recording in the same directory is replaced only when all new files exist.
 
 use crate::failure::Failure;
-use crate::options::{Options, Switch};
+use crate::options::{Options, Switch, TapeFormat};
 use anyhow::{anyhow, Context};
+use derivgrind_tape::blocks::BlockWriter;
+use derivgrind_tape::file::Tape;
 use rustix::fd::{AsRawFd, OwnedFd, RawFd};
 use rustix::fs::{memfd_create, open, MemfdFlags, Mode, OFlags};
 use rustix::io::fcntl_dupfd_cloexec;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::io::BufWriter;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +32,9 @@ pub struct Files {
     inputs: OwnedFd,
     outputs: OwnedFd,
     ring: u64,
+    in_memory: bool,
+    /// The tape becomes blocks at the end.
+    as_blocks: bool,
 }
 
 /// Open the files that `--record` asks for.
@@ -86,11 +92,40 @@ fn create(directory: &Path, options: &Options) -> anyhow::Result<Files> {
     let mut opened = opened.into_iter();
     let mut next = || opened.next().ok_or_else(|| anyhow!("a file is missing"));
     let (tape, inputs, outputs) = (next()?, next()?, next()?);
-    Ok(Files { directory: directory.to_path_buf(), tape, inputs, outputs, ring: options.tape_ring })
+    Ok(Files {
+        directory: directory.to_path_buf(),
+        tape,
+        inputs,
+        outputs,
+        ring: options.tape_ring,
+        in_memory,
+        as_blocks: options.tape_format == TapeFormat::Blocks,
+    })
 }
 
 fn high(file: &OwnedFd) -> anyhow::Result<OwnedFd> {
     fcntl_dupfd_cloexec(file, FIRST_DESCRIPTOR).context("too many open files")
+}
+
+/// Replace the tape in a directory, which `descriptor` refers to, by one in the classic layout.
+pub fn convert(descriptor: RawFd, directory: &Path) -> Result<(), Failure> {
+    let work = || -> anyhow::Result<()> {
+        let tape = Tape::open(Path::new(&format!("/proc/self/fd/{descriptor}")))?;
+        let path = directory.join(format!("{TAPE}{NEW}"));
+        let file =
+            fs::File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+        let mut writer = BlockWriter::new(BufWriter::new(file))?;
+        tape.visit(&mut |recorded| writer.write(recorded))?;
+        writer.skip_to(tape.indices())?;
+        writer.finish()?;
+        fs::rename(&path, directory.join(TAPE)).context("the tape cannot be replaced")
+    };
+    work().map_err(|error| {
+        Failure::Tool(anyhow!(
+            "the tape in {} cannot be written as blocks, and stays as it is: {error:#}",
+            directory.display()
+        ))
+    })
 }
 
 impl Files {
@@ -98,7 +133,9 @@ impl Files {
     pub fn for_engine(&self) -> Vec<u8> {
         let numbers = [&self.tape, &self.inputs, &self.outputs].map(AsRawFd::as_raw_fd);
         let [tape, inputs, outputs] = numbers;
-        let mut text = format!("{tape},{inputs},{outputs},{},", self.ring).into_bytes();
+        let flags = [(self.in_memory, 'm'), (self.as_blocks, 'b')];
+        let flags: String = flags.iter().filter(|(set, _)| *set).map(|(_, letter)| *letter).collect();
+        let mut text = format!("{tape},{inputs},{outputs},{},{flags},", self.ring).into_bytes();
         text.extend_from_slice(self.directory.as_os_str().as_bytes());
         text
     }

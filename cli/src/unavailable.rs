@@ -5,11 +5,10 @@
 const OPTIONS: &[(&str, &str)] = &[
     ("diffquotdebug", "output for difference quotients"),
     ("math-interception", "analytic derivatives of library functions"),
-    ("record-stop", "recording mode"),
-    ("record-values", "recording mode"),
-    ("tape-format", "recording mode"),
+    ("record-stop", "the connection to gdb"),
+    ("record-values", "values on the tape"),
     ("trick", "bit-trick finding"),
-    ("typegrind", "recording mode"),
+    ("typegrind", "marks of results that are not understood"),
     ("vgdb", "the connection to gdb"),
     ("vgdb-error", "the connection to gdb"),
     ("warn-unwrapped", "immediate warnings"),
@@ -29,8 +28,8 @@ mod tests {
     #[test]
     fn known_names_are_refused_with_and_without_a_value() {
         assert_eq!(
-            refusal("--record=tape").unwrap(),
-            "--record is not available yet: this version of derivgrind does not have recording mode"
+            refusal("--record-values=yes").unwrap(),
+            "--record-values is not available yet: this version of derivgrind does not have values on the tape"
         );
         assert!(refusal("--typegrind").is_some());
         assert!(refusal("--recor").is_none());

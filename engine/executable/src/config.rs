@@ -27,6 +27,10 @@ pub struct RecordingFiles {
     pub outputs: i32,
     /// Bytes of the tape that are kept; 0: all.
     pub ring: u64,
+    /// The tape is thrown away at the end.
+    pub in_memory: bool,
+    /// The launcher makes classic blocks of the tape at the end.
+    pub as_blocks: bool,
 }
 
 impl RecordingFiles {
@@ -96,13 +100,23 @@ pub fn parse(text: &[u8]) -> Result<Config, &[u8]> {
     Ok(config)
 }
 
-/// `tape,inputs,outputs,ring,directory`.
+/// `tape,inputs,outputs,ring,flags,directory`.
 fn parse_recording(value: &[u8]) -> Option<RecordingFiles> {
-    let mut parts = value.splitn(5, |byte| *byte == b',');
+    let mut parts = value.splitn(6, |byte| *byte == b',');
     let mut descriptor = || parse_number(parts.next()?);
     let (tape, inputs, outputs) = (descriptor()?, descriptor()?, descriptor()?);
     let ring = core::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
-    Some(RecordingFiles { directory: parts.next()?.to_vec(), tape, inputs, outputs, ring })
+    let flags = parts.next()?;
+    let (in_memory, as_blocks) = (flags.contains(&b'm'), flags.contains(&b'b'));
+    Some(RecordingFiles {
+        directory: parts.next()?.to_vec(),
+        tape,
+        inputs,
+        outputs,
+        ring,
+        in_memory,
+        as_blocks,
+    })
 }
 
 fn with_zero(value: &[u8]) -> Vec<u8> {

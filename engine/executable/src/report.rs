@@ -40,7 +40,8 @@ fn make_for(thread: &Thread, ends: bool) {
     recording::finish(thread, ends);
     let totals = counters::totals();
     let passive_outputs = recording::indices::passive_outputs();
-    if totals.is_empty() && passive_outputs.is_empty() {
+    let conversion = recording::conversion();
+    if totals.is_empty() && passive_outputs.is_empty() && conversion.is_none() {
         return;
     }
     let mut bytes = Vec::new();
@@ -63,7 +64,7 @@ fn make_for(thread: &Thread, ends: bool) {
     }
     bytes.extend_from_slice(sites.as_bytes());
     if let Some(descriptor) = memory_file(&bytes) {
-        run_launcher(descriptor);
+        run_launcher(descriptor, conversion);
         sys::close(descriptor);
     }
 }
@@ -88,7 +89,7 @@ fn memory_file(bytes: &[u8]) -> Option<i32> {
 }
 
 /// Runs the launcher in a child and waits for it.
-fn run_launcher(descriptor: i32) {
+fn run_launcher(descriptor: i32, conversion: Option<(i32, String)>) {
     let configuration = config::current();
     let from = format!("--report-from-fd={descriptor}\0");
     let process = format!("--report-pid={}\0", sys::process_id());
@@ -99,13 +100,21 @@ fn run_launcher(descriptor: i32) {
     for option in &configuration.options {
         words.push(option.as_ptr() as u64);
     }
+    let tape = conversion.as_ref().map(|(tape, _)| *tape);
+    let conversion = conversion.map(|(tape, directory)| {
+        (format!("--convert-tape-from-fd={tape}\0"), format!("--convert-tape-in={directory}\0"))
+    });
+    if let Some((from, to)) = &conversion {
+        words.push(from.as_ptr() as u64);
+        words.push(to.as_ptr() as u64);
+    }
     words.push(0);
     let before = signals::block_everything();
     // Without an exit signal, so that neither the client's handlers nor its waits see the child.
     // SAFETY: the child has a copy of everything and executes another program at once.
     let child = unsafe { call!(kernel::__NR_clone, kernel::CLONE_VFORK, 0, 0, 0, 0) };
     if child == 0 {
-        become_launcher(&words);
+        become_launcher(&words, tape);
     }
     if !sys::is_failure(child) {
         wait_for(child);
@@ -113,24 +122,27 @@ fn run_launcher(descriptor: i32) {
     signals::set_kernel_mask(before);
 }
 
-fn become_launcher(words: &[u64]) -> ! {
+fn become_launcher(words: &[u64], tape: Option<i32>) -> ! {
     let log = config::current().log_descriptor;
     signals::set_kernel_mask(0);
     // SAFETY: either the program is replaced or the child ends. The log must survive the replacement.
     unsafe {
         call!(kernel::__NR_fcntl, log, kernel::F_SETFD, 0);
+        if let Some(tape) = tape {
+            call!(kernel::__NR_fcntl, tape, kernel::F_SETFD, 0);
+        }
         call!(kernel::__NR_execve, words[0], words.as_ptr(), program::environment());
     }
     sys::exit_group(crate::print::EXIT_TOOL_ERROR)
 }
 
-/// `__WCLONE`: wait for a child without an exit signal.
-const WAIT_CLONE: u32 = 0x8000_0000;
+/// `__WALL`: wait for a child of any kind; executing a program gives it the usual exit signal.
+const WAIT_ALL: u32 = 0x4000_0000;
 
 fn wait_for(child: i64) {
     loop {
         // SAFETY: only the status is asked for.
-        let outcome = unsafe { call!(kernel::__NR_wait4, child, 0, WAIT_CLONE, 0) };
+        let outcome = unsafe { call!(kernel::__NR_wait4, child, 0, WAIT_ALL, 0) };
         if outcome != failure(errno::EINTR) {
             return;
         }

@@ -159,6 +159,15 @@ pub fn file_length(descriptor: i32) -> u64 {
     outcome.max(0) as u64
 }
 
+/// Has the file no name any more?
+pub fn is_deleted(descriptor: i32) -> bool {
+    // `struct stat`: device, inode, number of links.
+    let mut status = [0u64; 18];
+    // SAFETY: the kernel writes 144 bytes.
+    let outcome = unsafe { call!(kernel::__NR_fstat, descriptor, status.as_mut_ptr()) };
+    outcome == 0 && status[2] == 0
+}
+
 /// Creates or empties a file that is appended to; the descriptor is high, where clients do not look for theirs.
 pub fn create_high(path: &[u8]) -> i32 {
     let flags = kernel::O_RDWR | kernel::O_CREAT | kernel::O_TRUNC | kernel::O_CLOEXEC;

@@ -11,6 +11,7 @@ use crate::print;
 use crate::sys::{self, kernel};
 use crate::threads::Thread;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,6 +19,18 @@ use core::sync::atomic::{AtomicBool, Ordering};
 static SHARED: AtomicBool = AtomicBool::new(false);
 /// Lengths at the fork: tape, inputs, outputs.
 static LENGTHS: Mutex<[u64; 3]> = Mutex::new([0; 3]);
+
+/// The process has a directory of its own.
+static OWN: AtomicBool = AtomicBool::new(false);
+
+/// The directory of this process's tape.
+pub fn directory(configured: &str) -> String {
+    if OWN.load(Ordering::SeqCst) {
+        format!("{configured}.{}", sys::process_id())
+    } else {
+        configured.into()
+    }
+}
 
 /// The child lets go of what it would share with its parent.
 pub fn detach(thread: &Thread) {
@@ -32,7 +45,8 @@ pub fn adopt_tape() {
         return;
     }
     let Some(files) = &config::current().recording else { return };
-    let directory = format!("{}.{}", files.directory_name(), sys::process_id());
+    OWN.store(true, Ordering::SeqCst);
+    let directory = directory(&files.directory_name());
     print::print(format_args!("The forked process {} records to {directory}.", sys::process_id()));
     let mut path = directory.clone().into_bytes();
     path.push(0);

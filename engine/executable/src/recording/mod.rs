@@ -23,6 +23,7 @@ use crate::invalidate;
 use crate::signals::frame::{UserContext, REGISTER_ORDER};
 use crate::sys;
 use crate::threads::{self, Thread};
+use alloc::string::String;
 use core::sync::atomic::{AtomicBool, Ordering};
 use derivgrind_tape::format::Ended;
 use derivgrind_translate::interface::{Mode, Translation};
@@ -156,6 +157,12 @@ pub fn finish(thread: &Thread, ends: bool) {
         }
     });
     tape::finish(Ended::Completely);
+}
+
+/// The tape that the launcher shall convert to classic blocks: descriptor and directory.
+pub fn conversion() -> Option<(i32, String)> {
+    let files = config::current().recording.as_ref().filter(|files| files.as_blocks && !files.in_memory)?;
+    Some((tape::descriptor(), child::directory(&files.directory_name())))
 }
 
 /// The client goes on after all.

@@ -333,6 +333,14 @@ pub fn finish(ended: Ended) {
     let length = tape.length;
     // SAFETY: the descriptor is the engine's.
     unsafe { call!(kernel::__NR_ftruncate, tape.descriptor, length) };
+    let in_memory = config::current().recording.as_ref().is_some_and(|files| files.in_memory);
+    if !in_memory && sys::is_deleted(tape.descriptor) {
+        let directory = config::current().recording.as_ref().map(|files| files.directory_name());
+        print::print(format_args!(
+            "The tape in {} was deleted while the program was running: nothing is left of it.",
+            directory.unwrap_or_default()
+        ));
+    }
 }
 
 /// In a forked child, which has copied the chunks to a file of its own.

@@ -40,6 +40,17 @@
 #define DERIVGRIND_REQUEST_GET_FLAGS 0x44470009ul
 /* Address of x, address of activity flags and of discreteness flags, size of each; result 1. */
 #define DERIVGRIND_REQUEST_SET_FLAGS 0x4447000aul
+/* Where to put an 8-byte number that stands for what has been recorded so far; result 1. */
+#define DERIVGRIND_REQUEST_TAPE_POSITION 0x44470100ul
+/* Address of such a number: what was recorded since is dropped, and indices given since are invalid; result 1. */
+#define DERIVGRIND_REQUEST_TAPE_RESET 0x44470101ul
+/* Address of 8-byte indices, address of as many binary64 bar values, their number: evaluates the tape in reverse;
+ * result 1. */
+#define DERIVGRIND_REQUEST_TAPE_REVERSE 0x44470102ul
+/* Address of an 8-byte index, where to put its binary64 bar value after the last evaluation; result 1. */
+#define DERIVGRIND_REQUEST_TAPE_GET_BAR 0x44470103ul
+/* No arguments: frees the memory of the bar values; result 1. */
+#define DERIVGRIND_REQUEST_TAPE_CLEAR_BARS 0x44470104ul
 /* First code of requests that the classic tool does not have. */
 #define DERIVGRIND_REQUEST_EXTENSIONS 0x44470100ul
 
@@ -166,6 +177,25 @@ static __inline__ unsigned long derivgrind_request_(unsigned long code, unsigned
 #define DG_SET_INDEX(addr, iaddr)                                                                                      \
   derivgrind_request_(DERIVGRIND_REQUEST_SET_INDEX, DERIVGRIND_WORD_(addr), DERIVGRIND_WORD_(iaddr),                   \
                       DERIVGRIND_POINTEE_SIZE_(addr), 0, 0)
+
+/* The tape in the running program. These are 0, and have no effect, outside of recording mode.
+ *
+ * DG_TAPE_POSITION writes a number for what has been recorded so far to the 8 bytes at paddr. DG_TAPE_RESET drops what was
+ * recorded since; variables that were computed since must be computed anew. */
+#define DG_TAPE_POSITION(paddr)                                                                                        \
+  derivgrind_request_(DERIVGRIND_REQUEST_TAPE_POSITION, DERIVGRIND_WORD_(paddr), 0, 0, 0, 0)
+#define DG_TAPE_RESET(paddr)                                                                                           \
+  derivgrind_request_(DERIVGRIND_REQUEST_TAPE_RESET, DERIVGRIND_WORD_(paddr), 0, 0, 0, 0)
+
+/* Evaluate the tape in reverse, with count bar values (double) at barsaddr for the 8-byte indices at indicesaddr, as
+ * DG_OUTPUT returns them. Afterwards DG_TAPE_GET_BAR writes the bar value of the index at iaddr to the double at
+ * baraddr. DG_TAPE_CLEAR_BARS frees the memory. */
+#define DG_TAPE_REVERSE(indicesaddr, barsaddr, count)                                                                  \
+  derivgrind_request_(DERIVGRIND_REQUEST_TAPE_REVERSE, DERIVGRIND_WORD_(indicesaddr), DERIVGRIND_WORD_(barsaddr),      \
+                      DERIVGRIND_WORD_(count), 0, 0)
+#define DG_TAPE_GET_BAR(iaddr, baraddr)                                                                                \
+  derivgrind_request_(DERIVGRIND_REQUEST_TAPE_GET_BAR, DERIVGRIND_WORD_(iaddr), DERIVGRIND_WORD_(baraddr), 0, 0, 0)
+#define DG_TAPE_CLEAR_BARS derivgrind_request_(DERIVGRIND_REQUEST_TAPE_CLEAR_BARS, 0, 0, 0, 0, 0)
 
 /* Size of the floating-point variable that an expression points to, 0 (unknown) for pointers to other types. */
 #ifdef __cplusplus
@@ -317,5 +347,10 @@ static __inline__ unsigned long derivgrind_mark_float_(unsigned long address, un
 #define DERIVGRIND_GET_FLAGS(addr, Aaddr, Daddr, size) DG_GET_FLAGS(addr, Aaddr, Daddr, size)
 #define DERIVGRIND_SET_FLAGS(addr, Aaddr, Daddr, size) DG_SET_FLAGS(addr, Aaddr, Daddr, size)
 #define DERIVGRIND_MARK_FLOAT(var) DG_MARK_FLOAT(var)
+#define DERIVGRIND_TAPE_POSITION(paddr) DG_TAPE_POSITION(paddr)
+#define DERIVGRIND_TAPE_RESET(paddr) DG_TAPE_RESET(paddr)
+#define DERIVGRIND_TAPE_REVERSE(indicesaddr, barsaddr, count) DG_TAPE_REVERSE(indicesaddr, barsaddr, count)
+#define DERIVGRIND_TAPE_GET_BAR(iaddr, baraddr) DG_TAPE_GET_BAR(iaddr, baraddr)
+#define DERIVGRIND_TAPE_CLEAR_BARS DG_TAPE_CLEAR_BARS
 
 #endif /* DERIVGRIND_H */

@@ -46,6 +46,11 @@ requests! {
     GET_MODE = 8, "No arguments; result: a mode.";
     GET_FLAGS = 9, "Address of x, where to put its activity flags and its discreteness flags, size of each; result 1.";
     SET_FLAGS = 10, "Address of x, address of activity flags and of discreteness flags, size of each; result 1.";
+    TAPE_POSITION = 0x100, "Where to put an 8-byte number that stands for what has been recorded so far; result 1.";
+    TAPE_RESET = 0x101, "Address of such a number: what was recorded since is dropped, and indices given since are invalid; result 1.";
+    TAPE_REVERSE = 0x102, "Address of 8-byte indices, address of as many binary64 bar values, their number: evaluates the tape in reverse; result 1.";
+    TAPE_GET_BAR = 0x103, "Address of an 8-byte index, where to put its binary64 bar value after the last evaluation; result 1.";
+    TAPE_CLEAR_BARS = 0x104, "No arguments: frees the memory of the bar values; result 1.";
 }
 
 /// Results of [`GET_MODE`]. Outside of the tool the result is 0.

@@ -3,13 +3,14 @@
 use crate::activation;
 use crate::client_memory;
 use crate::dispatch::Continuation;
-use crate::recording::{self, indices};
+use crate::recording::{self, control, indices};
 use crate::settings;
 use crate::shadow;
 use crate::threads::Thread;
 use derivgrind::requests::{
     modes, BASE, DISABLE, GET_DOTVALUE, GET_INDEX, GET_MODE, INDEX_TO_FILE, NEW_INDEX,
-    NEW_INDEX_NOACTIVITYANALYSIS, SET_DOTVALUE, SET_INDEX,
+    NEW_INDEX_NOACTIVITYANALYSIS, SET_DOTVALUE, SET_INDEX, TAPE_CLEAR_BARS, TAPE_GET_BAR, TAPE_POSITION,
+    TAPE_RESET, TAPE_REVERSE,
 };
 use derivgrind_translate::context::SHADOW_START;
 
@@ -48,6 +49,11 @@ pub fn serve(thread: &mut Thread, next: Continuation) -> Continuation {
             indices::to_file(first, second);
             0
         }
+        TAPE_POSITION => control::position(thread, first),
+        TAPE_RESET => control::reset(thread, first),
+        TAPE_REVERSE => control::reverse(thread, first, second, third),
+        TAPE_GET_BAR => control::get_bar(first, second),
+        TAPE_CLEAR_BARS => control::clear_bars(),
         GET_MODE if recording::is_on() => u64::from(modes::RECORDING),
         GET_MODE => u64::from(modes::FORWARD),
         _ => 0,

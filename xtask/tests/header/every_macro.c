@@ -48,6 +48,16 @@ int main(void)
   DG_INDEX_TO_FILE(DG_INDEXFILE_INPUT, &index);
   DERIVGRIND_INDEX_TO_FILE(DG_INDEXFILE_OUTPUT, &index);
 
+  DG_TAPE_POSITION(&index);
+  DERIVGRIND_TAPE_POSITION(&index);
+  DG_TAPE_RESET(&index);
+  DERIVGRIND_TAPE_RESET(&index);
+  DG_TAPE_REVERSE(&index, &x, 1);
+  DERIVGRIND_TAPE_REVERSE(&index, &x, 1);
+  DG_TAPE_GET_BAR(&index, &x);
+  DERIVGRIND_TAPE_GET_BAR(&index, &x);
+  if (DG_TAPE_CLEAR_BARS != 0 || DERIVGRIND_TAPE_CLEAR_BARS != 0)
+    return 1;
   DG_DISABLE(1, 0);
   DERIVGRIND_DISABLE(0, 1);
   DG_GET_FLAGS(&x, active, discrete, 8);

@@ -12,6 +12,7 @@
 //! ends recording and never the client, which then writes to memory that is thrown away.
 
 mod child;
+pub mod control;
 pub mod indices;
 mod recorder;
 mod tape;

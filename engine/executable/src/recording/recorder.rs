@@ -5,7 +5,7 @@
 //! all the time. So the first segment after such an encounter is small: it is written to memory of the engine and
 //! appended to the file when it is closed. Segments grow as long as nothing is encountered.
 
-use super::tape::{self, Opened};
+use super::tape::{self, Opened, Written};
 use super::{WINDOWS_END, WINDOWS_START};
 use crate::call;
 use crate::config;
@@ -40,7 +40,7 @@ pub struct Window {
 }
 
 impl Window {
-    fn allocate(length: u64) -> Window {
+    pub fn allocate(length: u64) -> Window {
         let mut windows = WINDOWS.lock();
         let whole = length + PAGE + GUARD;
         let Some(start) = windows.find_gap(WINDOWS_START, WINDOWS_END, whole, PAGE) else {
@@ -66,7 +66,7 @@ impl Window {
         unsafe { sys::unmap(self.start, self.length + PAGE) };
     }
 
-    fn free(&self) {
+    pub fn free(&self) {
         self.unmap();
         WINDOWS.lock().remove(self.start, self.start + self.length + PAGE + GUARD);
     }
@@ -169,6 +169,16 @@ impl Recorder {
     fn ring_length() -> Option<u64> {
         let ring = config::current().recording.as_ref()?.ring;
         (ring > 0).then(|| sys::page_up(ring / 2).max(FIRST_CHUNK))
+    }
+
+    /// The next chunk is as small as the first one.
+    pub fn begin_small(&mut self) {
+        self.next_length = FIRST_CHUNK;
+    }
+
+    /// Is only the end of the tape kept?
+    pub fn is_ring() -> bool {
+        Self::ring_length().is_some()
     }
 
     /// Indices above all others from here on.
@@ -281,6 +291,11 @@ impl Recorder {
         state.set_last_index(end_index - 1);
     }
 
+    /// Is a chunk open?
+    pub fn is_writing(&self) -> bool {
+        self.chunk.is_some()
+    }
+
     /// Closes the current chunk: it can be read without the thread's page.
     pub fn close(&mut self) {
         let Some(chunk) = self.chunk.take() else { return };
@@ -311,6 +326,13 @@ impl Recorder {
         if Self::ring_length().is_none() {
             let length = tape.shorten(offset, chunk.length, CHUNK_HEADER + used);
             write_field(chunk.address + LENGTH_OFFSET, length);
+            tape.note_written(Written {
+                offset,
+                length,
+                used,
+                first_index: chunk.first_index,
+                last_index: next_index,
+            });
         }
     }
 

@@ -29,6 +29,18 @@ pub struct Opened {
     pub first_index: u64,
 }
 
+/// A chunk of executions that is closed.
+#[derive(Clone, Copy)]
+pub struct Written {
+    /// In the file.
+    pub offset: u64,
+    pub length: u64,
+    /// Bytes of executions.
+    pub used: u64,
+    pub first_index: u64,
+    pub last_index: u64,
+}
+
 pub struct Tape {
     descriptor: i32,
     /// Bytes that hold chunks.
@@ -43,6 +55,11 @@ pub struct Tape {
     /// Indices need more than 31 bits; caches have to follow.
     wide: bool,
     widens: bool,
+    /// All structures, from the first recorded number on.
+    all_structures: Vec<Structure>,
+    written: Vec<Written>,
+    /// Chunks that were dropped: offset and length.
+    dropped: Vec<(u64, u64)>,
     /// Why nothing is recorded any more.
     pub ended: Option<Ended>,
 }
@@ -56,6 +73,9 @@ static TAPE: Mutex<Tape> = Mutex::new(Tape {
     structures: None,
     wide: false,
     widens: false,
+    all_structures: Vec::new(),
+    written: Vec::new(),
+    dropped: Vec::new(),
     ended: None,
 });
 
@@ -77,8 +97,10 @@ impl Tape {
     /// A new chunk of executions for a thread, mapped at its window. It has at least this length, and ends where a page
     /// of the file ends, so that nothing is mapped behind it. `None` if recording has ended.
     pub fn add_executions(&mut self, window: &Window, length: u64, thread: u32) -> Option<Opened> {
-        let length = sys::page_up(self.length + length) - self.length;
-        let offset = self.reserve(length)?;
+        let (offset, length) = self.take_dropped(length).or_else(|| {
+            let length = sys::page_up(self.length + length) - self.length;
+            Some((self.reserve(length)?, length))
+        })?;
         let address = match window.map(self.descriptor, offset, length) {
             Ok(address) => address,
             Err(error) => {
@@ -101,6 +123,18 @@ impl Tape {
         Some(Opened { offset, address, length, first_index })
     }
 
+    pub fn note_written(&mut self, written: Written) {
+        self.written.push(written);
+    }
+
+    /// A dropped chunk with at least this length whose end is that of a page.
+    fn take_dropped(&mut self, length: u64) -> Option<(u64, u64)> {
+        let fits =
+            |(offset, available): &(u64, u64)| *available >= length && (offset + available) % PAGE == 0;
+        let number = self.dropped.iter().position(fits)?;
+        Some(self.dropped.swap_remove(number))
+    }
+
     /// Appends a chunk of executions that is complete.
     pub fn append_executions(&mut self, header: &ChunkHeader, executions: &[u8]) {
         if self.ended.is_some() {
@@ -119,6 +153,13 @@ impl Tape {
             Ok(()) => {
                 self.length = end;
                 self.publish();
+                self.note_written(Written {
+                    offset,
+                    length: header.length,
+                    used: header.used,
+                    first_index: header.first_index,
+                    last_index: header.last_index,
+                });
             }
             Err(error) => self.fail(error),
         }
@@ -280,6 +321,7 @@ pub fn add_structures(structures: &[Structure]) -> u32 {
         return first;
     }
     tape.next_structure += structures.len() as u32;
+    tape.all_structures.extend_from_slice(structures);
     let mut bytes = Vec::new();
     for (number, structure) in (first..).zip(structures) {
         structure.encode(number, &mut bytes);
@@ -311,6 +353,45 @@ pub fn add_structures(structures: &[Structure]) -> u32 {
         tape.structures = Some((offset, length, used));
     }
     first
+}
+
+/// The first index that is free, and how many chunks are closed. From now on chunks keep their lengths, so that they can
+/// be used again.
+pub fn end() -> (u64, usize) {
+    let mut tape = TAPE.lock();
+    tape.pinned = u64::MAX;
+    (tape.next_index, tape.written.len())
+}
+
+pub fn written() -> Vec<Written> {
+    TAPE.lock().written.clone()
+}
+
+/// Drops all closed chunks but the first `count`: what follows begins at `index` again. False if one of them holds what
+/// was recorded before.
+pub fn drop_behind(count: usize, index: u64) -> bool {
+    let mut tape = TAPE.lock();
+    if tape.written[count..].iter().any(|chunk| chunk.first_index < index) {
+        return false;
+    }
+    for chunk in tape.written.split_off(count) {
+        // An empty chunk, until it is used again.
+        let field = |offset: u64| chunk.offset + offset;
+        tape.write(&0u64.to_le_bytes(), field(derivgrind_tape::format::USED_OFFSET));
+        tape.write(&chunk.first_index.to_le_bytes(), field(derivgrind_tape::format::LAST_INDEX_OFFSET));
+        tape.dropped.push((chunk.offset, chunk.length));
+    }
+    tape.next_index = index;
+    true
+}
+
+/// Calls `visit` for all structures but the first `known`; returns how many there are.
+pub fn for_each_structure(known: usize, mut visit: impl FnMut(u32, &Structure)) -> usize {
+    let tape = TAPE.lock();
+    for (number, structure) in tape.all_structures.iter().enumerate().skip(known) {
+        visit(FIRST_RECORDED + number as u32, structure);
+    }
+    tape.all_structures.len()
 }
 
 /// Are there more indices than operands of 4 bytes can name?
@@ -358,7 +439,7 @@ pub fn descriptor() -> i32 {
 
 pub fn acquire_for_fork() {
     let mut tape = TAPE.lock();
-    tape.pinned = tape.length;
+    tape.pinned = tape.pinned.max(tape.length);
     core::mem::forget(tape);
 }
 

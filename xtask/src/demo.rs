@@ -1,10 +1,12 @@
-//! `cargo xtask demo`: two programs are differentiated, and the derivatives are checked by other means.
+//! `cargo xtask demo`: two programs are differentiated, one of them also in reverse, and the derivatives are checked by other means.
 
 use crate::command;
 use crate::measure::{self, median};
 use crate::setup::{self, Purpose};
 use crate::workspace::Workspace;
 use anyhow::{bail, Context, Result};
+use std::ffi::OsString;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -17,6 +19,10 @@ const STEP: f64 = 1e-5;
 const QUOTIENT_TOLERANCE: f64 = 1e-6;
 /// Largest difference between the derivative of J0 and -J1: a few units in the last place of the series' terms.
 const BESSEL_TOLERANCE: f64 = 1e-13;
+/// Steps of the recorded run, so that the tape stays small.
+const RECORDED_STEPS: &str = "300";
+/// Largest relative difference between forward and reverse mode, which round differently.
+const REVERSE_TOLERANCE: f64 = 1e-12;
 /// Runs of each kind for the overhead.
 const RUNS: usize = 5;
 
@@ -27,6 +33,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     let launcher = workspace.build_launcher()?;
     let scratch = workspace.scratch("demo")?;
     burgers(workspace, &launcher, &scratch.join("burgers"))?;
+    reverse(&launcher, &scratch.join("burgers"), &scratch.join("tape"))?;
     println!();
     bessel(workspace, &launcher, &scratch.join("bessel"))
 }
@@ -77,6 +84,40 @@ fn burgers(workspace: &Workspace, launcher: &Path, program: &Path) -> Result<()>
     // A NaN is no agreement.
     if difference.is_nan() || difference > QUOTIENT_TOLERANCE {
         bail!("the derivative disagrees with the difference quotient");
+    }
+    Ok(())
+}
+
+/// The same derivative in reverse: a recording, and the evaluation of its tape.
+fn reverse(launcher: &Path, program: &Path, tape: &Path) -> Result<()> {
+    let words = [SIZE, RECORDED_STEPS, &AMPLITUDE.to_string()];
+    let forward = command::output(Command::new(launcher).arg(program).args(words))?;
+    let forward = labelled(&forward, "derivative")?;
+    let native = measure::run(Command::new(program).args(words))?;
+    let mut option = OsString::from("--record=");
+    option.push(tape);
+    let recording = measure::run(Command::new(launcher).arg("-q").arg(option).arg(program).args(words))?;
+    let evaluator = launcher.with_file_name("tape-evaluation");
+    let evaluation = measure::run(Command::new(evaluator).arg("-q").arg(tape))?;
+    let gradient = fs::read_to_string(tape.join("dg-input-bars")).context("no gradient was written")?;
+    let gradient: f64 = gradient.trim().parse().context("the gradient is no number")?;
+    let size = fs::metadata(tape.join("dg-tape")).context("no tape was written")?.len();
+    fs::remove_dir_all(tape).context("cannot remove the tape")?;
+    let difference = (gradient - forward).abs() / forward.abs();
+    let native = native.times.processor;
+
+    println!("The same in reverse, {RECORDED_STEPS} steps");
+    println!("  derivative by the tape              {gradient:.17e}");
+    println!("  derivative by dot values            {forward:.17e}");
+    println!("  relative difference                 {difference:.1e}");
+    println!("  tape                                {:.0} MB", size as f64 / 1e6);
+    println!("  overhead of recording               {:.1} times", recording.times.processor / native);
+    println!(
+        "  reverse evaluation                  {:.1} times the run",
+        evaluation.times.processor / native
+    );
+    if difference.is_nan() || difference > REVERSE_TOLERANCE {
+        bail!("the two derivatives disagree");
     }
     Ok(())
 }

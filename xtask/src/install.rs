@@ -10,6 +10,7 @@ use std::path::Path;
 pub fn run(workspace: &Workspace, prefix: &Path) -> Result<()> {
     let launcher = workspace.build_launcher()?;
     copy(&launcher, &prefix.join("bin/derivgrind"))?;
+    copy(&launcher.with_file_name("tape-evaluation"), &prefix.join("bin/tape-evaluation"))?;
     install_header(workspace.root(), prefix)
 }
 

@@ -7,6 +7,8 @@
 /// everything is constant does not spoil a gradient.
 pub trait Cell: Copy {
     const ZERO: Self;
+    /// Adding what a zero cell contributes costs no more than finding out that it is zero.
+    const ZERO_IS_HARMLESS: bool;
     fn is_zero(&self) -> bool;
     /// Add `partial * other`.
     fn add_scaled(&mut self, partial: f64, other: &Self);
@@ -19,6 +21,7 @@ pub const SIGN_BIT: u64 = 1 << 63;
 
 impl<const COLUMNS: usize> Cell for [f64; COLUMNS] {
     const ZERO: Self = [0.0; COLUMNS];
+    const ZERO_IS_HARMLESS: bool = COLUMNS == 1;
 
     #[inline(always)]
     fn is_zero(&self) -> bool {
@@ -32,9 +35,10 @@ impl<const COLUMNS: usize> Cell for [f64; COLUMNS] {
     #[inline(always)]
     fn add_scaled(&mut self, partial: f64, other: &Self) {
         for column in 0..COLUMNS {
-            // The caller has seen that `other` is not zero; among several columns some may be.
-            let contributes = partial != 0.0 && (COLUMNS == 1 || other[column] != 0.0);
-            self[column] += if contributes { partial * other[column] } else { 0.0 };
+            let product = partial * other[column];
+            // Zero times anything is zero or NaN, and NaN is rare: one comparison instead of two.
+            let is_nothing = product.is_nan() && (partial == 0.0 || other[column] == 0.0);
+            self[column] += if is_nothing { 0.0 } else { product };
         }
     }
 
@@ -57,6 +61,7 @@ impl Reached {
 
 impl Cell for Reached {
     const ZERO: Self = Reached(0);
+    const ZERO_IS_HARMLESS: bool = true;
 
     #[inline(always)]
     fn is_zero(&self) -> bool {

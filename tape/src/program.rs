@@ -114,13 +114,15 @@ fn compile<C: Cell>(operation: &Operation, forward: bool) -> Option<Step<C>> {
         Function::Product => [operation.values[1], operation.values[0]],
         _ => operation.values,
     };
-    let mut signs = [0, 1]
-        .map(|operand| [0, 1].map(|lane| if operation.is_negated(operand, lane) { SIGN_BIT } else { 0 }));
+    let mut signs = [0, 1].map(|operand| if operation.is_negated(operand, 0) { SIGN_BIT } else { 0 });
+    let differs = |operand| operation.is_negated(operand, 0) != operation.is_negated(operand, 1);
+    let mut odd_lanes = [differs(0), differs(1)];
     let kind = match (operation.function, operation.element) {
         (Function::Input, _) => return None,
         (Function::Sum, _) => Kind::Unit,
         (Function::Linear | Function::Product, Element::Binary32) => Kind::Given32,
         (Function::Linear | Function::Product, Element::Binary64) => Kind::Given64,
+        (Function::Quotient, Element::Binary64) if operands[1] == Operand::Absent => Kind::Inverse64,
         _ => Kind::Computed,
     };
     // Both operands are alike, so that a form for one order is enough.
@@ -128,6 +130,7 @@ fn compile<C: Cell>(operation: &Operation, forward: bool) -> Option<Step<C>> {
         operands.swap(0, 1);
         values.swap(0, 1);
         signs.swap(0, 1);
+        odd_lanes.swap(0, 1);
     }
     if operands == [Operand::Absent; 2] {
         return None;
@@ -135,12 +138,15 @@ fn compile<C: Cell>(operation: &Operation, forward: bool) -> Option<Step<C>> {
     Some(Step {
         run: steps::choose(kind, operands, operation.lanes, forward),
         result: operation.result,
+        shape: steps::shape(kind, operands, operation.lanes),
         operands: operands.map(Operand::encode),
+        places: operands.map(Operand::place),
         values: values.map(|value| value.unwrap_or(0)),
         lanes: operation.lanes,
         function: operation.function,
         element: operation.element,
         signs,
+        odd_lanes,
     })
 }
 

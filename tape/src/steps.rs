@@ -2,25 +2,59 @@
 //!
 //! A step is called with a payload and the cells, and trusts what was checked when its structure was: that offsets lie
 //! within the payload, and results within those of the execution. The sweep has checked that the execution lies within
-//! its chunk, and its results within the cells. What only the payload says are indices of operands: a step compares each
-//! with the result's, since a smaller index lies within the cells, too, and returns false if one is not smaller.
+//! its chunk, and its results within the cells. What only the payload says are indices of operands. They are those of
+//! earlier executions: a step compares each with the first index of its own execution, since a smaller index lies within
+//! the cells, too, and returns false if one is not smaller.
 
 use crate::cell::Cell;
 use crate::structure::{Element, Function, Operand, BINARY32_MARK};
 
-/// One operation of a program.
+/// One operation of a program: a cache line.
 pub struct Step<C> {
+    /// For operations of all shapes.
     pub run: Run<C>,
     pub result: u32,
-    /// As in the format: offsets in the payload, or results with upper bits set.
-    pub operands: [u32; 2],
-    /// Offsets in the payload of the two values; 0 if the function has none there.
-    pub values: [u32; 2],
+    pub shape: Shape,
     pub lanes: u8,
     pub function: Function,
     pub element: Element,
-    /// For each operand, what the sign bit of its partial derivative is flipped by in even and odd lanes.
-    pub signs: [[u64; 2]; 2],
+    /// As in the format: offsets in the payload, or results with upper bits set.
+    pub operands: [u32; 2],
+    /// The same without the upper bits.
+    pub places: [u32; 2],
+    /// Offsets in the payload of the two values; 0 if the function has none there.
+    pub values: [u32; 2],
+    /// For each operand, what the partial derivative is combined with to have the right sign.
+    pub signs: [u64; 2],
+    /// For each operand, whether the sign is another one in odd lanes.
+    pub odd_lanes: [bool; 2],
+}
+
+impl<C> Step<C> {
+    #[inline(always)]
+    fn sign(&self, operand: usize, lane: usize) -> u64 {
+        self.signs[operand] ^ (u64::from(self.odd_lanes[operand]) & lane as u64) << 63
+    }
+}
+
+/// Operations on one lane that are so frequent that a reverse sweep has code for them in its loop: kind of partial
+/// derivatives, then where operands come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    UnitResult,
+    UnitResultResult,
+    UnitNarrow,
+    UnitNarrowResult,
+    UnitNarrowNarrow,
+    GivenResult,
+    GivenResultResult,
+    GivenNarrow,
+    GivenNarrowResult,
+    GivenNarrowNarrow,
+    InverseResult,
+    InverseNarrow,
+    /// Any other, by [`Step::run`].
+    Other,
 }
 
 /// # Safety
@@ -37,6 +71,8 @@ pub enum Kind {
     Given32,
     /// They are binary64 values of the payload.
     Given64,
+    /// There is one, the inverse of a binary64 value of the payload.
+    Inverse64,
     /// They are computed from values of the payload.
     Computed,
 }
@@ -46,9 +82,11 @@ trait Source {
     const IS_PRESENT: bool = true;
     /// The index is a result of the execution: neither passive nor out of order.
     const IS_RESULT: bool = false;
+    /// Indices are compared with the result's, because it depends on the step whether they are results.
+    const MAY_BE_RESULT: bool = false;
 
     /// # Safety
-    /// As for [`Run`], with `word` from the step and `lane` below its number of lanes.
+    /// As for [`Run`], with `word` from the step's operands and `lane` below its number of lanes.
     unsafe fn index(word: u32, payload: *const u8, first: u64, lane: usize) -> u64;
 }
 
@@ -94,17 +132,29 @@ impl Source for InExecution {
 }
 
 impl Source for Any {
+    const MAY_BE_RESULT: bool = true;
+
     #[inline(always)]
     unsafe fn index(word: u32, payload: *const u8, first: u64, lane: usize) -> u64 {
         // SAFETY: the caller vouches for the payload.
         unsafe {
             match Operand::decode(word) {
                 Operand::Absent => 0,
-                Operand::Narrow(_) => Narrow::index(word, payload, first, lane),
-                Operand::Wide(_) => Wide::index(word, payload, first, lane),
+                Operand::Narrow(_) => from_outside(Narrow::index(word, payload, first, lane), first),
+                Operand::Wide(_) => from_outside(Wide::index(word, payload, first, lane), first),
                 Operand::Result(_) => InExecution::index(word, payload, first, lane),
             }
         }
+    }
+}
+
+/// An index of the payload, or one that is not smaller than any result if it is wrong.
+#[inline(always)]
+fn from_outside(index: u64, first: u64) -> u64 {
+    if index < first {
+        index
+    } else {
+        u64::MAX
     }
 }
 
@@ -121,6 +171,7 @@ trait Partials {
 struct Unit;
 struct Given32;
 struct Given64;
+struct Inverse64;
 struct Computed;
 
 impl Partials for Unit {
@@ -145,6 +196,14 @@ impl Partials for Given64 {
     unsafe fn partial<C, const NUMBER: usize>(step: &Step<C>, payload: *const u8, lane: usize) -> f64 {
         // SAFETY: the caller vouches for the payload.
         unsafe { read::<f64>(payload, step.values[NUMBER] as usize + 8 * lane) }
+    }
+}
+
+impl Partials for Inverse64 {
+    #[inline(always)]
+    unsafe fn partial<C, const NUMBER: usize>(step: &Step<C>, payload: *const u8, lane: usize) -> f64 {
+        // SAFETY: as the caller vouches.
+        1.0 / unsafe { Given64::partial::<C, 0>(step, payload, lane) }
     }
 }
 
@@ -190,7 +249,7 @@ unsafe fn propagate<C: Cell, P: Partials, const NUMBER: usize>(
     to: &mut C,
     from: &C,
 ) {
-    let sign = step.signs[NUMBER][lane & 1];
+    let sign = step.sign(NUMBER, lane);
     if P::ARE_UNIT {
         to.add_signed(sign, from);
     } else {
@@ -224,7 +283,8 @@ unsafe fn reverse<C: Cell, A: Source, B: Source, P: Partials, const LANES: usize
                 A::index(step.operands[0], payload, first, lane),
                 B::index(step.operands[1], payload, first, lane),
             ];
-            let is_ordered = (A::IS_RESULT || operands[0] < result) & (B::IS_RESULT || operands[1] < result);
+            let limit = if A::MAY_BE_RESULT { result } else { first };
+            let is_ordered = (A::IS_RESULT || operands[0] < limit) & (B::IS_RESULT || operands[1] < limit);
             if !is_ordered {
                 return false;
             }
@@ -259,7 +319,8 @@ unsafe fn forward<C: Cell, A: Source, B: Source, P: Partials, const LANES: usize
                 A::index(step.operands[0], payload, first, lane),
                 B::index(step.operands[1], payload, first, lane),
             ];
-            let is_ordered = (A::IS_RESULT || operands[0] < result) & (B::IS_RESULT || operands[1] < result);
+            let limit = if A::MAY_BE_RESULT { result } else { first };
+            let is_ordered = (A::IS_RESULT || operands[0] < limit) & (B::IS_RESULT || operands[1] < limit);
             if !is_ordered {
                 return false;
             }
@@ -283,6 +344,27 @@ unsafe fn forward<C: Cell, A: Source, B: Source, P: Partials, const LANES: usize
     true
 }
 
+/// The shape of an operation.
+pub fn shape(kind: Kind, operands: [Operand; 2], lanes: u8) -> Shape {
+    use Operand::{Absent as None, Narrow as N, Result as R};
+    match (kind, operands) {
+        _ if lanes != 1 => Shape::Other,
+        (Kind::Unit, [R(_), None]) => Shape::UnitResult,
+        (Kind::Unit, [R(_), R(_)]) => Shape::UnitResultResult,
+        (Kind::Unit, [N(_), None]) => Shape::UnitNarrow,
+        (Kind::Unit, [N(_), R(_)]) => Shape::UnitNarrowResult,
+        (Kind::Unit, [N(_), N(_)]) => Shape::UnitNarrowNarrow,
+        (Kind::Given64, [R(_), None]) => Shape::GivenResult,
+        (Kind::Given64, [R(_), R(_)]) => Shape::GivenResultResult,
+        (Kind::Given64, [N(_), None]) => Shape::GivenNarrow,
+        (Kind::Given64, [N(_), R(_)]) => Shape::GivenNarrowResult,
+        (Kind::Given64, [N(_), N(_)]) => Shape::GivenNarrowNarrow,
+        (Kind::Inverse64, [R(_), None]) => Shape::InverseResult,
+        (Kind::Inverse64, [N(_), None]) => Shape::InverseNarrow,
+        _ => Shape::Other,
+    }
+}
+
 /// The step for an operation of this shape. If it has one operand, and its partial derivatives are not computed, that
 /// is the first; if its operands are of two kinds, these are in the order that [`crate::program`] gives them.
 pub fn choose<C: Cell>(kind: Kind, operands: [Operand; 2], lanes: u8, is_forward: bool) -> Run<C> {
@@ -290,6 +372,7 @@ pub fn choose<C: Cell>(kind: Kind, operands: [Operand; 2], lanes: u8, is_forward
         Kind::Unit => choose_sources::<C, Unit>(operands, lanes, is_forward),
         Kind::Given32 => choose_sources::<C, Given32>(operands, lanes, is_forward),
         Kind::Given64 => choose_sources::<C, Given64>(operands, lanes, is_forward),
+        Kind::Inverse64 => choose_sources::<C, Inverse64>(operands, lanes, is_forward),
         Kind::Computed => choose_lanes::<C, Any, Any, Computed>(lanes, is_forward),
     }
 }
@@ -329,12 +412,100 @@ pub fn square_root(value: f64) -> f64 {
     unsafe { _mm_cvtsd_f64(_mm_sqrt_pd(_mm_set_sd(value))) }
 }
 
-/// Run one step.
+/// Run all steps of an execution in a reverse sweep.
 ///
 /// # Safety
 /// As for [`Run`].
 #[inline(always)]
-pub unsafe fn run<C>(step: &Step<C>, payload: *const u8, cells: *mut C, first: u64) -> bool {
-    // SAFETY: as the caller vouches.
-    unsafe { (step.run)(step, payload, cells, first) }
+pub unsafe fn run_reverse<C: Cell>(steps: &[Step<C>], payload: *const u8, cells: *mut C, first: u64) -> bool {
+    use {Absent as No, Given64 as G, InExecution as R, Inverse64 as I, Narrow as N, Unit as U};
+    for step in steps {
+        // SAFETY: as the caller vouches, and the shape is that of the step.
+        let is_ordered = unsafe {
+            match step.shape {
+                Shape::UnitResult => reverse_lane::<C, R, No, U>(step, payload, cells, first),
+                Shape::UnitResultResult => reverse_lane::<C, R, R, U>(step, payload, cells, first),
+                Shape::UnitNarrow => reverse_lane::<C, N, No, U>(step, payload, cells, first),
+                Shape::UnitNarrowResult => reverse_lane::<C, N, R, U>(step, payload, cells, first),
+                Shape::UnitNarrowNarrow => reverse_lane::<C, N, N, U>(step, payload, cells, first),
+                Shape::GivenResult => reverse_lane::<C, R, No, G>(step, payload, cells, first),
+                Shape::GivenResultResult => reverse_lane::<C, R, R, G>(step, payload, cells, first),
+                Shape::GivenNarrow => reverse_lane::<C, N, No, G>(step, payload, cells, first),
+                Shape::GivenNarrowResult => reverse_lane::<C, N, R, G>(step, payload, cells, first),
+                Shape::GivenNarrowNarrow => reverse_lane::<C, N, N, G>(step, payload, cells, first),
+                Shape::InverseResult => reverse_lane::<C, R, No, I>(step, payload, cells, first),
+                Shape::InverseNarrow => reverse_lane::<C, N, No, I>(step, payload, cells, first),
+                Shape::Other => (step.run)(step, payload, cells, first),
+            }
+        };
+        if !is_ordered {
+            return false;
+        }
+    }
+    true
+}
+
+/// The reverse step of an operation on one lane, whose operands are results or have narrow indices.
+///
+/// # Safety
+/// As for [`Run`]; the step has these sources and partial derivatives.
+#[inline(always)]
+unsafe fn reverse_lane<C: Cell, A: Source, B: Source, P: Partials>(
+    step: &Step<C>,
+    payload: *const u8,
+    cells: *mut C,
+    first: u64,
+) -> bool {
+    // SAFETY: the caller vouches for the cells up to the last result, and for the payload; indices of the payload are
+    // compared with the first of the execution before they are used.
+    unsafe {
+        let own = cells.add(first as usize);
+        let bar = *own.add(step.result as usize);
+        let operands_are_results = A::IS_RESULT && (B::IS_RESULT || !B::IS_PRESENT);
+        // Cells of the execution are at hand; others are not touched without need.
+        if !(operands_are_results && C::ZERO_IS_HARMLESS) && bar.is_zero() {
+            return true;
+        }
+        if A::IS_RESULT {
+            propagate::<C, P, 0>(step, payload, 0, &mut *own.add(step.places[0] as usize), &bar);
+        } else {
+            let operand = A::index(step.places[0], payload, first, 0);
+            if operand >= first {
+                return false;
+            }
+            if operand != 0 {
+                propagate::<C, P, 0>(step, payload, 0, &mut *cells.add(operand as usize), &bar);
+            }
+        }
+        if !B::IS_PRESENT {
+            return true;
+        }
+        if B::IS_RESULT {
+            propagate::<C, P, 1>(step, payload, 0, &mut *own.add(step.places[1] as usize), &bar);
+        } else {
+            let operand = B::index(step.places[1], payload, first, 0);
+            if operand >= first {
+                return false;
+            }
+            if operand != 0 {
+                propagate::<C, P, 1>(step, payload, 0, &mut *cells.add(operand as usize), &bar);
+            }
+        }
+        true
+    }
+}
+
+/// Run all steps of an execution in a forward sweep.
+///
+/// # Safety
+/// As for [`Run`].
+#[inline(always)]
+pub unsafe fn run_forward<C>(steps: &[Step<C>], payload: *const u8, cells: *mut C, first: u64) -> bool {
+    for step in steps {
+        // SAFETY: as the caller vouches.
+        if !unsafe { (step.run)(step, payload, cells, first) } {
+            return false;
+        }
+    }
+    true
 }

@@ -182,13 +182,17 @@ fn run<C: Cell>(
     debug_assert!(first + u64::from(program.results) <= cells.len() as u64);
     let payload = executions[execution.start..].as_ptr();
     let cells = cells.as_mut_ptr();
-    for step in programs.steps(program) {
-        // SAFETY: the structure was checked when its program was made; the execution lies within `executions`, and its
-        // results within the cells, as the callers have checked.
-        let is_ordered = unsafe { steps::run(step, payload, cells, first) };
-        if !is_ordered {
-            return Err(Damage { offset: execution.start, kind: DamageKind::Order(execution.structure) });
+    let steps = programs.steps(program);
+    // SAFETY: the structure was checked when its program was made; the execution lies within `executions`, and its
+    // results within the cells, as the callers have checked.
+    let is_ordered = unsafe {
+        match programs.direction() {
+            Direction::Reverse => steps::run_reverse(steps, payload, cells, first),
+            Direction::Forward => steps::run_forward(steps, payload, cells, first),
         }
+    };
+    if !is_ordered {
+        return Err(Damage { offset: execution.start, kind: DamageKind::Order(execution.structure) });
     }
     Ok(())
 }

@@ -36,9 +36,11 @@ impl<const COLUMNS: usize> Cell for [f64; COLUMNS] {
     fn add_scaled(&mut self, partial: f64, other: &Self) {
         for column in 0..COLUMNS {
             let product = partial * other[column];
-            // Zero times anything is zero or NaN, and NaN is rare: one comparison instead of two.
-            let is_nothing = product.is_nan() && (partial == 0.0 || other[column] == 0.0);
-            self[column] += if is_nothing { 0.0 } else { product };
+            // Zero times anything is zero or NaN: one comparison, mostly of no consequence, instead of two.
+            if product.is_nan() && is_nothing(partial, other[column]) {
+                continue;
+            }
+            self[column] += product;
         }
     }
 
@@ -48,6 +50,14 @@ impl<const COLUMNS: usize> Cell for [f64; COLUMNS] {
             self[column] += f64::from_bits(other[column].to_bits() ^ sign);
         }
     }
+}
+
+/// Whether a product that is NaN has a factor that is zero. Out of line, so that the common case is a branch and not a
+/// computation of both.
+#[cold]
+#[inline(never)]
+fn is_nothing(partial: f64, other: f64) -> bool {
+    partial == 0.0 || other == 0.0
 }
 
 /// Whether an index is connected with one of the seeds, through whatever partial derivatives.

@@ -23,6 +23,8 @@ pub(crate) struct Program {
     pub results: u32,
     first_step: u32,
     steps: u32,
+    first_place: u32,
+    places: u32,
 }
 
 /// The programs of all structures of a tape, for cells of type `C`.
@@ -30,13 +32,15 @@ pub struct Programs<C> {
     table: Vec<Program>,
     /// In the order in which a sweep runs them.
     steps: Vec<Step<C>>,
+    /// Where payloads have indices of 4 bytes, each place once.
+    places: Vec<u32>,
     direction: Direction,
 }
 
 impl<C: Cell> Programs<C> {
     /// The programs of the fixed structures.
     pub fn new(direction: Direction) -> Programs<C> {
-        let mut programs = Programs { table: Vec::new(), steps: Vec::new(), direction };
+        let mut programs = Programs { table: Vec::new(), steps: Vec::new(), places: Vec::new(), direction };
         for (number, structure) in Structure::fixed() {
             programs.insert(number, &structure);
         }
@@ -83,11 +87,15 @@ impl<C: Cell> Programs<C> {
         if !forward {
             self.steps[first_step as usize..].reverse();
         }
+        let first_place = self.places.len() as u32;
+        self.places.extend(narrow_places(structure));
         self.table[number] = Program {
             length: structure.payload + 4,
             results: structure.results,
             first_step,
             steps: self.steps.len() as u32 - first_step,
+            first_place,
+            places: self.places.len() as u32 - first_place,
         };
     }
 
@@ -100,11 +108,32 @@ impl<C: Cell> Programs<C> {
         self.table.get(number as usize).copied().filter(|program| program.length != 0)
     }
 
+    /// Offsets in the payload of its indices of 4 bytes.
+    #[inline(always)]
+    pub(crate) fn places(&self, program: Program) -> &[u32] {
+        &self.places[program.first_place as usize..(program.first_place + program.places) as usize]
+    }
+
     #[inline(always)]
     pub(crate) fn steps(&self, program: Program) -> &[Step<C>] {
         let Range { start, end } = program.first_step as usize..(program.first_step + program.steps) as usize;
         &self.steps[start..end]
     }
+}
+
+/// Where payloads of the structure have indices of 4 bytes, each place once.
+fn narrow_places(structure: &Structure) -> Vec<u32> {
+    let mut places = Vec::new();
+    for operation in &structure.operations {
+        for operand in operation.operands {
+            if let Operand::Narrow(place) = operand {
+                places.extend((0..u32::from(operation.lanes)).map(|lane| place + 4 * lane));
+            }
+        }
+    }
+    places.sort_unstable();
+    places.dedup();
+    places
 }
 
 /// The step of an operation, none if it has no operands.

@@ -93,6 +93,7 @@ fn reverse<C: Cell>(
 ) -> Result<(), Damage> {
     let mut end = executions.len();
     let mut first = indices.end;
+    let mut ahead = Ahead::default();
     while end > 0 {
         let execution = last_execution(executions, end, |number| {
             let program = programs.find(number)?;
@@ -103,13 +104,54 @@ fn reverse<C: Cell>(
             return Err(Damage { offset: execution.start, kind: DamageKind::ManyResults });
         }
         first -= results;
-        run(programs, executions, execution, first, cells)?;
+        prefetch(programs, executions, execution, cells);
+        if let Some((execution, first)) = ahead.exchange(Some((execution, first))) {
+            run(programs, executions, execution, first, cells)?;
+        }
         end = execution.start;
+    }
+    for _ in 0..AHEAD {
+        if let Some((execution, first)) = ahead.exchange(None) {
+            run(programs, executions, execution, first, cells)?;
+        }
     }
     if first != indices.start {
         return Err(Damage { offset: 0, kind: DamageKind::FewResults });
     }
     Ok(())
+}
+
+/// How many executions are found before they are run, so that the cells of their operands are in the cache by then.
+/// Measured on Burgers' equation, see `examples/synthetic.rs`.
+const AHEAD: usize = 6;
+
+/// Executions that were found and are to be run, with their first indices.
+#[derive(Default)]
+struct Ahead {
+    waiting: [Option<(Execution<Program>, u64)>; AHEAD],
+    oldest: usize,
+}
+
+impl Ahead {
+    /// Take the oldest out and let another one wait.
+    #[inline(always)]
+    fn exchange(&mut self, next: Option<(Execution<Program>, u64)>) -> Option<(Execution<Program>, u64)> {
+        let oldest = core::mem::replace(&mut self.waiting[self.oldest], next);
+        self.oldest = (self.oldest + 1) % AHEAD;
+        oldest
+    }
+}
+
+/// Bring the cells of an execution's operands into the cache.
+#[allow(unsafe_code)]
+#[inline(always)]
+fn prefetch<C>(programs: &Programs<C>, executions: &[u8], execution: Execution<Program>, cells: &[C])
+where
+    C: Cell,
+{
+    let payload = executions[execution.start..].as_ptr();
+    // SAFETY: the execution lies within `executions`, and its structure was checked when its program was made.
+    unsafe { steps::prefetch(programs.places(execution.found), payload, cells.as_ptr()) }
 }
 
 fn forward<C: Cell>(

@@ -122,8 +122,11 @@ fn reverse<C: Cell>(
 }
 
 /// How many executions are found before they are run, so that the cells of their operands are in the cache by then.
-/// Measured on Burgers' equation, see `examples/synthetic.rs`.
+/// Measured: fewer are too few for memory, more bring nothing.
 const AHEAD: usize = 6;
+
+/// How many bytes before an execution come into the cache with it.
+const TAPE_AHEAD: usize = 2048;
 
 /// Executions that were found and are to be run, with their first indices.
 #[derive(Default)]
@@ -150,6 +153,7 @@ where
     C: Cell,
 {
     let payload = executions[execution.start..].as_ptr();
+    steps::prefetch_tape(payload, execution.found.length as usize, TAPE_AHEAD);
     // SAFETY: the execution lies within `executions`, and its structure was checked when its program was made.
     unsafe { steps::prefetch(programs.places(execution.found), payload, cells.as_ptr()) }
 }

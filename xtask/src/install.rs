@@ -6,10 +6,11 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
 
-/// Build in release mode and copy program and header below `prefix`.
+/// Build in release mode and copy programs and header below `prefix`.
 pub fn run(workspace: &Workspace, prefix: &Path) -> Result<()> {
     let launcher = workspace.build_launcher()?;
     copy(&launcher, &prefix.join("bin/derivgrind"))?;
+    copy(&launcher.with_file_name("tape-evaluation"), &prefix.join("bin/tape-evaluation"))?;
     install_header(workspace.root(), prefix)
 }
 

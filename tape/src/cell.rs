@@ -7,6 +7,8 @@
 /// everything is constant does not spoil a gradient.
 pub trait Cell: Copy {
     const ZERO: Self;
+    /// Adding what a zero cell contributes costs no more than finding out that it is zero.
+    const ZERO_IS_HARMLESS: bool;
     fn is_zero(&self) -> bool;
     /// Add `partial * other`.
     fn add_scaled(&mut self, partial: f64, other: &Self);
@@ -19,6 +21,7 @@ pub const SIGN_BIT: u64 = 1 << 63;
 
 impl<const COLUMNS: usize> Cell for [f64; COLUMNS] {
     const ZERO: Self = [0.0; COLUMNS];
+    const ZERO_IS_HARMLESS: bool = COLUMNS == 1;
 
     #[inline(always)]
     fn is_zero(&self) -> bool {
@@ -32,9 +35,12 @@ impl<const COLUMNS: usize> Cell for [f64; COLUMNS] {
     #[inline(always)]
     fn add_scaled(&mut self, partial: f64, other: &Self) {
         for column in 0..COLUMNS {
-            // The caller has seen that `other` is not zero; among several columns some may be.
-            let contributes = partial != 0.0 && (COLUMNS == 1 || other[column] != 0.0);
-            self[column] += if contributes { partial * other[column] } else { 0.0 };
+            let product = partial * other[column];
+            // Zero times anything is zero or NaN: one comparison, mostly of no consequence, instead of two.
+            if product.is_nan() && is_nothing(partial, other[column]) {
+                continue;
+            }
+            self[column] += product;
         }
     }
 
@@ -44,6 +50,14 @@ impl<const COLUMNS: usize> Cell for [f64; COLUMNS] {
             self[column] += f64::from_bits(other[column].to_bits() ^ sign);
         }
     }
+}
+
+/// Whether a product that is NaN has a factor that is zero. Out of line, so that the common case is a branch and not a
+/// computation of both.
+#[cold]
+#[inline(never)]
+fn is_nothing(partial: f64, other: f64) -> bool {
+    partial == 0.0 || other == 0.0
 }
 
 /// Whether an index is connected with one of the seeds, through whatever partial derivatives.
@@ -57,6 +71,7 @@ impl Reached {
 
 impl Cell for Reached {
     const ZERO: Self = Reached(0);
+    const ZERO_IS_HARMLESS: bool = true;
 
     #[inline(always)]
     fn is_zero(&self) -> bool {

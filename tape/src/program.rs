@@ -23,6 +23,8 @@ pub(crate) struct Program {
     pub results: u32,
     first_step: u32,
     steps: u32,
+    first_place: u32,
+    places: u32,
 }
 
 /// The programs of all structures of a tape, for cells of type `C`.
@@ -30,13 +32,15 @@ pub struct Programs<C> {
     table: Vec<Program>,
     /// In the order in which a sweep runs them.
     steps: Vec<Step<C>>,
+    /// Where payloads have indices of 4 bytes, each place once.
+    places: Vec<u32>,
     direction: Direction,
 }
 
 impl<C: Cell> Programs<C> {
     /// The programs of the fixed structures.
     pub fn new(direction: Direction) -> Programs<C> {
-        let mut programs = Programs { table: Vec::new(), steps: Vec::new(), direction };
+        let mut programs = Programs { table: Vec::new(), steps: Vec::new(), places: Vec::new(), direction };
         for (number, structure) in Structure::fixed() {
             programs.insert(number, &structure);
         }
@@ -83,11 +87,15 @@ impl<C: Cell> Programs<C> {
         if !forward {
             self.steps[first_step as usize..].reverse();
         }
+        let first_place = self.places.len() as u32;
+        self.places.extend(narrow_places(structure));
         self.table[number] = Program {
             length: structure.payload + 4,
             results: structure.results,
             first_step,
             steps: self.steps.len() as u32 - first_step,
+            first_place,
+            places: self.places.len() as u32 - first_place,
         };
     }
 
@@ -100,11 +108,32 @@ impl<C: Cell> Programs<C> {
         self.table.get(number as usize).copied().filter(|program| program.length != 0)
     }
 
+    /// Offsets in the payload of its indices of 4 bytes.
+    #[inline(always)]
+    pub(crate) fn places(&self, program: Program) -> &[u32] {
+        &self.places[program.first_place as usize..(program.first_place + program.places) as usize]
+    }
+
     #[inline(always)]
     pub(crate) fn steps(&self, program: Program) -> &[Step<C>] {
         let Range { start, end } = program.first_step as usize..(program.first_step + program.steps) as usize;
         &self.steps[start..end]
     }
+}
+
+/// Where payloads of the structure have indices of 4 bytes, each place once.
+fn narrow_places(structure: &Structure) -> Vec<u32> {
+    let mut places = Vec::new();
+    for operation in &structure.operations {
+        for operand in operation.operands {
+            if let Operand::Narrow(place) = operand {
+                places.extend((0..u32::from(operation.lanes)).map(|lane| place + 4 * lane));
+            }
+        }
+    }
+    places.sort_unstable();
+    places.dedup();
+    places
 }
 
 /// The step of an operation, none if it has no operands.
@@ -114,13 +143,15 @@ fn compile<C: Cell>(operation: &Operation, forward: bool) -> Option<Step<C>> {
         Function::Product => [operation.values[1], operation.values[0]],
         _ => operation.values,
     };
-    let mut signs = [0, 1]
-        .map(|operand| [0, 1].map(|lane| if operation.is_negated(operand, lane) { SIGN_BIT } else { 0 }));
+    let mut signs = [0, 1].map(|operand| if operation.is_negated(operand, 0) { SIGN_BIT } else { 0 });
+    let differs = |operand| operation.is_negated(operand, 0) != operation.is_negated(operand, 1);
+    let mut odd_lanes = [differs(0), differs(1)];
     let kind = match (operation.function, operation.element) {
         (Function::Input, _) => return None,
         (Function::Sum, _) => Kind::Unit,
         (Function::Linear | Function::Product, Element::Binary32) => Kind::Given32,
         (Function::Linear | Function::Product, Element::Binary64) => Kind::Given64,
+        (Function::Quotient, Element::Binary64) if operands[1] == Operand::Absent => Kind::Inverse64,
         _ => Kind::Computed,
     };
     // Both operands are alike, so that a form for one order is enough.
@@ -128,6 +159,7 @@ fn compile<C: Cell>(operation: &Operation, forward: bool) -> Option<Step<C>> {
         operands.swap(0, 1);
         values.swap(0, 1);
         signs.swap(0, 1);
+        odd_lanes.swap(0, 1);
     }
     if operands == [Operand::Absent; 2] {
         return None;
@@ -135,12 +167,15 @@ fn compile<C: Cell>(operation: &Operation, forward: bool) -> Option<Step<C>> {
     Some(Step {
         run: steps::choose(kind, operands, operation.lanes, forward),
         result: operation.result,
+        shape: steps::shape(kind, operands, operation.lanes),
         operands: operands.map(Operand::encode),
+        places: operands.map(Operand::place),
         values: values.map(|value| value.unwrap_or(0)),
         lanes: operation.lanes,
         function: operation.function,
         element: operation.element,
         signs,
+        odd_lanes,
     })
 }
 

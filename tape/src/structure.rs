@@ -175,6 +175,14 @@ impl Operand {
         }
     }
 
+    /// The offset, or the result.
+    pub fn place(self) -> u32 {
+        match self {
+            Operand::Absent => 0,
+            Operand::Narrow(place) | Operand::Wide(place) | Operand::Result(place) => place,
+        }
+    }
+
     pub fn decode(word: u32) -> Operand {
         match word {
             ABSENT => Operand::Absent,

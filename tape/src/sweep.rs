@@ -93,6 +93,7 @@ fn reverse<C: Cell>(
 ) -> Result<(), Damage> {
     let mut end = executions.len();
     let mut first = indices.end;
+    let mut ahead = Ahead::default();
     while end > 0 {
         let execution = last_execution(executions, end, |number| {
             let program = programs.find(number)?;
@@ -103,13 +104,58 @@ fn reverse<C: Cell>(
             return Err(Damage { offset: execution.start, kind: DamageKind::ManyResults });
         }
         first -= results;
-        run(programs, executions, execution, first, cells)?;
+        prefetch(programs, executions, execution, cells);
+        if let Some((execution, first)) = ahead.exchange(Some((execution, first))) {
+            run(programs, executions, execution, first, cells)?;
+        }
         end = execution.start;
+    }
+    for _ in 0..AHEAD {
+        if let Some((execution, first)) = ahead.exchange(None) {
+            run(programs, executions, execution, first, cells)?;
+        }
     }
     if first != indices.start {
         return Err(Damage { offset: 0, kind: DamageKind::FewResults });
     }
     Ok(())
+}
+
+/// How many executions are found before they are run, so that the cells of their operands are in the cache by then.
+/// Measured: fewer are too few for memory, more bring nothing.
+const AHEAD: usize = 6;
+
+/// How many bytes before an execution come into the cache with it.
+const TAPE_AHEAD: usize = 2048;
+
+/// Executions that were found and are to be run, with their first indices.
+#[derive(Default)]
+struct Ahead {
+    waiting: [Option<(Execution<Program>, u64)>; AHEAD],
+    oldest: usize,
+}
+
+impl Ahead {
+    /// Take the oldest out and let another one wait.
+    #[inline(always)]
+    fn exchange(&mut self, next: Option<(Execution<Program>, u64)>) -> Option<(Execution<Program>, u64)> {
+        let oldest = core::mem::replace(&mut self.waiting[self.oldest], next);
+        self.oldest = (self.oldest + 1) % AHEAD;
+        oldest
+    }
+}
+
+/// Bring the cells of an execution's operands into the cache.
+#[allow(unsafe_code)]
+#[inline(always)]
+fn prefetch<C>(programs: &Programs<C>, executions: &[u8], execution: Execution<Program>, cells: &[C])
+where
+    C: Cell,
+{
+    let payload = executions[execution.start..].as_ptr();
+    steps::prefetch_tape(payload, execution.found.length as usize, TAPE_AHEAD);
+    // SAFETY: the execution lies within `executions`, and its structure was checked when its program was made.
+    unsafe { steps::prefetch(programs.places(execution.found), payload, cells.as_ptr()) }
 }
 
 fn forward<C: Cell>(
@@ -182,13 +228,17 @@ fn run<C: Cell>(
     debug_assert!(first + u64::from(program.results) <= cells.len() as u64);
     let payload = executions[execution.start..].as_ptr();
     let cells = cells.as_mut_ptr();
-    for step in programs.steps(program) {
-        // SAFETY: the structure was checked when its program was made; the execution lies within `executions`, and its
-        // results within the cells, as the callers have checked.
-        let is_ordered = unsafe { steps::run(step, payload, cells, first) };
-        if !is_ordered {
-            return Err(Damage { offset: execution.start, kind: DamageKind::Order(execution.structure) });
+    let steps = programs.steps(program);
+    // SAFETY: the structure was checked when its program was made; the execution lies within `executions`, and its
+    // results within the cells, as the callers have checked.
+    let is_ordered = unsafe {
+        match programs.direction() {
+            Direction::Reverse => steps::run_reverse(steps, payload, cells, first),
+            Direction::Forward => steps::run_forward(steps, payload, cells, first),
         }
+    };
+    if !is_ordered {
+        return Err(Damage { offset: execution.start, kind: DamageKind::Order(execution.structure) });
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
 
-/// Build in release mode and copy program and header below `prefix`.
+/// Build in release mode and copy programs and header below `prefix`.
 pub fn run(workspace: &Workspace, prefix: &Path) -> Result<()> {
     let launcher = workspace.build_launcher()?;
     copy(&launcher, &prefix.join("bin/derivgrind"))?;

@@ -2,25 +2,49 @@
 //!
 //! A step is called with a payload and the cells, and trusts what was checked when its structure was: that offsets lie
 //! within the payload, and results within those of the execution. The sweep has checked that the execution lies within
-//! its chunk, and its results within the cells. What only the payload says are indices of operands: a step compares each
-//! with the result's, since a smaller index lies within the cells, too, and returns false if one is not smaller.
+//! its chunk, and its results within the cells. What only the payload says are indices of operands. They are those of
+//! earlier executions: a step compares each with the first index of its own execution, since a smaller index lies within
+//! the cells, too, and returns false if one is not smaller.
+
+mod frequent;
+mod operands;
+mod partials;
+
+pub use frequent::{run_reverse, shape, Shape};
+pub use operands::{prefetch, prefetch_tape};
+pub use partials::square_root;
 
 use crate::cell::Cell;
-use crate::structure::{Element, Function, Operand, BINARY32_MARK};
+use crate::structure::{Element, Function, Operand};
+use operands::{Absent, Any, InExecution, Narrow, Source, Wide};
+use partials::{propagate, Computed, Given32, Given64, Inverse64, Partials, Unit};
 
-/// One operation of a program.
+/// One operation of a program: a cache line.
 pub struct Step<C> {
+    /// For operations of all shapes.
     pub run: Run<C>,
     pub result: u32,
-    /// As in the format: offsets in the payload, or results with upper bits set.
-    pub operands: [u32; 2],
-    /// Offsets in the payload of the two values; 0 if the function has none there.
-    pub values: [u32; 2],
+    pub shape: Shape,
     pub lanes: u8,
     pub function: Function,
     pub element: Element,
-    /// For each operand, what the sign bit of its partial derivative is flipped by in even and odd lanes.
-    pub signs: [[u64; 2]; 2],
+    /// As in the format: offsets in the payload, or results with upper bits set.
+    pub operands: [u32; 2],
+    /// The same without the upper bits.
+    pub places: [u32; 2],
+    /// Offsets in the payload of the two values; 0 if the function has none there.
+    pub values: [u32; 2],
+    /// For each operand, what the partial derivative is combined with to have the right sign.
+    pub signs: [u64; 2],
+    /// For each operand, whether the sign is another one in odd lanes.
+    pub odd_lanes: [bool; 2],
+}
+
+impl<C> Step<C> {
+    #[inline(always)]
+    fn sign(&self, operand: usize, lane: usize) -> u64 {
+        self.signs[operand] ^ (u64::from(self.odd_lanes[operand]) & lane as u64) << 63
+    }
 }
 
 /// # Safety
@@ -37,167 +61,10 @@ pub enum Kind {
     Given32,
     /// They are binary64 values of the payload.
     Given64,
+    /// There is one, the inverse of a binary64 value of the payload.
+    Inverse64,
     /// They are computed from values of the payload.
     Computed,
-}
-
-/// Where the indices of an operand come from.
-trait Source {
-    const IS_PRESENT: bool = true;
-    /// The index is a result of the execution: neither passive nor out of order.
-    const IS_RESULT: bool = false;
-
-    /// # Safety
-    /// As for [`Run`], with `word` from the step and `lane` below its number of lanes.
-    unsafe fn index(word: u32, payload: *const u8, first: u64, lane: usize) -> u64;
-}
-
-struct Absent;
-struct Narrow;
-struct Wide;
-struct InExecution;
-/// Any of them, found out each time.
-struct Any;
-
-impl Source for Absent {
-    const IS_PRESENT: bool = false;
-
-    #[inline(always)]
-    unsafe fn index(_word: u32, _payload: *const u8, _first: u64, _lane: usize) -> u64 {
-        0
-    }
-}
-
-impl Source for Narrow {
-    #[inline(always)]
-    unsafe fn index(word: u32, payload: *const u8, _first: u64, lane: usize) -> u64 {
-        // SAFETY: the caller vouches for the payload.
-        u64::from(unsafe { read::<u32>(payload, word as usize + 4 * lane) } & !BINARY32_MARK)
-    }
-}
-
-impl Source for Wide {
-    #[inline(always)]
-    unsafe fn index(word: u32, payload: *const u8, _first: u64, lane: usize) -> u64 {
-        // SAFETY: the caller vouches for the payload; the upper two bits mark the kind.
-        unsafe { read::<u64>(payload, (word << 2 >> 2) as usize + 8 * lane) }
-    }
-}
-
-impl Source for InExecution {
-    const IS_RESULT: bool = true;
-
-    #[inline(always)]
-    unsafe fn index(word: u32, _payload: *const u8, first: u64, lane: usize) -> u64 {
-        first + u64::from(word << 1 >> 1) + lane as u64
-    }
-}
-
-impl Source for Any {
-    #[inline(always)]
-    unsafe fn index(word: u32, payload: *const u8, first: u64, lane: usize) -> u64 {
-        // SAFETY: the caller vouches for the payload.
-        unsafe {
-            match Operand::decode(word) {
-                Operand::Absent => 0,
-                Operand::Narrow(_) => Narrow::index(word, payload, first, lane),
-                Operand::Wide(_) => Wide::index(word, payload, first, lane),
-                Operand::Result(_) => InExecution::index(word, payload, first, lane),
-            }
-        }
-    }
-}
-
-/// The partial derivatives of a step.
-trait Partials {
-    /// All are one.
-    const ARE_UNIT: bool = false;
-
-    /// # Safety
-    /// As for [`Run`]; the step has operand `NUMBER`, and `lane` is below its number of lanes.
-    unsafe fn partial<C, const NUMBER: usize>(step: &Step<C>, payload: *const u8, lane: usize) -> f64;
-}
-
-struct Unit;
-struct Given32;
-struct Given64;
-struct Computed;
-
-impl Partials for Unit {
-    const ARE_UNIT: bool = true;
-
-    #[inline(always)]
-    unsafe fn partial<C, const NUMBER: usize>(_step: &Step<C>, _payload: *const u8, _lane: usize) -> f64 {
-        1.0
-    }
-}
-
-impl Partials for Given32 {
-    #[inline(always)]
-    unsafe fn partial<C, const NUMBER: usize>(step: &Step<C>, payload: *const u8, lane: usize) -> f64 {
-        // SAFETY: the caller vouches for the payload.
-        f64::from(unsafe { read::<f32>(payload, step.values[NUMBER] as usize + 4 * lane) })
-    }
-}
-
-impl Partials for Given64 {
-    #[inline(always)]
-    unsafe fn partial<C, const NUMBER: usize>(step: &Step<C>, payload: *const u8, lane: usize) -> f64 {
-        // SAFETY: the caller vouches for the payload.
-        unsafe { read::<f64>(payload, step.values[NUMBER] as usize + 8 * lane) }
-    }
-}
-
-impl Partials for Computed {
-    #[inline(always)]
-    unsafe fn partial<C, const NUMBER: usize>(step: &Step<C>, payload: *const u8, lane: usize) -> f64 {
-        let needs = step.function.needs(NUMBER);
-        let mut values = [0.0; 2];
-        for number in 0..2 {
-            if needs[number] {
-                // SAFETY: the caller vouches for the payload, and a value that is needed is there.
-                values[number] = unsafe {
-                    match step.element {
-                        Element::Binary32 => {
-                            f64::from(read::<f32>(payload, step.values[number] as usize + 4 * lane))
-                        }
-                        Element::Binary64 => read::<f64>(payload, step.values[number] as usize + 8 * lane),
-                    }
-                };
-            }
-        }
-        step.function.partial(NUMBER, values)
-    }
-}
-
-/// # Safety
-/// The bytes of a `T` at `offset` behind `payload` can be read, and any bytes are a `T`.
-#[inline(always)]
-unsafe fn read<T: bytemuck::AnyBitPattern>(payload: *const u8, offset: usize) -> T {
-    // SAFETY: as the caller vouches.
-    unsafe { payload.add(offset).cast::<T>().read_unaligned() }
-}
-
-/// Add `partial * from` to `to`, with the partial derivative of operand `NUMBER` in `lane`.
-///
-/// # Safety
-/// As for [`Partials::partial`].
-#[inline(always)]
-unsafe fn propagate<C: Cell, P: Partials, const NUMBER: usize>(
-    step: &Step<C>,
-    payload: *const u8,
-    lane: usize,
-    to: &mut C,
-    from: &C,
-) {
-    let sign = step.signs[NUMBER][lane & 1];
-    if P::ARE_UNIT {
-        to.add_signed(sign, from);
-    } else {
-        // SAFETY: as the caller vouches.
-        let partial = unsafe { P::partial::<C, NUMBER>(step, payload, lane) };
-        to.add_scaled(f64::from_bits(partial.to_bits() ^ sign), from);
-    }
 }
 
 /// The reverse step. `LANES` is 0 if their number is read from the step.
@@ -224,7 +91,8 @@ unsafe fn reverse<C: Cell, A: Source, B: Source, P: Partials, const LANES: usize
                 A::index(step.operands[0], payload, first, lane),
                 B::index(step.operands[1], payload, first, lane),
             ];
-            let is_ordered = (A::IS_RESULT || operands[0] < result) & (B::IS_RESULT || operands[1] < result);
+            let limit = if A::MAY_BE_RESULT { result } else { first };
+            let is_ordered = (A::IS_RESULT || operands[0] < limit) & (B::IS_RESULT || operands[1] < limit);
             if !is_ordered {
                 return false;
             }
@@ -259,7 +127,8 @@ unsafe fn forward<C: Cell, A: Source, B: Source, P: Partials, const LANES: usize
                 A::index(step.operands[0], payload, first, lane),
                 B::index(step.operands[1], payload, first, lane),
             ];
-            let is_ordered = (A::IS_RESULT || operands[0] < result) & (B::IS_RESULT || operands[1] < result);
+            let limit = if A::MAY_BE_RESULT { result } else { first };
+            let is_ordered = (A::IS_RESULT || operands[0] < limit) & (B::IS_RESULT || operands[1] < limit);
             if !is_ordered {
                 return false;
             }
@@ -290,6 +159,7 @@ pub fn choose<C: Cell>(kind: Kind, operands: [Operand; 2], lanes: u8, is_forward
         Kind::Unit => choose_sources::<C, Unit>(operands, lanes, is_forward),
         Kind::Given32 => choose_sources::<C, Given32>(operands, lanes, is_forward),
         Kind::Given64 => choose_sources::<C, Given64>(operands, lanes, is_forward),
+        Kind::Inverse64 => choose_sources::<C, Inverse64>(operands, lanes, is_forward),
         Kind::Computed => choose_lanes::<C, Any, Any, Computed>(lanes, is_forward),
     }
 }
@@ -322,19 +192,17 @@ fn choose_lanes<C: Cell, A: Source, B: Source, P: Partials>(lanes: u8, is_forwar
     }
 }
 
-/// The processor's square root; `core` has none.
-pub fn square_root(value: f64) -> f64 {
-    use core::arch::x86_64::{_mm_cvtsd_f64, _mm_set_sd, _mm_sqrt_pd};
-    // SAFETY: every x86-64 processor has SSE2.
-    unsafe { _mm_cvtsd_f64(_mm_sqrt_pd(_mm_set_sd(value))) }
-}
-
-/// Run one step.
+/// Run all steps of an execution in a forward sweep.
 ///
 /// # Safety
 /// As for [`Run`].
 #[inline(always)]
-pub unsafe fn run<C>(step: &Step<C>, payload: *const u8, cells: *mut C, first: u64) -> bool {
-    // SAFETY: as the caller vouches.
-    unsafe { (step.run)(step, payload, cells, first) }
+pub unsafe fn run_forward<C>(steps: &[Step<C>], payload: *const u8, cells: *mut C, first: u64) -> bool {
+    for step in steps {
+        // SAFETY: as the caller vouches.
+        if !unsafe { (step.run)(step, payload, cells, first) } {
+            return false;
+        }
+    }
+    true
 }

@@ -9,7 +9,6 @@ use crate::context::offset;
 use crate::decode::Client;
 use crate::emit::{ymm, Operand};
 use crate::encodings::{Form, Shape, Width};
-use crate::interface::SiteKind;
 use crate::logic::Origin;
 use crate::rules::{self, Binary, Element, Lanes, Rule};
 use crate::state::State;
@@ -207,20 +206,7 @@ impl Translator<'_> {
         };
     }
 
-    /// Counts an active argument of a library function whose derivative is not to be trusted.
-    pub(crate) fn check_untrusted_function(&mut self) {
-        if !self.client.is_untrusted_function(self.job.pc) {
-            return;
-        }
-        let on_active = OnActive::Count(self.site(self.job.pc, SiteKind::Function));
-        // Floating-point arguments come in xmm0 and up (System V ABI, section 3.2.3); libm has at most three.
-        for number in 0..3 {
-            self.check_vector(number, false, on_active);
-        }
-        self.end_of_instruction();
-    }
-
-    fn end_of_instruction(&mut self) {
+    pub(crate) fn end_of_instruction(&mut self) {
         if self.vectors.in_registers() {
             self.vectors.write_back(&mut self.asm);
             self.vectors.restore_homes(&mut self.asm);

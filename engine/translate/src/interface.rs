@@ -1,5 +1,6 @@
 //! The narrow interface between the pure translator and the engine that runs its output.
 
+use crate::float_arguments::FloatArguments;
 pub use crate::recording::StructureReference;
 use crate::state::{Class, State};
 use alloc::vec::Vec;
@@ -76,8 +77,8 @@ pub trait ClientCode {
     fn is_translated(&self, _pc: u64) -> bool {
         false
     }
-    /// True if `pc` is the entry of a library function whose derivative is not to be trusted yet.
-    fn is_untrusted_function(&self, pc: u64) -> bool;
+    /// If `pc` is the entry of a library function whose derivative is not to be trusted yet: where its arguments are.
+    fn untrusted_function(&self, pc: u64) -> Option<FloatArguments>;
 }
 
 /// One translation to be made.

@@ -5,6 +5,7 @@
 //! is stored. *Active*: every instruction moves or computes shadows. A failed check in a passive block continues in an
 //! active translation of the same instruction.
 
+use crate::checks::Count;
 use crate::control::has_memory;
 use crate::decode::{self, Block, Client, End};
 use crate::emit::{Assembler, Jump};
@@ -44,8 +45,8 @@ pub(crate) struct Unfinished {
 pub(crate) enum OutOfLine {
     /// Leave by exit number `exit` (counted within this translation), with shadows written back first.
     Leave { jump: Jump, exit: usize, rcx_spilled: bool, pending: Option<Unfinished> },
-    /// Count an active operand at `site`, then go back.
-    Count { jump: Jump, back: u64, site: usize, rcx_spilled: bool },
+    /// Count at `site`, then go back.
+    Count(Count),
 }
 
 /// One translation in the making.
@@ -401,9 +402,7 @@ impl<'a> Translator<'a> {
                     }
                     self.leave_by(exit);
                 }
-                OutOfLine::Count { jump, back, site, rcx_spilled } => {
-                    self.count(jump, back, site, rcx_spilled)
-                }
+                OutOfLine::Count(count) => self.count(count),
             }
         }
         Translation {

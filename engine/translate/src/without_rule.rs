@@ -17,11 +17,14 @@ impl Translator<'_> {
     pub(crate) fn without_rule(&mut self, client: &Client) {
         let instruction = &client.instruction;
         if !is_zero_idiom(instruction) {
-            self.check_general_operands(instruction);
-            self.check_vector_operands(instruction);
-            self.check_memory_operand(instruction);
-            let on_active = self.instruction_site(instruction);
-            self.check_string_load(instruction, on_active);
+            let vectors = self.vectors_read(instruction);
+            self.count_first(|translator| {
+                translator.check_general_operands(instruction);
+                translator.check_vector_operands(instruction, vectors);
+                translator.check_memory_operand(instruction);
+                let on_active = translator.instruction_site(instruction);
+                translator.check_string_load(instruction, on_active);
+            });
         }
         self.passive_result(client);
     }
@@ -105,7 +108,9 @@ impl Translator<'_> {
         }
     }
 
-    fn check_vector_operands(&mut self, instruction: &Instruction) {
+    /// Sets of the vector registers that the instruction reads, and of those it reads more than 128 bits of. Their shadows
+    /// are made ready to be tested.
+    fn vectors_read(&mut self, instruction: &Instruction) -> (u16, u16) {
         let (mut read, mut wide) = (0u16, 0u16);
         for used in self.info.info(instruction).used_registers() {
             let register = used.register();
@@ -114,6 +119,18 @@ impl Translator<'_> {
                 wide |= u16::from(!register.is_xmm()) << register.number();
             }
         }
+        read &= !self.vectors.zero;
+        if read != 0 && self.form() != Form::Evex {
+            let lanes = self.temporary();
+            (0..16).filter(|number| read >> number & 1 != 0).for_each(|number| {
+                self.shadow(number);
+            });
+            self.free(lanes);
+        }
+        (read, wide)
+    }
+
+    fn check_vector_operands(&mut self, instruction: &Instruction, (read, wide): (u16, u16)) {
         for number in 0..16 {
             if read >> number & 1 != 0 {
                 let on_active = self.instruction_site(instruction);

@@ -225,7 +225,8 @@ pub fn same(harness: &mut Harness, before: &Before, values: u8) -> Option<Expect
     instruction.set_memory_displacement64(REFERENCE + 64);
     instruction.set_memory_displ_size(8);
     region::write(REFERENCE, &place);
-    let program = Program { bytes: encode(&instruction)?, far: false, constant: None, skipped: 0 };
+    let program =
+        Program { bytes: encode(&instruction)?, far: false, constant: None, skipped: 0, arguments: None };
     let after = harness.native(&program, &machine).ok()?;
     region::read(REFERENCE, &mut place);
     let mut factory = InstructionInfoFactory::new();

@@ -5,6 +5,7 @@ use super::random::Random;
 use super::region::{self, Region, CACHE, CACHE_SIZE, CLIENT_CODE, CONTEXT, COUNTERS};
 use super::switch::{self, Fault};
 use derivgrind_translate::context::offset;
+use derivgrind_translate::float_arguments::FloatArguments;
 use derivgrind_translate::glue::{MISS, SAMPLE};
 use derivgrind_translate::interface::{
     ClientCode, Exit, ExitKind, HostVectors, Job, Mode, Settings, Site, Translation, VectorShadows,
@@ -107,6 +108,8 @@ pub struct Program {
     pub constant: Option<u64>,
     /// Bytes in front of it.
     pub skipped: u64,
+    /// It is a library function with these arguments.
+    pub arguments: Option<FloatArguments>,
 }
 
 impl Program {
@@ -126,8 +129,8 @@ impl ClientCode for Program {
     fn is_constant(&self, address: u64) -> bool {
         self.constant == Some(address)
     }
-    fn is_untrusted_function(&self, _pc: u64) -> bool {
-        false
+    fn untrusted_function(&self, pc: u64) -> Option<FloatArguments> {
+        self.arguments.filter(|_| pc == self.start())
     }
 }
 

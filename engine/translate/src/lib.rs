@@ -12,6 +12,7 @@ extern crate alloc;
 
 mod active;
 mod arithmetic;
+mod atomics;
 mod checks;
 pub mod constants;
 pub mod context;
@@ -20,6 +21,7 @@ mod conversions;
 mod copies;
 mod decode;
 mod derivatives;
+mod dot_products;
 mod emit;
 mod encodings;
 mod evex_copies;

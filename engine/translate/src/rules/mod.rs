@@ -94,6 +94,8 @@ pub(crate) enum Rule {
     /// Conversion from this element to the other.
     Convert(Element, Lanes),
     Logic(Logic),
+    /// Sums of products, placed by an immediate.
+    DotProduct(Element),
     /// Copies and permutations: the same instruction on the shadows of the operands whose bits are
     /// set; the other operands (masks, indices, immediates) are the client's.
     Same(u8),

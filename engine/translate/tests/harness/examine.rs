@@ -97,7 +97,9 @@ fn forms(random: &mut Random) -> Vec<Wish> {
 
 fn content(family: Family, random: &mut Random) -> Content {
     match family {
-        Family::Arithmetic(_, content, _) | Family::Same { content, .. } => content,
+        Family::Arithmetic(_, content, _) | Family::Same { content, .. } | Family::DotProduct(content) => {
+            content
+        }
         Family::PassiveLane(4) => Content::F32,
         _ => [Content::F64, Content::F32, Content::Bits][random.below(3)],
     }
@@ -128,6 +130,9 @@ fn make(
     match family {
         Family::Arithmetic(_, content, lanes) => {
             special_lanes(&generated, &mut machine, &mut shadows, content, lanes, random);
+        }
+        Family::DotProduct(content) => {
+            special_lanes(&generated, &mut machine, &mut shadows, content, Lanes::Packed, random);
         }
         Family::Logic(_) => masks(&generated, &mut machine, random),
         _ => {}
@@ -255,6 +260,7 @@ pub fn expectation(harness: &mut Harness, case: &Case, family: Family) -> Option
         Family::Arithmetic(operation, content, lanes) => {
             reference::arithmetic(&before, operation, content, lanes)
         }
+        Family::DotProduct(content) => reference::dot_product(&before, content),
         Family::Logic(logic) => reference::logic(&before, logic),
         Family::Same { values, .. } => reference::same(harness, &before, values)?,
         Family::PassiveLane(size) => reference::passive_lane(&before, size),

@@ -38,6 +38,8 @@ pub enum Logic {
 pub enum Family {
     Arithmetic(Operation, Content, Lanes),
     Logic(Logic),
+    /// A dot product of lanes.
+    DotProduct(Content),
     /// The shadow of the result is what the instruction makes of the shadows of its operands; bits are set for
     /// operands that stand for their value all the same.
     Same {
@@ -94,6 +96,8 @@ pub fn family(code: Code) -> Family {
         "andnpd" | "andnps" | "pandn" => Family::Logic(Logic::AndNot),
         "orpd" | "orps" | "por" => Family::Logic(Logic::Or),
         "xorpd" | "xorps" | "pxor" => Family::Logic(Logic::Xor),
+        "dppd" => Family::DotProduct(Content::F64),
+        "dpps" => Family::DotProduct(Content::F32),
         "addsubpd" | "haddpd" | "hsubpd" => Family::Same { values: 0, content: Content::F64 },
         "addsubps" | "haddps" | "hsubps" => Family::Same { values: 0, content: Content::F32 },
         "cvtss2sd" | "cvtps2pd" => Family::Same { values: 0, content: Content::F32 },

@@ -337,6 +337,38 @@ pub fn logic(before: &Before, logic: Logic) -> Expected {
     expected
 }
 
+/// The rule for dot products: sums within 128 bits.
+pub fn dot_product(before: &Before, content: Content) -> Expected {
+    let mut expected = before.unchanged();
+    let target = before.vector(0);
+    let (first, second) = (before.first_source(), before.instruction().op_count() - 2);
+    let ((one, one_shadow), (other, other_shadow)) = (before.operand(first), before.operand(second));
+    let mask = before.instruction().immediate8();
+    let size = content.size();
+    let bytes = before.instruction().op0_register().size();
+    let mut result = before.shadows.vectors[target];
+    before.clear_upper(&mut result, bytes);
+    result[..bytes].fill(0);
+    for part in (0..bytes).step_by(16) {
+        let summed = |lane: &usize| mask >> (4 + lane) & 1 != 0;
+        let terms: Vec<f64> = (0..16 / size)
+            .filter(summed)
+            .flat_map(|lane| {
+                let at = |bytes: &[u8]| number(&bytes[part + lane * size..part + (lane + 1) * size]);
+                let term = |shadow: f64, value: f64| if shadow == 0.0 { 0.0 } else { shadow * value };
+                [term(at(&one_shadow), at(&other)), term(at(&other_shadow), at(&one))]
+            })
+            .collect();
+        let (shadow, scale) = (terms.iter().sum::<f64>(), terms.iter().map(|term| term.abs()).sum::<f64>());
+        for lane in (0..16 / size).filter(|lane| mask >> lane & 1 != 0 && scale != 0.0) {
+            let offset = part + lane * size;
+            expected.lanes.push(Lane { register: target, offset, content, shadow, scale });
+        }
+    }
+    expected.shadows.vectors[target] = result;
+    expected
+}
+
 fn number_u32(bytes: &[u8]) -> u32 {
     u32::from_le_bytes(bytes.try_into().expect("4 bytes"))
 }

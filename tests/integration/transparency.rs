@@ -3,9 +3,7 @@
 //! In the phase `Active` a preloaded library declares an input that nothing else reads, so that all of the program is
 //! translated with shadows; static programs are linked with it.
 
-use derivgrind_tests::{
-    compile, derivgrind, full, run, rust_program, same_as_native, scratch, Language, Program, Shadows,
-};
+use derivgrind_tests::{compile, full, rust_program, same_as_native, scratch, Language, Program};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -182,14 +180,18 @@ fn surroundings() {
     same(&[text(&guest("surroundings.c", &["-O2"]))]);
 }
 
-/// The words in /proc/self/cmdline are those of the engine: changing them needs a privilege or a kernel option
-/// (prctl(2), PR_SET_MM).
 #[test]
-fn known_difference_command_line_in_procfs() {
-    for shadows in Shadows::all() {
-        let finished = run(&mut derivgrind(&["-q"], &["cat", "/proc/self/cmdline"], *shadows)).unwrap();
-        assert!(finished.stdout().starts_with("derivgrind-engine\0"), "{}", finished.stdout());
+fn command_line_in_procfs() {
+    for words in [
+        &["cat", "/proc/self/cmdline"][..],
+        &["bash", "-c", "tr '\\0' ' ' < /proc/$$/cmdline; cat /proc/$$/comm", "name", "a  b", ""],
+        &["bash", "-c", "read -r -d '' line < /proc/self/cmdline; echo $line"],
+    ] {
+        same(words);
     }
+    let traced =
+        ["bash", "-c", "cat /proc/self/cmdline /proc/self/comm; exec -a other cat /proc/self/cmdline"];
+    same_with_children(&traced);
 }
 
 #[test]

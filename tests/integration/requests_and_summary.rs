@@ -1,8 +1,6 @@
 //! Client requests, and the summary of what was not differentiated.
 
-use derivgrind_tests::{
-    compile, derivgrind, hide_avx512, native, repository, run, Language, Program, Shadows,
-};
+use derivgrind_tests::{compile, derivgrind, native, repository, run, Language, Program, Shadows};
 use std::path::PathBuf;
 
 fn guest(source: &str, options: &[&str]) -> PathBuf {
@@ -104,19 +102,4 @@ fn clean_programs_have_no_summary() {
         let finished = run(&mut derivgrind(&[], &words, *shadows)).unwrap();
         assert_eq!(finished.stderr(), "");
     }
-}
-
-#[test]
-fn known_loss_avx512_copies_with_shadows_in_memory() {
-    // With shadows in memory the client sees AVX-512, and the C library copies by instructions that have no rule yet.
-    if !derivgrind_tests::has_avx512() {
-        return;
-    }
-    let program = guest("moved_memory.c", &["-O2"]);
-    let words = [program.to_str().expect("plain names")];
-    let finished = run(&mut derivgrind(&[], &words, Shadows::Memory)).unwrap();
-    assert!(finished.stderr().contains("VMOVDQU64"), "{}", finished.stderr());
-    let mut hidden = derivgrind(&[], &words, Shadows::Memory);
-    hide_avx512(&mut hidden);
-    assert_eq!(run(&mut hidden).unwrap().stderr(), "");
 }

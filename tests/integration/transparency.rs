@@ -3,7 +3,9 @@
 //! In the phase `Active` a preloaded library declares an input that nothing else reads, so that all of the program is
 //! translated with shadows; static programs are linked with it.
 
-use derivgrind_tests::{compile, full, rust_program, same_as_native, scratch, Language, Program};
+use derivgrind_tests::{
+    compile, full, rust_program, same_as_native, same_with_shadows, scratch, Language, Program, Shadows,
+};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -178,6 +180,30 @@ fn plugins() {
 #[test]
 fn surroundings() {
     same(&[text(&guest("surroundings.c", &["-O2"]))]);
+}
+
+/// Programs find no AVX, no XSAVE and no BMI, and neither does shadow code.
+#[test]
+fn processor_without_avx() {
+    let sample = sample("sample-for-sse2", 200_000);
+    let signals = guest("signals.c", &["-O2", "-pthread"]);
+    let threads = guest("threads_plain.c", &["-O2", "-pthread"]);
+    for words in [
+        &["ls", "-lR", "/usr/share/perl"][..],
+        &["xz", "-9", "-c", text(&sample)],
+        &["perl", "-e", "print join ',', map { sqrt($_) * sin($_) } 1 .. 3000"],
+        &[
+            "sqlite3",
+            ":memory:",
+            "select printf('%.17g', 0.1 * 7), avg(length(name)) from pragma_function_list;",
+        ],
+        &["/usr/bin/python3", "-m", "test", "test_float"],
+        &[text(&signals)],
+        &[text(&threads)],
+    ] {
+        same_with_shadows(&["-q"], words, results_of_tests, &[Shadows::MemorySse2])
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
 }
 
 #[test]

@@ -61,6 +61,7 @@ impl Translator<'_> {
             Rule::Logic(logic) => self.differentiate_logic(client, logic),
             Rule::Same(_) if uses_mmx(instruction) => self.without_rule(client),
             Rule::Same(shadows) => self.same(client, shadows),
+            Rule::SameWide(shadows) => self.same_wide(client, shadows),
             Rule::MaskedMove => self.same_on_low_registers(client, 0b101),
             Rule::Gather => self.gather(client),
             Rule::PassiveLane(element) => self.passive_scalar(client, element),

@@ -18,7 +18,7 @@ impl Translator<'_> {
             self.compare_exchange_pair(client);
             return;
         }
-        if !has_memory(instruction) || register.size() < 4 || addressed_by_expected(instruction) {
+        if !has_memory(instruction) || register.size() < 4 || addressed_by(instruction, &EXPECTED[..1]) {
             self.without_rule(client);
             return;
         }
@@ -53,7 +53,7 @@ impl Translator<'_> {
     /// The same with two registers for each of the three values.
     fn compare_exchange_pair(&mut self, client: &Client) {
         let instruction = &client.instruction;
-        if addressed_by_expected(instruction) {
+        if addressed_by(instruction, &EXPECTED) {
             self.without_rule(client);
             return;
         }
@@ -128,11 +128,11 @@ impl Translator<'_> {
     }
 }
 
-/// Is the address formed from a register that a failed comparison overwrites?
-fn addressed_by_expected(instruction: &Instruction) -> bool {
+/// Is the address formed from one of these registers, which a failed comparison overwrites?
+fn addressed_by(instruction: &Instruction, overwritten: &[Register]) -> bool {
     let address = [instruction.memory_base(), instruction.memory_index()];
     address
         .into_iter()
         .filter(|register| register.is_gpr())
-        .any(|register| EXPECTED.contains(&register.full_register()))
+        .any(|register| overwritten.contains(&register.full_register()))
 }

@@ -65,6 +65,9 @@ pub struct Settings {
     /// because the client uses AVX-512 all the same.
     pub hides_avx512: bool,
     pub host_vectors: HostVectors,
+    /// The host has AVX-512 and the client may use it, but has not used zmm0 to zmm15 yet: shadow code need not save what
+    /// lies above 256 bits of the registers that it borrows.
+    pub notices_zmm: bool,
 }
 
 /// What the translator asks about the client's address space.
@@ -167,6 +170,9 @@ pub enum ExitKind {
     NewSegment,
     /// The client executes AVX-512 instructions while shadows live in zmm16-31: move them to memory, then continue.
     NeedsMemoryShadows,
+    /// The client is about to use zmm0 to zmm15 for the first time: from now on shadow code has to save all of the
+    /// registers that it borrows, then continue.
+    NeedsFullRegisters,
     /// The bytes at `target` are no instruction: the client gets SIGILL there.
     Undecodable,
     /// Nothing executable is mapped at `target`: the client gets SIGSEGV there.

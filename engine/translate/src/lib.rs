@@ -48,4 +48,5 @@ pub mod state;
 mod strings;
 pub mod translate;
 mod vectors;
+mod wide_clients;
 mod without_rule;

@@ -9,6 +9,7 @@ use crate::encodings::{Form, Operation, Shape};
 use crate::passive::is_write;
 use crate::rules::Element;
 use crate::translate::Translator;
+use crate::wide_clients::is_masked_store;
 use alloc::vec::Vec;
 use iced_x86::{Code, Instruction, Mnemonic, OpAccess, OpKind, Register};
 
@@ -21,8 +22,9 @@ impl Translator<'_> {
             self.count_first(|translator| {
                 translator.check_general_operands(instruction);
                 translator.check_vector_operands(instruction, vectors);
-                translator.check_memory_operand(instruction);
                 let on_active = translator.instruction_site(instruction);
+                translator.check_wide_operands(instruction, on_active);
+                translator.check_memory_operand(instruction);
                 translator.check_string_load(instruction, on_active);
             });
         }
@@ -48,6 +50,7 @@ impl Translator<'_> {
     }
 
     fn make_written_passive(&mut self, instruction: &Instruction) {
+        self.clear_wide_results(instruction);
         let written: Vec<Register> = self
             .info
             .info(instruction)
@@ -150,7 +153,8 @@ impl Translator<'_> {
             self.when_active(jump, false, on_active);
             return;
         }
-        if is_read(self.memory_access(instruction)) {
+        // A masked store leaves places alone whose shadows are then lost.
+        if is_read(self.memory_access(instruction)) || is_masked_store(instruction) {
             let on_active = self.instruction_site(instruction);
             self.check_operand(instruction, instruction.memory_size().size(), on_active);
         }

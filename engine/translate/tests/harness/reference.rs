@@ -189,6 +189,7 @@ fn binary(operation: Operation, one: Dual, other: Dual) -> (f64, f64) {
 pub fn same(harness: &mut Harness, before: &Before, values: u8) -> Option<Expected> {
     let mut expected = before.unchanged();
     let mut machine = Machine::zero();
+    machine.masks = before.machine.masks;
     machine.control = before.machine.control;
     machine.vectors[0] = before.machine.vectors[0];
     let mut instruction = *before.instruction();
@@ -206,7 +207,7 @@ pub fn same(harness: &mut Harness, before: &Before, values: u8) -> Option<Expect
                     if is_value {
                         machine.vectors[renamed] = before.machine.vectors[number];
                     } else {
-                        machine.vectors[renamed][..32].copy_from_slice(&before.shadows.vectors[number]);
+                        machine.vectors[renamed] = before.shadows.vector(number);
                     }
                 } else {
                     machine.general[renamed] = before.shadows.general[register.full_register().number()];
@@ -242,8 +243,7 @@ pub fn same(harness: &mut Harness, before: &Before, values: u8) -> Option<Expect
         }
         let register = before.instruction().op_register(operand);
         if register.is_vector_register() {
-            let computed = &after.vectors[renamed][..32];
-            expected.shadows.vectors[register.number()].copy_from_slice(computed);
+            expected.shadows.set_vector(register.number(), &after.vectors[renamed]);
         } else {
             expected.shadows.general[register.full_register().number()] = after.general[renamed];
         }
@@ -261,6 +261,7 @@ fn family_of(register: Register) -> Register {
     match register {
         register if register.is_xmm() => Register::XMM0,
         register if register.is_ymm() => Register::YMM0,
+        register if register.is_zmm() => Register::ZMM0,
         register if register.is_gpr64() => Register::RAX,
         register if register.is_gpr32() => Register::EAX,
         register if register.is_gpr16() => Register::AX,
@@ -408,7 +409,8 @@ pub fn passive(before: &Before, counted: bool) -> Expected {
     if let Some(operand) = memory {
         let (address, size) = before.generated.place.expect("a memory operand");
         let access = info.op_access(operand);
-        if reads(access) {
+        let masked = instruction.op_mask() != Register::None;
+        if reads(access) || masked && writes(access) {
             let shadow = before.shadows.memory.at(address, size);
             expected.counted |= counted && shadow.iter().any(|byte| *byte != 0);
         }
@@ -421,8 +423,8 @@ pub fn passive(before: &Before, counted: bool) -> Expected {
 
 fn is_active(before: &Before, register: Register) -> bool {
     if register.is_vector_register() {
-        let shadow = before.shadows.vectors.get(register.number());
-        return shadow.is_some_and(|shadow| shadow[..register.size().min(32)].iter().any(|byte| *byte != 0));
+        let shadow = before.shadows.vector(register.number());
+        return shadow[..register.size()].iter().any(|byte| *byte != 0);
     }
     if !register.is_gpr() {
         return false;
@@ -434,9 +436,9 @@ fn is_active(before: &Before, register: Register) -> bool {
 
 fn clear(shadows: &mut Shadows, register: Register, legacy: bool) {
     if register.is_vector_register() {
-        if let Some(shadow) = shadows.vectors.get_mut(register.number()) {
-            shadow[..if legacy { 16 } else { 32 }].fill(0);
-        }
+        let mut shadow = shadows.vector(register.number());
+        shadow[..if legacy { 16 } else { 64 }].fill(0);
+        shadows.set_vector(register.number(), &shadow);
     } else if register.is_gpr() {
         let number = register.full_register().number();
         let mut shadow = shadows.general[number].to_le_bytes();

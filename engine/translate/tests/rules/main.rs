@@ -15,6 +15,7 @@ mod moves;
 mod selection;
 mod vectors;
 mod whole_registers;
+mod wide_clients;
 
 use derivgrind_translate::interface::ExitKind;
 use derivgrind_translate::state::State;

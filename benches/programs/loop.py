@@ -1,4 +1,4 @@
-"""A loop of 10^7 additions. With a library as argument, that library is loaded first."""
+"""A loop of COUNT additions. With a library as second argument, that library is loaded first."""
 
 import sys
 import time
@@ -11,12 +11,13 @@ def additions(count):
     return total
 
 
-if len(sys.argv) > 1:
+count = int(sys.argv[1])
+if len(sys.argv) > 2:
     import ctypes
 
-    ctypes.CDLL(sys.argv[1])
+    ctypes.CDLL(sys.argv[2])
 wall, processor = time.perf_counter(), time.process_time()
-total = additions(10_000_000)
+total = additions(count)
 wall, processor = time.perf_counter() - wall, time.process_time() - processor
-assert total == 1e7
+assert total == count
 print("seconds", wall, processor)

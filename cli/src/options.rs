@@ -110,6 +110,9 @@ pub enum VectorShadows {
     Registers,
     /// In memory slots.
     Memory,
+    /// In memory slots, as on a processor without AVX, which the program does not see either: for tests.
+    #[value(hide = true)]
+    MemorySse2,
 }
 
 impl VectorShadows {
@@ -119,6 +122,7 @@ impl VectorShadows {
             VectorShadows::Auto => "auto",
             VectorShadows::Registers => "registers",
             VectorShadows::Memory => "memory",
+            VectorShadows::MemorySse2 => "memory-sse2",
         }
     }
 }

@@ -4,7 +4,7 @@
 //! must be EXPECTED up to rounding. Nothing may be reported: all instructions of these programs have rules.
 
 use derivgrind_tests::{
-    compile, derivgrind, each, full, hide_avx512, native, run, rust_program, Finished, Language, Program,
+    compile, derivgrind, each, full, has_avx512, native, run, rust_program, Finished, Language, Program,
     Shadows,
 };
 use std::path::Path;
@@ -20,6 +20,7 @@ const C_GUESTS: &[&str] = &[
     "complex_numbers.c",
     "structures_by_value.c",
     "moved_memory.c",
+    "every_size.c",
     "thread_local_variables.c",
     "integer_registers.c",
     "control_flow.c",
@@ -161,13 +162,14 @@ fn check_output(native: &Finished, tool: &Finished, tolerance: f64) -> Result<()
 }
 
 fn check(program: &Path, tolerance: f64) -> Result<(), String> {
+    check_with(program, tolerance, Shadows::all())
+}
+
+fn check_with(program: &Path, tolerance: f64, places: &[Shadows]) -> Result<(), String> {
     let path = program.to_str().expect("target directories have plain names");
-    for shadows in Shadows::all() {
-        // AVX-512 has no rules yet: with shadows in memory, where the client may use it, memcpy would lose dot values.
-        let mut command = derivgrind(&[], &[path], *shadows);
-        hide_avx512(&mut command);
-        let expected = run(&mut native(&[path], Shadows::Registers))?;
-        let found = run(&mut command)?;
+    for shadows in places {
+        let expected = run(&mut native(&[path], *shadows))?;
+        let found = run(&mut derivgrind(&[], &[path], *shadows))?;
         check_output(&expected, &found, tolerance)
             .map_err(|error| format!("{}, {shadows:?}:\n    {error}", program.display()))?;
     }
@@ -195,6 +197,26 @@ fn c() {
             libraries,
         })?;
         check(&program, real.tolerance())
+    });
+}
+
+#[test]
+fn processor_without_avx() {
+    let mut all = Vec::new();
+    for guest in C_GUESTS {
+        for (compiler, level) in [("gcc", "-O0"), ("gcc", "-O3"), ("clang", "-Ofast")] {
+            for real in [Real::Double, Real::Float] {
+                all.push((*guest, compiler, level, real));
+            }
+        }
+    }
+    each(&all, |(guest, compiler, level, real)| {
+        let options = [&[*level][..], real.options(), &["-pthread"]].concat();
+        let libraries = &["-lm"];
+        let sources = &[*guest];
+        let program =
+            compile(&Program { language: Language::C, compiler, sources, options: &options, libraries })?;
+        check_with(&program, real.tolerance(), &[Shadows::MemorySse2])
     });
 }
 
@@ -255,6 +277,17 @@ fn openmp() {
             check(&compile(&Program::c(&["openmp.c"], &options))?, real.tolerance())
         });
     }
+}
+
+#[test]
+fn zmm_registers_outlive_shadow_code_that_borrows_registers() {
+    if !has_avx512() {
+        return;
+    }
+    let options = &["-O2", "-mavx512f"];
+    let program =
+        compile(&Program::c(&["wide_registers.c"], options)).unwrap_or_else(|error| panic!("{error}"));
+    check(&program, Real::Double.tolerance()).unwrap_or_else(|error| panic!("{error}"));
 }
 
 #[test]

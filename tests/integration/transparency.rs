@@ -4,7 +4,7 @@
 //! translated with shadows; static programs are linked with it.
 
 use derivgrind_tests::{
-    compile, derivgrind, full, run, rust_program, same_as_native, scratch, Language, Program, Shadows,
+    compile, full, rust_program, same_as_native, same_with_shadows, scratch, Language, Program, Shadows,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -182,14 +182,42 @@ fn surroundings() {
     same(&[text(&guest("surroundings.c", &["-O2"]))]);
 }
 
-/// The words in /proc/self/cmdline are those of the engine: changing them needs a privilege or a kernel option
-/// (prctl(2), PR_SET_MM).
+/// Programs find no AVX, no XSAVE and no BMI, and neither does shadow code.
 #[test]
-fn known_difference_command_line_in_procfs() {
-    for shadows in Shadows::all() {
-        let finished = run(&mut derivgrind(&["-q"], &["cat", "/proc/self/cmdline"], *shadows)).unwrap();
-        assert!(finished.stdout().starts_with("derivgrind-engine\0"), "{}", finished.stdout());
+fn processor_without_avx() {
+    let sample = sample("sample-for-sse2", 200_000);
+    let signals = guest("signals.c", &["-O2", "-pthread"]);
+    let threads = guest("threads_plain.c", &["-O2", "-pthread"]);
+    for words in [
+        &["ls", "-lR", "/usr/share/perl"][..],
+        &["xz", "-9", "-c", text(&sample)],
+        &["perl", "-e", "print join ',', map { sqrt($_) * sin($_) } 1 .. 3000"],
+        &[
+            "sqlite3",
+            ":memory:",
+            "select printf('%.17g', 0.1 * 7), avg(length(name)) from pragma_function_list;",
+        ],
+        &["/usr/bin/python3", "-m", "test", "test_float"],
+        &[text(&signals)],
+        &[text(&threads)],
+    ] {
+        same_with_shadows(&["-q"], words, results_of_tests, &[Shadows::MemorySse2])
+            .unwrap_or_else(|error| panic!("{error}"));
     }
+}
+
+#[test]
+fn command_line_in_procfs() {
+    for words in [
+        &["cat", "/proc/self/cmdline"][..],
+        &["bash", "-c", "tr '\\0' ' ' < /proc/$$/cmdline; cat /proc/$$/comm", "name", "a  b", ""],
+        &["bash", "-c", "read -r -d '' line < /proc/self/cmdline; echo $line"],
+    ] {
+        same(words);
+    }
+    let traced =
+        ["bash", "-c", "cat /proc/self/cmdline /proc/self/comm; exec -a other cat /proc/self/cmdline"];
+    same_with_children(&traced);
 }
 
 #[test]

@@ -9,8 +9,8 @@ mod run;
 
 pub use compile::{compile, library_of_unrelated_input, rust_program, Language, Program};
 pub use run::{
-    active_by_preload, assert_same, derivgrind, hide_avx512, launcher, native, run, same_as_native, Finished,
-    Phase, Shadows,
+    active_by_preload, assert_same, derivgrind, hide_avx512, launcher, native, run, same_as_native,
+    same_with_shadows, Finished, Phase, Shadows,
 };
 
 use std::path::PathBuf;

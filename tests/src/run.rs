@@ -14,6 +14,8 @@ use std::time::Duration;
 pub enum Shadows {
     Registers,
     Memory,
+    /// In memory, as on a processor without AVX.
+    MemorySse2,
 }
 
 impl Shadows {
@@ -30,6 +32,7 @@ impl Shadows {
         match self {
             Shadows::Registers => "--vector-shadows=registers",
             Shadows::Memory => "--vector-shadows=memory",
+            Shadows::MemorySse2 => "--vector-shadows=memory-sse2",
         }
     }
 }
@@ -83,6 +86,9 @@ pub fn native(words: Words, shadows: Shadows) -> Command {
         let features = "AVX512F AVX512CD AVX512_KNL AVX512_KNM AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL";
         command.env("NPY_DISABLE_CPU_FEATURES", supported_by_numpy(features));
     }
+    if shadows == Shadows::MemorySse2 {
+        hide_avx(&mut command);
+    }
     command
 }
 
@@ -92,6 +98,13 @@ pub fn hide_avx512(command: &mut Command) {
     let hidden: Vec<_> = features.iter().map(|feature| format!("-AVX512{feature}")).collect();
     command.env("GLIBC_TUNABLES", format!("glibc.cpu.hwcaps={}", hidden.join(",")));
     command.env("OPENBLAS_CORETYPE", "Haswell");
+}
+
+/// Hides AVX from glibc.
+fn hide_avx(command: &mut Command) {
+    let features = ["AVX", "AVX2", "AVX_Fast_Unaligned_Load", "FMA", "BMI1", "BMI2", "XSAVE", "XSAVEC"];
+    let hidden: Vec<_> = features.iter().map(|feature| format!("-{feature}")).collect();
+    command.env("GLIBC_TUNABLES", format!("glibc.cpu.hwcaps={}", hidden.join(",")));
 }
 
 /// NumPy warns about features that the processor does not have.
@@ -191,9 +204,19 @@ pub fn assert_same(description: &str, native: &Finished, tool: &Finished) -> Res
 /// Runs a command natively and in all modes of derivgrind, which must make no difference. What `comparable` keeps of
 /// the output is compared.
 pub fn same_as_native(options: Words, words: Words, comparable: fn(&str) -> String) -> Result<(), String> {
+    same_with_shadows(options, words, comparable, Shadows::all())
+}
+
+/// The same with shadows in some places.
+pub fn same_with_shadows(
+    options: Words,
+    words: Words,
+    comparable: fn(&str) -> String,
+    places: &[Shadows],
+) -> Result<(), String> {
     let comparable =
         |finished: Finished| Finished { stdout: comparable(&finished.stdout()).into(), ..finished };
-    for shadows in Shadows::all() {
+    for shadows in places {
         let expected = comparable(run(&mut native(words, *shadows))?);
         for phase in [Phase::Plain, Phase::Active] {
             let mut command = derivgrind(options, words, *shadows);

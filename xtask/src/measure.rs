@@ -24,11 +24,28 @@ pub struct Run {
     pub stdout: String,
 }
 
+/// How a run with a time limit ended.
+pub enum Ended {
+    Completed(Run),
+    /// It was killed; these are its times until then.
+    Killed(Times),
+}
+
 /// No single run that is measured takes this long; one that does hangs.
 const TIME_LIMIT: Duration = Duration::from_secs(600);
 
-/// Run a command to its end, or kill it when its time is over.
+/// Run a command to its end; one that hangs is an error.
 pub fn run(command: &mut Command) -> Result<Run> {
+    match run_within(command, TIME_LIMIT)? {
+        Ended::Completed(run) => Ok(run),
+        Ended::Killed(_) => {
+            bail!("`{}` was killed after {} seconds", command::words(command), TIME_LIMIT.as_secs())
+        }
+    }
+}
+
+/// Run a command to its end, or kill it when its time is over.
+pub fn run_within(command: &mut Command, limit: Duration) -> Result<Ended> {
     let description = command::words(command);
     let start = Instant::now();
     let mut child = command
@@ -47,7 +64,7 @@ pub fn run(command: &mut Command) -> Result<Run> {
     let process = libc::pid_t::try_from(child.id())?;
     let (ended, end) = mpsc::channel::<()>();
     let guard = std::thread::spawn(move || {
-        let late = end.recv_timeout(TIME_LIMIT) == Err(RecvTimeoutError::Timeout);
+        let late = end.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
         if late {
             // SAFETY: a call without pointers. The child has not been waited for, so that the number is still its own.
             unsafe { libc::kill(process, libc::SIGKILL) };
@@ -60,9 +77,9 @@ pub fn run(command: &mut Command) -> Result<Run> {
     drop(ended);
     let late = guard.join().unwrap_or(false);
     let (status, processor) = wait(process)?;
-    let wall = start.elapsed().as_secs_f64();
+    let times = Times { wall: start.elapsed().as_secs_f64(), processor };
     if late {
-        bail!("`{description}` was killed after {} seconds", TIME_LIMIT.as_secs());
+        return Ok(Ended::Killed(times));
     }
     if status != 0 {
         let errors = errors.join().unwrap_or_default();
@@ -72,7 +89,7 @@ pub fn run(command: &mut Command) -> Result<Run> {
             errors.lines().next_back().unwrap_or_default()
         );
     }
-    Ok(Run { times: Times { wall, processor }, stdout: String::from_utf8_lossy(&stdout).into_owned() })
+    Ok(Ended::Completed(Run { times, stdout: String::from_utf8_lossy(&stdout).into_owned() }))
 }
 
 /// Wait for a child, and return its wait status and its processor time in seconds.
@@ -123,6 +140,17 @@ mod tests {
         let run = run(Command::new("sh").args(["-c", "echo words; echo more >&2"])).unwrap();
         assert_eq!(run.stdout, "words\n");
         assert!(run.times.wall > 0.0);
+    }
+
+    #[test]
+    fn run_that_takes_too_long_is_killed() {
+        let limit = Duration::from_millis(200);
+        match run_within(Command::new("sleep").arg("60"), limit).unwrap() {
+            Ended::Completed(_) => panic!("sleep was not killed"),
+            Ended::Killed(times) => {
+                assert!(times.wall >= limit.as_secs_f64() && times.wall < 30.0, "{times:?}")
+            }
+        }
     }
 
     #[test]

@@ -29,6 +29,16 @@ pub fn move_shadows_to_memory(thread: &mut Thread, next: Continuation) -> Contin
     next
 }
 
+/// The client uses zmm0 to zmm15, of which shadow code that borrows registers has kept 256 bits.
+pub fn save_full_registers(thread: &mut Thread, next: Continuation) -> Continuation {
+    if settings::notices_zmm() {
+        detail!("zmm registers at {:#x}: shadow code saves all of the registers that it borrows", next.pc);
+        settings::stop_noticing_zmm();
+        invalidate::flush_all(thread);
+    }
+    next
+}
+
 /// Moves this thread's vector shadows if the process has moved; returns the state that holds then.
 pub fn follow_process(thread: &mut Thread, state: State) -> State {
     if thread.shadows_in_registers() == settings::shadows_in_registers() {

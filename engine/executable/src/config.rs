@@ -16,6 +16,8 @@ pub enum VectorShadowChoice {
     Auto,
     Registers,
     Memory,
+    /// As on a host without AVX, for tests.
+    MemorySse2,
 }
 
 /// Files of a recording, opened by the launcher.
@@ -130,6 +132,7 @@ fn parse_vector_shadows(value: &[u8]) -> Option<VectorShadowChoice> {
         b"auto" => Some(VectorShadowChoice::Auto),
         b"registers" => Some(VectorShadowChoice::Registers),
         b"memory" => Some(VectorShadowChoice::Memory),
+        b"memory-sse2" => Some(VectorShadowChoice::MemorySse2),
         _ => None,
     }
 }

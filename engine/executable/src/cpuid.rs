@@ -23,6 +23,10 @@ pub fn emulate(context: &mut Context) {
     if settings::hides_avx512() {
         hide_avx512(leaf, subleaf, &mut result);
     }
+    if settings::hides_avx() {
+        hide_avx512(leaf, subleaf, &mut result);
+        hide_avx(leaf, subleaf, &mut result);
+    }
     context.registers[RAX] = u64::from(result.eax);
     context.registers[RBX] = u64::from(result.ebx);
     context.registers[RCX] = u64::from(result.ecx);
@@ -88,6 +92,7 @@ fn hide_avx512(leaf: u32, subleaf: u32, result: &mut CpuidResult) {
             // AMX-COMPLEX, AVX10.
             clear(&mut result.edx, &[8, 19]);
         }
+        (0xd, _) if settings::hides_avx() => {}
         (0xd, 0) => {
             let size = extended::area_size(extended::client_features()) as u32;
             result.eax = extended::client_features() as u32;
@@ -104,6 +109,27 @@ fn hide_avx512(leaf: u32, subleaf: u32, result: &mut CpuidResult) {
         (0xd, component) if extended::client_features() >> component.min(63) & 1 == 0 => hide(result),
         // AMX tiles, AVX10.
         (0x1d | 0x1e | 0x24, _) => hide(result),
+        _ => {}
+    }
+}
+
+/// What a processor of the time before AVX does not have: also no XSAVE, and no general instructions in VEX encoding.
+fn hide_avx(leaf: u32, subleaf: u32, result: &mut CpuidResult) {
+    match (leaf, subleaf) {
+        // FMA, XSAVE, OSXSAVE, AVX, F16C.
+        (1, _) => clear(&mut result.ecx, &[12, 26, 27, 28, 29]),
+        (7, 0) => {
+            // BMI1, AVX2, BMI2.
+            clear(&mut result.ebx, &[3, 5, 8]);
+            // VAES, VPCLMULQDQ.
+            clear(&mut result.ecx, &[9, 10]);
+        }
+        // AVX-VNNI, AVX-IFMA, AVX-VNNI-INT8, AVX-NE-CONVERT.
+        (7, 1) => {
+            clear(&mut result.eax, &[4, 23]);
+            clear(&mut result.edx, &[4, 5]);
+        }
+        (0xd, _) => hide(result),
         _ => {}
     }
 }

@@ -153,6 +153,7 @@ fn serve(thread: &mut Thread, exit: &ExitRecord) -> Continuation {
             next
         }
         ExitKind::NeedsMemoryShadows => activation::move_shadows_to_memory(thread, next),
+        ExitKind::NeedsFullRegisters => activation::save_full_registers(thread, next),
         ExitKind::Undecodable => {
             detail!("no instruction at {:#x}", next.pc);
             raise(thread, kernel::SIGILL, ILL_ILLOPN, 0, 6, next)

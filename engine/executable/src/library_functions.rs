@@ -15,12 +15,13 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
+use derivgrind_translate::float_arguments::{self, FloatArguments};
 
 /// An address at which the client can have no code.
 pub const RETURN_TRAP: u64 = 0x4fff_ffff_f000;
 
 /// Functions that instruction rules do differentiate: they are a few instructions, or piecewise constant.
-const TRUSTED: [&[u8]; 16] = [
+const TRUSTED: [&[u8]; 25] = [
     b"ceil",
     b"copysign",
     b"fabs",
@@ -29,11 +30,20 @@ const TRUSTED: [&[u8]; 16] = [
     b"fma",
     b"fmax",
     b"fmin",
+    b"fpclassify",
+    b"ilogb",
     b"isinf",
     b"isnan",
+    b"issignaling",
+    b"llogb",
+    b"llrint",
+    b"llround",
+    b"lrint",
+    b"lround",
     b"nearbyint",
     b"rint",
     b"round",
+    b"roundeven",
     b"signbit",
     b"sqrt",
     b"trunc",
@@ -73,9 +83,9 @@ impl Name {
     }
 }
 
-/// Is `pc` the entry of such a function?
-pub fn is_untrusted(pc: u64) -> bool {
-    FUNCTIONS.lock().entries.contains_key(&pc)
+/// If `pc` is the entry of such a function: where its arguments are.
+pub fn arguments(pc: u64) -> Option<FloatArguments> {
+    FUNCTIONS.lock().entries.get(&pc).map(|name| float_arguments::of(name.bytes()))
 }
 
 /// The function's name.

@@ -43,6 +43,7 @@ mod memory;
 mod modules;
 mod page_set;
 mod print;
+mod process_words;
 mod program;
 mod recording;
 mod recovery;

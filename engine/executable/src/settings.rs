@@ -10,13 +10,20 @@ static DIFFERENTIATING: AtomicBool = AtomicBool::new(false);
 static SHADOWS_IN_REGISTERS: AtomicBool = AtomicBool::new(false);
 static HIDES_AVX512: AtomicBool = AtomicBool::new(false);
 static HAS_AVX2: AtomicBool = AtomicBool::new(false);
+static HAS_AVX512: AtomicBool = AtomicBool::new(false);
+static HIDES_AVX: AtomicBool = AtomicBool::new(false);
+static USES_ZMM: AtomicBool = AtomicBool::new(false);
 static HAS_XSAVE: AtomicBool = AtomicBool::new(false);
 static HAS_FSGSBASE: AtomicBool = AtomicBool::new(false);
 
 pub fn current() -> Settings {
     let vector_shadows =
         if shadows_in_registers() { VectorShadows::Registers } else { VectorShadows::Memory };
-    let host_vectors = if HAS_AVX2.load(Ordering::Relaxed) { HostVectors::Avx2 } else { HostVectors::Sse2 };
+    let host_vectors = match (HAS_AVX2.load(Ordering::Relaxed), USES_ZMM.load(Ordering::SeqCst)) {
+        (false, _) => HostVectors::Sse2,
+        (true, false) => HostVectors::Avx2,
+        (true, true) => HostVectors::Avx512,
+    };
     Settings {
         differentiating: differentiating(),
         mode: crate::recording::mode(),
@@ -24,6 +31,7 @@ pub fn current() -> Settings {
         vector_shadows,
         hides_avx512: hides_avx512(),
         host_vectors,
+        notices_zmm: notices_zmm(),
     }
 }
 
@@ -47,8 +55,22 @@ pub fn hides_avx512() -> bool {
     HIDES_AVX512.load(Ordering::Relaxed)
 }
 
+/// Does CPUID tell the client that there is no AVX? For tests.
+pub fn hides_avx() -> bool {
+    HIDES_AVX.load(Ordering::Relaxed)
+}
+
 pub fn move_shadows_to_memory() {
     SHADOWS_IN_REGISTERS.store(false, Ordering::SeqCst);
+}
+
+/// Can the client use zmm0 to zmm15, and has it not done so yet?
+pub fn notices_zmm() -> bool {
+    HAS_AVX512.load(Ordering::Relaxed) && !USES_ZMM.load(Ordering::SeqCst)
+}
+
+pub fn stop_noticing_zmm() {
+    USES_ZMM.store(true, Ordering::SeqCst);
 }
 
 pub fn has_xsave() -> bool {
@@ -68,7 +90,10 @@ pub fn choose(config: &Config, hardware_capabilities_2: u64) {
     let leaf_7 =
         if __cpuid_count(0, 0).eax >= 7 { __cpuid_count(7, 0) } else { __cpuid_count(0x7fff_ffff, 0) };
     let bit = |word: u32, number: u32| word >> number & 1 != 0;
-    let xsave = bit(leaf_1.ecx, 27);
+    // A host of the time before AVX had no XSAVE either.
+    let hides_avx = config.vector_shadows == VectorShadowChoice::MemorySse2;
+    HIDES_AVX.store(hides_avx, Ordering::Relaxed);
+    let xsave = bit(leaf_1.ecx, 27) && !hides_avx;
     let enabled = if xsave { crate::extended::enabled_features() } else { 0 };
     let avx = enabled & AVX_STATE == AVX_STATE && bit(leaf_1.ecx, 28);
     let avx2 = avx && bit(leaf_1.ecx, 12) && bit(leaf_7.ebx, 5);
@@ -77,11 +102,12 @@ pub fn choose(config: &Config, hardware_capabilities_2: u64) {
         && [16, 17, 30, 31].iter().all(|number| bit(leaf_7.ebx, *number));
     HAS_XSAVE.store(xsave, Ordering::Relaxed);
     HAS_AVX2.store(avx2, Ordering::Relaxed);
+    HAS_AVX512.store(avx512, Ordering::Relaxed);
     // AT_HWCAP2 says whether the kernel allows the instructions.
     HAS_FSGSBASE.store(hardware_capabilities_2 & 2 != 0, Ordering::Relaxed);
     let registers = match config.vector_shadows {
         VectorShadowChoice::Auto => avx512,
-        VectorShadowChoice::Memory => false,
+        VectorShadowChoice::Memory | VectorShadowChoice::MemorySse2 => false,
         VectorShadowChoice::Registers => {
             if !avx512 {
                 fatal!("--vector-shadows=registers needs a processor with AVX-512 F, BW, DQ and VL; use auto or memory.");

@@ -80,7 +80,20 @@ fn slots(context: &mut Context) -> &mut VectorShadows {
     unsafe { &mut *(base as *mut VectorShadows) }
 }
 
-/// Shadows of all vector registers, wherever they live; those that `state` says are zero read as zero.
+/// Is zero only if the shadows of registers 16 to 31 are, which no state tells about.
+fn wide_active(context: &mut Context) -> &mut u64 {
+    let place = context as *mut Context as u64 + u64::from(offset::WIDE_ACTIVE);
+    // SAFETY: as for the slots.
+    unsafe { &mut *(place as *mut u64) }
+}
+
+/// May anything be active in this thread's registers?
+pub fn may_be_active(context: &mut Context, state: State) -> bool {
+    state.is_active() || *wide_active(context) != 0
+}
+
+/// Shadows of all vector registers, wherever they live; those that `state` says are zero read as zero. Registers 16 to 31
+/// have shadows only if these live in memory, in slots that are always valid.
 pub fn read_vectors(context: &mut Context, state: State) -> VectorShadows {
     let mut shadows = [[0; 8]; 32];
     if in_registers(context) {
@@ -88,12 +101,11 @@ pub fn read_vectors(context: &mut Context, state: State) -> VectorShadows {
     } else {
         shadows = *slots(context);
     }
-    for (number, shadow) in shadows.iter_mut().enumerate() {
-        let stale = if number < 16 { state.zero_vector() >> number & 1 != 0 } else { !state.is_active() };
-        if stale {
+    for (number, shadow) in shadows[..16].iter_mut().enumerate() {
+        if state.zero_vector() >> number & 1 != 0 {
             *shadow = [0; 8];
-        } else if !state.upper() {
-            shadow[2..].fill(0);
+        } else {
+            shadow[if state.upper() { 4 } else { 2 }..].fill(0);
         }
     }
     shadows
@@ -102,6 +114,8 @@ pub fn read_vectors(context: &mut Context, state: State) -> VectorShadows {
 /// Fills the slots, wherever the thread of this context has its shadows now.
 pub fn fill_slots(context: &mut Context, shadows: &VectorShadows) {
     *slots(context) = *shadows;
+    let active = shadows[16..].iter().flatten().any(|word| *word != 0);
+    *wide_active(context) = u64::from(active);
 }
 
 /// Puts the shadows of all vector registers where translated code expects them.
@@ -109,7 +123,7 @@ pub fn write_vectors(context: &mut Context, shadows: &VectorShadows) {
     if in_registers(context) {
         extended::load_shadow_registers(shadows);
     } else {
-        *slots(context) = *shadows;
+        fill_slots(context, shadows);
     }
 }
 
@@ -133,12 +147,12 @@ pub fn observe(context: &mut Context, state: State) -> State {
     let vectors = read_vectors(context, state);
     let mut low = 0;
     let mut high = 0;
-    for shadow in &vectors {
+    for shadow in &vectors[..16] {
         low |= shadow[0] | shadow[1];
         high |= shadow[2..].iter().fold(0, |bits, word| bits | word);
     }
     let passive = |shadow: &u64| *shadow == 0;
-    let few = vectors[4..].iter().flatten().all(passive);
+    let few = vectors[4..16].iter().flatten().all(passive);
     let class = if !general.iter().all(passive) {
         context.general_shadows = general;
         match general {
@@ -155,6 +169,7 @@ pub fn observe(context: &mut Context, state: State) -> State {
     } else if low != 0 {
         Class::Active
     } else {
+        write_vectors(context, &vectors);
         return State::ZERO;
     };
     explicit(context, &vectors, class.state())

@@ -5,6 +5,7 @@ use crate::dispatch::{self, Continuation};
 use crate::elf::{ElfError, ElfFile};
 use crate::memory;
 use crate::print::{self, EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND};
+use crate::process_words;
 use crate::program;
 use crate::recording;
 use crate::settings;
@@ -132,7 +133,11 @@ fn load(path: &[u8], arguments: &[&[u8]], inherited: &Inherited) -> (u64, u64) {
     // SAFETY: the vector comes from the kernel.
     let built = unsafe { stack::build(arguments, &inherited.environment, inherited.auxiliary, &facts) };
     match built {
-        Ok(pointer) => (entry, pointer),
+        Ok(pointer) => {
+            // SAFETY: the stack was just built.
+            unsafe { process_words::show(pointer) };
+            (entry, pointer)
+        }
         Err(_) => fatal!("There is no memory for the program's stack."),
     }
 }

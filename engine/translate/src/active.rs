@@ -9,7 +9,6 @@ use crate::context::offset;
 use crate::decode::Client;
 use crate::emit::{ymm, Operand};
 use crate::encodings::{Form, Shape, Width};
-use crate::interface::SiteKind;
 use crate::logic::Origin;
 use crate::rules::{self, Binary, Element, Lanes, Rule};
 use crate::state::State;
@@ -62,6 +61,7 @@ impl Translator<'_> {
             Rule::Logic(logic) => self.differentiate_logic(client, logic),
             Rule::Same(_) if uses_mmx(instruction) => self.without_rule(client),
             Rule::Same(shadows) => self.same(client, shadows),
+            Rule::SameWide(shadows) => self.same_wide(client, shadows),
             Rule::MaskedMove => self.same_on_low_registers(client, 0b101),
             Rule::Gather => self.gather(client),
             Rule::PassiveLane(element) => self.passive_scalar(client, element),
@@ -79,7 +79,9 @@ impl Translator<'_> {
             Rule::Push => self.push(client),
             Rule::Pop => self.pop(client),
             Rule::Exchange => self.exchange(client),
+            Rule::DotProduct(element) => self.dot_product(client, element),
             Rule::CompareExchange => self.compare_exchange(client),
+            Rule::ExchangeAdd => self.exchange_add(client),
             Rule::ConditionalMove => self.conditional_move(client),
             Rule::ShiftHalves => self.shift_halves(client),
             Rule::UniteHalves => self.unite_halves(client),
@@ -89,7 +91,7 @@ impl Translator<'_> {
             Rule::StringStore => self.string_store(client),
             Rule::SaveState => self.save_state(client),
             Rule::RestoreState => self.restore_state(client),
-            Rule::ExchangeAdd | Rule::None => self.without_rule(client),
+            Rule::None => self.without_rule(client),
         }
     }
 
@@ -108,6 +110,8 @@ impl Translator<'_> {
                 // A binary32 has no room for such an index: counted.
                 self.without_rule(client);
             }
+            // Sums of products are not recorded yet: counted.
+            Rule::DotProduct(_) => self.without_rule(client),
             Rule::Binary(Binary::Minimum | Binary::Maximum, ..) => return false,
             Rule::Convert(from, lanes) => self.convert_indices(client, from, lanes),
             Rule::Binary(_, element, Lanes::Scalar) | Rule::Unary(_, element, Lanes::Scalar) if paused => {
@@ -207,20 +211,7 @@ impl Translator<'_> {
         };
     }
 
-    /// Counts an active argument of a library function whose derivative is not to be trusted.
-    pub(crate) fn check_untrusted_function(&mut self) {
-        if !self.client.is_untrusted_function(self.job.pc) {
-            return;
-        }
-        let on_active = OnActive::Count(self.site(self.job.pc, SiteKind::Function));
-        // Floating-point arguments come in xmm0 and up (System V ABI, section 3.2.3); libm has at most three.
-        for number in 0..3 {
-            self.check_vector(number, false, on_active);
-        }
-        self.end_of_instruction();
-    }
-
-    fn end_of_instruction(&mut self) {
+    pub(crate) fn end_of_instruction(&mut self) {
         if self.vectors.in_registers() {
             self.vectors.write_back(&mut self.asm);
             self.vectors.restore_homes(&mut self.asm);

@@ -13,6 +13,9 @@ use crate::translate::{OutOfLine, Translator};
 use alloc::vec::Vec;
 use iced_x86::{Code, Instruction, Register};
 
+/// Scratch that says whether the current instruction was counted.
+const COUNTED: u32 = offset::SCRATCH + 16;
+
 /// What to do when a shadow is not zero.
 #[derive(Clone, Copy)]
 pub(crate) enum OnActive {
@@ -22,6 +25,21 @@ pub(crate) enum OnActive {
     Count(usize),
     /// Begin a new segment of the tape and execute the client instruction at this address from its start.
     BeginSegment(u64, State),
+    /// The same unless [`Translator::once`] says that this was counted.
+    CountOnce(usize),
+}
+
+/// A place that is counted, out of line.
+pub(crate) struct Count {
+    jump: Jump,
+    site: usize,
+    /// Where the block goes on.
+    back: u64,
+    /// Is the client's rcx spilled where the jump is?
+    rcx_spilled: bool,
+    /// Is it to be spilled where the block goes on?
+    leaves_spilled: bool,
+    once: bool,
 }
 
 /// How a shadow memory operand is addressed while it is open.
@@ -144,9 +162,11 @@ impl Translator<'_> {
                 let exit = self.exit(ExitKind::NewSegment, pc, state);
                 self.out_of_line.push(OutOfLine::Leave { jump, exit, rcx_spilled, pending });
             }
-            OnActive::Count(site) => {
+            OnActive::Count(site) | OnActive::CountOnce(site) => {
                 let back = self.asm.here();
-                self.out_of_line.push(OutOfLine::Count { jump, back, site, rcx_spilled });
+                let once = matches!(on_active, OnActive::CountOnce(_));
+                let count = Count { jump, site, back, rcx_spilled, leaves_spilled: rcx_spilled, once };
+                self.out_of_line.push(OutOfLine::Count(count));
             }
         }
     }
@@ -157,20 +177,54 @@ impl Translator<'_> {
         self.out_of_line.push(OutOfLine::Leave { jump, exit, rcx_spilled, pending });
     }
 
+    /// Several tests of one instruction: the first that finds something active counts, and the rest is skipped. The tests
+    /// must emit nothing that has to happen.
+    pub(crate) fn count_first(&mut self, tests: impl FnOnce(&mut Self)) {
+        let before = self.out_of_line.len();
+        tests(self);
+        let end = self.asm.here();
+        for item in &mut self.out_of_line[before..] {
+            if let OutOfLine::Count(count) = item {
+                count.back = end;
+                count.leaves_spilled = false;
+            }
+        }
+    }
+
+    /// Several counts of one instruction of which the first alone is to count, where none of them can be skipped.
+    pub(crate) fn once(&mut self, on_active: OnActive) -> OnActive {
+        let OnActive::Count(site) = on_active else { return on_active };
+        let counted = self.asm.context(COUNTED);
+        self.asm.store_zero(counted, 8);
+        OnActive::CountOnce(site)
+    }
+
     /// Out of line: one more at a site. Touches neither flags nor registers.
-    pub(crate) fn count(&mut self, jump: Jump, back: u64, site: usize, rcx_spilled: bool) {
-        self.asm.land(jump);
-        if !rcx_spilled {
+    pub(crate) fn count(&mut self, count: Count) {
+        self.asm.land(count.jump);
+        if !count.rcx_spilled {
             self.spill_rcx();
         }
-        let counter = Memory::absolute(self.job.first_counter + 8 * site as u64);
+        let counted = self.asm.context(COUNTED);
+        let skip = count.once.then(|| {
+            self.asm.load(Register::RCX, counted);
+            let first = self.asm.short_jump(Code::Jrcxz_rel8_64);
+            let skip = self.asm.jump(Code::Jmp_rel32_64);
+            self.asm.land(first);
+            self.asm.store_immediate(counted, 1);
+            skip
+        });
+        let counter = Memory::absolute(self.job.first_counter + 8 * count.site as u64);
         self.asm.load(Register::RCX, counter);
         self.asm.address_of(Register::RCX, Memory::at(Register::RCX, 1));
         self.asm.store(counter, Register::RCX);
-        if !rcx_spilled {
+        if let Some(skip) = skip {
+            self.asm.land(skip);
+        }
+        if !count.leaves_spilled {
             self.restore_rcx();
         }
-        self.asm.jump_to(back);
+        self.asm.jump_to(count.back);
     }
 
     /// A site for this instruction.

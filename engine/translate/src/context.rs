@@ -73,6 +73,8 @@ pub mod offset {
     pub const VECTOR_SPILLS: u32 = 0x280;
     /// Client value of the register that holds the tape's position within a block, see [`crate::recording`].
     pub const TAPE_PARKED: u32 = 0x480;
+    /// Zero only if the shadows of registers 16 to 31, whose slots are always valid, are all zero.
+    pub const WIDE_ACTIVE: u32 = 0x7c0;
     /// Constants that shadow code reads; filled by [`crate::constants::fill`].
     pub const CONSTANTS: u32 = 0x800;
     /// Shadows of vector registers 0-31, 64 bytes each, when they live in memory.

@@ -530,7 +530,7 @@ fn is_blend_by_sign(instruction: &Instruction) -> bool {
 }
 
 /// Gives an instruction the memory operand.
-fn set_memory(instruction: &mut Instruction, memory: Memory) {
+pub(crate) fn set_memory(instruction: &mut Instruction, memory: Memory) {
     let size = if memory.base == Register::None { 8 } else { 1 };
     instruction.set_memory_base(memory.base);
     instruction.set_memory_index(memory.index);

@@ -26,6 +26,16 @@ impl Client {
     }
 }
 
+/// Instructions that the engine has to hear of before they are translated.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Avoid {
+    None,
+    /// All of AVX-512.
+    Avx512,
+    /// Those that name zmm0 to zmm15.
+    LowZmm,
+}
+
 /// How a superblock ends.
 pub enum End {
     /// The last instruction transfers control.
@@ -44,7 +54,7 @@ pub struct Block {
 }
 
 /// Decodes from `pc` on. `link_to_known`: stop where a translation for the zero state exists.
-pub fn decode(pc: u64, client: &dyn ClientCode, avoid_wide: bool, link_to_known: bool) -> Block {
+pub fn decode(pc: u64, client: &dyn ClientCode, avoid: Avoid, link_to_known: bool) -> Block {
     let mut block = Block { instructions: Vec::with_capacity(32), end: End::Branch, ranges: Vec::new() };
     let mut pc = pc;
     loop {
@@ -58,7 +68,7 @@ pub fn decode(pc: u64, client: &dyn ClientCode, avoid_wide: bool, link_to_known:
             return block;
         };
         let mut decoder = Decoder::with_ip(64, code, pc, DecoderOptions::NONE);
-        let next = run(&mut block, &mut decoder, code, start, client, avoid_wide, link_to_known);
+        let next = run(&mut block, &mut decoder, code, start, client, avoid, link_to_known);
         let end = decoder.ip().max(start + 1);
         block.ranges.push((start, end));
         match next {
@@ -75,7 +85,7 @@ fn run(
     code: &[u8],
     start: u64,
     client: &dyn ClientCode,
-    avoid_wide: bool,
+    avoid: Avoid,
     link_to_known: bool,
 ) -> Option<u64> {
     loop {
@@ -102,8 +112,9 @@ fn run(
             return None;
         }
         let next = instruction.next_ip();
-        if let Some(kind) = engine_acts(&instruction, avoid_wide) {
-            let target = if kind == ExitKind::NeedsMemoryShadows { pc } else { next };
+        if let Some(kind) = engine_acts(&instruction, avoid) {
+            let again = matches!(kind, ExitKind::NeedsMemoryShadows | ExitKind::NeedsFullRegisters);
+            let target = if again { pc } else { next };
             block.end = End::Engine { kind, pc, target };
             return None;
         }
@@ -140,14 +151,22 @@ fn undecodable(pc: u64) -> End {
 }
 
 /// Instructions that the engine executes on the client's behalf.
-fn engine_acts(instruction: &Instruction, avoid_wide: bool) -> Option<ExitKind> {
+fn engine_acts(instruction: &Instruction, avoid: Avoid) -> Option<ExitKind> {
     match instruction.mnemonic() {
         Mnemonic::Syscall => Some(ExitKind::SystemCall),
         Mnemonic::Cpuid => Some(ExitKind::Cpuid),
         Mnemonic::Xgetbv => Some(ExitKind::Xgetbv),
-        _ if avoid_wide && is_wide(instruction) => Some(ExitKind::NeedsMemoryShadows),
+        _ if avoid == Avoid::Avx512 && is_wide(instruction) => Some(ExitKind::NeedsMemoryShadows),
+        _ if avoid == Avoid::LowZmm && names_low_zmm(instruction) => Some(ExitKind::NeedsFullRegisters),
         _ => None,
     }
+}
+
+fn names_low_zmm(instruction: &Instruction) -> bool {
+    (0..instruction.op_count()).any(|k| {
+        let register = instruction.op_register(k);
+        instruction.op_kind(k) == OpKind::Register && register.is_zmm() && register.number() < 16
+    })
 }
 
 /// Uses AVX-512 state: EVEX encodings and mask registers.

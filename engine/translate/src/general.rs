@@ -130,7 +130,13 @@ impl Translator<'_> {
     }
 
     /// Gives a general register the shadow at `from`; a 32-bit move clears the upper half.
-    fn move_to_slot(&mut self, instruction: &Instruction, target: Register, from: Memory, size: usize) {
+    pub(crate) fn move_to_slot(
+        &mut self,
+        instruction: &Instruction,
+        target: Register,
+        from: Memory,
+        size: usize,
+    ) {
         let slot = self.slot(target);
         if from != slot {
             self.copy_shadow(instruction, slot, from, size);
@@ -298,42 +304,6 @@ impl Translator<'_> {
         self.copy_shadow(instruction, parked, one, size);
         self.copy_shadow(instruction, one, other, size);
         self.copy_shadow(instruction, other, parked, size);
-    }
-
-    /// Success stores the register's shadow, failure loads the memory's shadow into rax. The zero flag tells.
-    pub(crate) fn compare_exchange(&mut self, client: &Client) {
-        let instruction = &client.instruction;
-        let register = instruction.op1_register();
-        if instruction.op_count() < 2 || !has_memory(instruction) || register.size() < 4 {
-            self.without_rule(client);
-            return;
-        }
-        let size = register.size();
-        let accumulator = Register::RAX;
-        let registers_are_zero = self.general_is_zero(register) && self.general_is_zero(accumulator);
-        if self.expects_active_operand() || !registers_are_zero {
-            self.make_slot_valid(register);
-            self.make_slot_valid(accumulator);
-            self.copy(client);
-            let failed = self.asm.jump(Code::Jne_rel32_64);
-            let opened = self.open(instruction);
-            self.copy_shadow(instruction, opened.memory, self.slot(register), size);
-            self.close(opened);
-            let done = self.asm.jump(Code::Jmp_rel32_64);
-            self.asm.land(failed);
-            let opened = self.open(instruction);
-            self.move_to_slot(instruction, accumulator, opened.memory, size);
-            self.close(opened);
-            self.asm.land(done);
-            // The slot holds the shadow on both paths, another place on one.
-            self.forget_mirror(accumulator);
-            return;
-        }
-        let on_active = self.expecting_load(instruction);
-        self.check_operand(instruction, size, on_active);
-        self.zero_operand(instruction, size);
-        self.copy(client);
-        self.zero_general |= 1;
     }
 
     pub(crate) fn conditional_move(&mut self, client: &Client) {

@@ -65,10 +65,12 @@ impl Translator<'_> {
         // Both have bits in the same half: this is something else.
         self.asm.land(low);
         self.asm.land(high);
-        for register in [target, source] {
-            let on_active = self.instruction_site(instruction);
-            self.check_place(self.slot(register), 8, on_active);
-        }
+        let on_active = self.instruction_site(instruction);
+        self.count_first(|translator| {
+            for register in [target, source] {
+                translator.check_place(translator.slot(register), 8, on_active);
+            }
+        });
         self.asm.store_zero(self.slot(target), 8);
         self.asm.land(done);
         self.asm.load(scratch, parked);
@@ -118,13 +120,14 @@ impl Translator<'_> {
         self.forget_mirror(target);
         let (scratch, parked) = self.park_scratch(instruction);
         let slot = self.slot(target);
+        let on_active = self.instruction_site(instruction);
+        let on_active = self.once(on_active);
         for (first_bit, place) in [(0, slot), (HALF, slot.offset_by(4))] {
             self.load_half(scratch, mask, first_bit);
             let empty = self.asm.jump(Code::Je_rel32_64);
             let ones = Instruction::with2(Code::Cmp_rm32_imm8, scratch.full_register32(), -1);
             self.asm.built(ones);
             let kept = self.asm.jump(Code::Je_rel32_64);
-            let on_active = self.instruction_site(instruction);
             self.check_place(place, 4, on_active);
             self.asm.land(empty);
             self.asm.store_zero(place, 4);
@@ -172,6 +175,8 @@ impl Translator<'_> {
         self.forget_mirror(target);
         let (scratch, parked) = self.park_scratch(instruction);
         let slot = self.slot(target);
+        let on_active = self.instruction_site(instruction);
+        let on_active = self.once(on_active);
         for (first_bit, place) in [(0, slot), (HALF, slot.offset_by(4))] {
             self.load_half(scratch, mask, first_bit);
             let kept = self.asm.jump(Code::Je_rel32_64);
@@ -181,7 +186,6 @@ impl Translator<'_> {
             self.flip_sign(scratch, slot, first_bit);
             let done = self.asm.jump(Code::Jmp_rel32_64);
             self.asm.land(other);
-            let on_active = self.instruction_site(instruction);
             self.check_place(place, 4, on_active);
             self.asm.store_zero(place, 4);
             self.asm.land(kept);

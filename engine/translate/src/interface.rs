@@ -1,5 +1,6 @@
 //! The narrow interface between the pure translator and the engine that runs its output.
 
+use crate::float_arguments::FloatArguments;
 pub use crate::recording::StructureReference;
 use crate::state::{Class, State};
 use alloc::vec::Vec;
@@ -64,6 +65,9 @@ pub struct Settings {
     /// because the client uses AVX-512 all the same.
     pub hides_avx512: bool,
     pub host_vectors: HostVectors,
+    /// The host has AVX-512 and the client may use it, but has not used zmm0 to zmm15 yet: shadow code need not save what
+    /// lies above 256 bits of the registers that it borrows.
+    pub notices_zmm: bool,
 }
 
 /// What the translator asks about the client's address space.
@@ -76,8 +80,8 @@ pub trait ClientCode {
     fn is_translated(&self, _pc: u64) -> bool {
         false
     }
-    /// True if `pc` is the entry of a library function whose derivative is not to be trusted yet.
-    fn is_untrusted_function(&self, pc: u64) -> bool;
+    /// If `pc` is the entry of a library function whose derivative is not to be trusted yet: where its arguments are.
+    fn untrusted_function(&self, pc: u64) -> Option<FloatArguments>;
 }
 
 /// One translation to be made.
@@ -166,6 +170,9 @@ pub enum ExitKind {
     NewSegment,
     /// The client executes AVX-512 instructions while shadows live in zmm16-31: move them to memory, then continue.
     NeedsMemoryShadows,
+    /// The client is about to use zmm0 to zmm15 for the first time: from now on shadow code has to save all of the
+    /// registers that it borrows, then continue.
+    NeedsFullRegisters,
     /// The bytes at `target` are no instruction: the client gets SIGILL there.
     Undecodable,
     /// Nothing executable is mapped at `target`: the client gets SIGSEGV there.

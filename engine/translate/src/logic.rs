@@ -179,7 +179,10 @@ impl Translator<'_> {
         first: Side,
         second: Side,
     ) {
-        let on_active = self.instruction_site(&client.instruction);
+        let mut on_active = self.instruction_site(&client.instruction);
+        if !first.zero && !second.zero {
+            on_active = self.once(on_active);
+        }
         let mut results = [None, None];
         if !first.zero {
             results[0] = self.judge_side(logic, shape, first, second.value, true, on_active);

@@ -12,6 +12,7 @@ use crate::emit::Memory;
 use crate::rules::{self, Rule};
 use crate::state::State;
 use crate::translate::Translator;
+use crate::wide_clients::is_masked_store;
 use iced_x86::{Instruction, Mnemonic, OpAccess, OpKind, Register};
 
 impl Translator<'_> {
@@ -44,6 +45,7 @@ impl Translator<'_> {
             _ => {}
         }
         self.check_implicit_read(instruction);
+        self.check_wide_registers(instruction);
         if !has_memory(instruction) {
             return self.copy(client);
         }
@@ -127,7 +129,7 @@ impl Translator<'_> {
     /// Should the superblock end in front of this instruction, for the active level to take over?
     pub(crate) fn needs_active_level(instruction: &Instruction) -> bool {
         let gathers = has_memory(instruction) && instruction.memory_index().is_vector_register();
-        gathers || rules::rule(instruction) == Rule::MaskedMove
+        gathers || rules::rule(instruction) == Rule::MaskedMove || is_masked_store(instruction)
     }
 
     /// `lods` reads memory without an explicit operand.

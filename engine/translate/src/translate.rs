@@ -5,8 +5,9 @@
 //! is stored. *Active*: every instruction moves or computes shadows. A failed check in a passive block continues in an
 //! active translation of the same instruction.
 
+use crate::checks::Count;
 use crate::control::has_memory;
-use crate::decode::{self, Block, Client, End};
+use crate::decode::{self, Avoid, Block, Client, End};
 use crate::emit::{Assembler, Jump};
 use crate::flags;
 use crate::general::Mirror;
@@ -44,8 +45,8 @@ pub(crate) struct Unfinished {
 pub(crate) enum OutOfLine {
     /// Leave by exit number `exit` (counted within this translation), with shadows written back first.
     Leave { jump: Jump, exit: usize, rcx_spilled: bool, pending: Option<Unfinished> },
-    /// Count an active operand at `site`, then go back.
-    Count { jump: Jump, back: u64, site: usize, rcx_spilled: bool },
+    /// Count at `site`, then go back.
+    Count(Count),
 }
 
 /// One translation in the making.
@@ -66,6 +67,8 @@ pub(crate) struct Translator<'a> {
     pub proven: Proven,
     /// What the block writes to the tape.
     pub recording: Recording,
+    /// Are the shadows of registers 16 to 31 known to be zero? For passive blocks.
+    pub wide_is_zero: bool,
     /// By instruction: loads into general registers that need no test.
     pub untested: Vec<bool>,
     /// Did the current instruction write zero to the shadow of what it stores?
@@ -91,8 +94,12 @@ pub fn translate(job: &Job, client: &dyn ClientCode) -> Translation {
         (true, false) => Level::Passive,
         (true, true) => Level::Active,
     };
-    let avoid_wide = settings.vector_shadows == VectorShadows::Registers;
-    let block = decode::decode(job.pc, client, avoid_wide, level != Level::Active);
+    let avoid = match settings.vector_shadows {
+        VectorShadows::Registers => Avoid::Avx512,
+        VectorShadows::Memory if settings.notices_zmm => Avoid::LowZmm,
+        VectorShadows::Memory => Avoid::None,
+    };
+    let block = decode::decode(job.pc, client, avoid, level != Level::Active);
     let mut translator = Translator::new(job, client, level);
     translator.block(&block);
     translator.finish(block.ranges)
@@ -128,6 +135,7 @@ impl<'a> Translator<'a> {
             origins: [Origin::Unknown; 16],
             proven: Proven::default(),
             recording: Recording::new(job.pc),
+            wide_is_zero: false,
             untested: Vec::new(),
             stored_zero: false,
             flags_dead: false,
@@ -401,9 +409,7 @@ impl<'a> Translator<'a> {
                     }
                     self.leave_by(exit);
                 }
-                OutOfLine::Count { jump, back, site, rcx_spilled } => {
-                    self.count(jump, back, site, rcx_spilled)
-                }
+                OutOfLine::Count(count) => self.count(count),
             }
         }
         Translation {

@@ -9,6 +9,7 @@ use crate::encodings::{Form, Operation, Shape};
 use crate::passive::is_write;
 use crate::rules::Element;
 use crate::translate::Translator;
+use crate::wide_clients::is_masked_store;
 use alloc::vec::Vec;
 use iced_x86::{Code, Instruction, Mnemonic, OpAccess, OpKind, Register};
 
@@ -17,11 +18,15 @@ impl Translator<'_> {
     pub(crate) fn without_rule(&mut self, client: &Client) {
         let instruction = &client.instruction;
         if !is_zero_idiom(instruction) {
-            self.check_general_operands(instruction);
-            self.check_vector_operands(instruction);
-            self.check_memory_operand(instruction);
-            let on_active = self.instruction_site(instruction);
-            self.check_string_load(instruction, on_active);
+            let vectors = self.vectors_read(instruction);
+            self.count_first(|translator| {
+                translator.check_general_operands(instruction);
+                translator.check_vector_operands(instruction, vectors);
+                let on_active = translator.instruction_site(instruction);
+                translator.check_wide_operands(instruction, on_active);
+                translator.check_memory_operand(instruction);
+                translator.check_string_load(instruction, on_active);
+            });
         }
         self.passive_result(client);
     }
@@ -45,6 +50,7 @@ impl Translator<'_> {
     }
 
     fn make_written_passive(&mut self, instruction: &Instruction) {
+        self.clear_wide_results(instruction);
         let written: Vec<Register> = self
             .info
             .info(instruction)
@@ -105,7 +111,9 @@ impl Translator<'_> {
         }
     }
 
-    fn check_vector_operands(&mut self, instruction: &Instruction) {
+    /// Sets of the vector registers that the instruction reads, and of those it reads more than 128 bits of. Their shadows
+    /// are made ready to be tested.
+    fn vectors_read(&mut self, instruction: &Instruction) -> (u16, u16) {
         let (mut read, mut wide) = (0u16, 0u16);
         for used in self.info.info(instruction).used_registers() {
             let register = used.register();
@@ -114,6 +122,18 @@ impl Translator<'_> {
                 wide |= u16::from(!register.is_xmm()) << register.number();
             }
         }
+        read &= !self.vectors.zero;
+        if read != 0 && self.form() != Form::Evex {
+            let lanes = self.temporary();
+            (0..16).filter(|number| read >> number & 1 != 0).for_each(|number| {
+                self.shadow(number);
+            });
+            self.free(lanes);
+        }
+        (read, wide)
+    }
+
+    fn check_vector_operands(&mut self, instruction: &Instruction, (read, wide): (u16, u16)) {
         for number in 0..16 {
             if read >> number & 1 != 0 {
                 let on_active = self.instruction_site(instruction);
@@ -133,7 +153,8 @@ impl Translator<'_> {
             self.when_active(jump, false, on_active);
             return;
         }
-        if is_read(self.memory_access(instruction)) {
+        // A masked store leaves places alone whose shadows are then lost.
+        if is_read(self.memory_access(instruction)) || is_masked_store(instruction) {
             let on_active = self.instruction_site(instruction);
             self.check_operand(instruction, instruction.memory_size().size(), on_active);
         }

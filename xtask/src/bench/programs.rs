@@ -2,7 +2,7 @@
 
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::Path;
 
@@ -10,6 +10,8 @@ use std::path::Path;
 pub struct Work {
     pub name: String,
     pub words: Vec<OsString>,
+    /// Words for less of the same work, which Valgrind is given.
+    pub less: Vec<OsString>,
     pub environment: Vec<(OsString, OsString)>,
     pub shadows: Shadows,
     pub measured: Measured,
@@ -74,7 +76,7 @@ pub fn all(workspace: &Workspace) -> Result<Vec<Work>> {
     workspace.compile_c("benches/programs/active.c", &active, &["-O2", "-shared", "-fPIC"], &[])?;
     let mut all = burgers(workspace, &scratch)?;
     all.extend(without_inputs(workspace, &scratch)?);
-    all.extend(with_one_active_variable(workspace, &scratch, &active)?);
+    all.extend(with_one_active_variable(workspace, &scratch, &active));
     all.push(Work {
         repetitions: 4,
         limit: Limit::Milliseconds(20.0),
@@ -85,10 +87,11 @@ pub fn all(workspace: &Workspace) -> Result<Vec<Work>> {
 
 /// The solver of the first example, everything active.
 fn burgers(workspace: &Workspace, scratch: &Path) -> Result<Vec<Work>> {
-    let variants: [(&str, &[&str], &str); 3] = [
-        ("gcc -O3", &["-O3"], "6000"),
-        ("gcc -O3 -mavx2 -mfma", &["-O3", "-mavx2", "-mfma"], "12000"),
-        ("gcc -O0", &["-O0"], "1500"),
+    // The options, the number of time steps, and how many of them Valgrind is given: it computes FMA in software.
+    let variants: [(&str, &[&str], &str, &str); 3] = [
+        ("gcc -O3", &["-O3"], "6000", "3000"),
+        ("gcc -O3 -mavx2 -mfma", &["-O3", "-mavx2", "-mfma"], "12000", "3000"),
+        ("gcc -O0", &["-O0"], "1500", "1500"),
     ];
     let mut all = Vec::new();
     for (shadows, limit) in [(Shadows::Registers, 2.0), (Shadows::Memory, 3.5)] {
@@ -96,11 +99,13 @@ fn burgers(workspace: &Workspace, scratch: &Path) -> Result<Vec<Work>> {
             eprintln!("rows with shadows in registers are left out: this processor has no AVX-512");
             continue;
         }
-        for (label, options, steps) in variants {
+        for (label, options, steps, fewer_steps) in variants {
             let program = scratch.join(format!("burgers{}", label.replace("gcc", "").replace(' ', "")));
             workspace.compile_c("examples/01-burgers/burgers.c", &program, options, &["-lm"])?;
-            let words = [program.into(), "128".into(), steps.into(), "0.5".into()];
-            let mut work = whole(&format!("Burgers {label}, all active, {}", shadows.name()), &words, limit);
+            let words = |steps: &str| [program.clone().into(), "128".into(), steps.into(), "0.5".into()];
+            let mut work =
+                whole(&format!("Burgers {label}, all active, {}", shadows.name()), &words(steps), limit);
+            work.less = words(fewer_steps).to_vec();
             work.shadows = shadows;
             if shadows == Shadows::Memory {
                 work.environment.clear();
@@ -115,39 +120,50 @@ fn burgers(workspace: &Workspace, scratch: &Path) -> Result<Vec<Work>> {
 fn without_inputs(workspace: &Workspace, scratch: &Path) -> Result<Vec<Work>> {
     let data = scratch.join("five-megabytes");
     fs::write(&data, text(5_000_000)).with_context(|| format!("cannot write {}", data.display()))?;
-    let script = |name: &str| workspace.root().join("benches/programs").join(name).into_os_string();
+    let less = scratch.join("one-megabyte");
+    fs::write(&less, text(1_000_000)).with_context(|| format!("cannot write {}", less.display()))?;
     Ok(vec![
-        whole("xz -9 of 5 MB, no input", &["xz".into(), "-9".into(), "-c".into(), data.into()], 1.1),
-        part("Python loop of 10^7 additions, no input", &[PYTHON.into(), script("loop.py")], 1.4),
-        part("NumPy matmul 500 x 500, no input", &[PYTHON.into(), script("matmul.py")], 1.1),
+        compression(scratch, "no input", 1.1),
+        python(workspace, "Python loop of 10^7 additions, no input", LOOP, None, 1.4),
+        python(workspace, "NumPy matmul 500 x 500, no input", MATMUL, None, 1.1),
         whole("import numpy, no input", &[PYTHON.into(), "-c".into(), "import numpy".into()], 2.2),
     ])
 }
 
 /// The same with one active variable that the program does not use.
-fn with_one_active_variable(workspace: &Workspace, scratch: &Path, active: &Path) -> Result<Vec<Work>> {
-    let data = scratch.join("five-megabytes");
-    let script = |name: &str| workspace.root().join("benches/programs").join(name).into_os_string();
-    let library = active.as_os_str().to_os_string();
-    let mut xz = whole(
-        "xz -9 of 5 MB, one active elsewhere",
-        &["xz".into(), "-9".into(), "-c".into(), data.into()],
-        1.3,
-    );
-    xz.environment.push(("LD_PRELOAD".into(), library.clone()));
-    Ok(vec![
+fn with_one_active_variable(workspace: &Workspace, scratch: &Path, active: &Path) -> Vec<Work> {
+    let library = Some(active.as_os_str());
+    let mut xz = compression(scratch, "one active elsewhere", 1.3);
+    xz.environment.push(("LD_PRELOAD".into(), active.into()));
+    vec![
         xz,
-        part(
-            "Python loop of 10^7 additions, one active elsewhere",
-            &[PYTHON.into(), script("loop.py"), library.clone()],
-            2.0,
-        ),
-        part(
-            "NumPy matmul 500 x 500, one active elsewhere",
-            &[PYTHON.into(), script("matmul.py"), library],
-            1.5,
-        ),
-    ])
+        python(workspace, "Python loop of 10^7 additions, one active elsewhere", LOOP, library, 2.0),
+        python(workspace, "NumPy matmul 500 x 500, one active elsewhere", MATMUL, library, 1.5),
+    ]
+}
+
+fn compression(scratch: &Path, suffix: &str, limit: f64) -> Work {
+    let words = |file: &str| ["xz".into(), "-9".into(), "-c".into(), scratch.join(file).into()];
+    let name = format!("xz -9 of 5 MB, {suffix}");
+    Work { less: words("one-megabyte").to_vec(), ..whole(&name, &words("five-megabytes"), limit) }
+}
+
+/// A script, and how often it repeats its work: in the row, and for Valgrind.
+type Script = (&'static str, &'static str, &'static str);
+const LOOP: Script = ("loop.py", "10000000", "1000000");
+const MATMUL: Script = ("matmul.py", "50", "5");
+
+/// A script that measures a part of itself.
+fn python(workspace: &Workspace, name: &str, script: Script, library: Option<&OsStr>, limit: f64) -> Work {
+    let (file, often, less_often) = script;
+    let path = workspace.root().join("benches/programs").join(file);
+    let words = |often: &str| {
+        let mut words: Vec<OsString> = vec![PYTHON.into(), path.clone().into(), often.into()];
+        words.extend(library.map(OsString::from));
+        words
+    };
+    let work = whole(name, &words(often), limit);
+    Work { measured: Measured::Printed, less: words(less_often), ..work }
 }
 
 /// Work that is measured as a whole.
@@ -159,17 +175,13 @@ fn whole(name: &str, words: &[OsString], limit: f64) -> Work {
     Work {
         name: name.to_string(),
         words: words.to_vec(),
+        less: words.to_vec(),
         environment,
         shadows: Shadows::Auto,
         measured: Measured::Process,
         limit: Limit::Ratio(limit),
         repetitions: 1,
     }
-}
-
-/// Work that measures a part of itself.
-fn part(name: &str, words: &[OsString], limit: f64) -> Work {
-    Work { measured: Measured::Printed, ..whole(name, words, limit) }
 }
 
 fn has_avx512() -> bool {

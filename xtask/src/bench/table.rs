@@ -10,16 +10,33 @@ pub struct Row {
     pub within_limit: bool,
 }
 
+/// A time beside the native time of the same work, in seconds.
+pub enum Comparison {
+    Measured {
+        time: f64,
+        native: f64,
+    },
+    /// It was killed when it had taken `time`.
+    MoreThan {
+        time: f64,
+        native: f64,
+    },
+    /// It was killed after so many seconds, before it had said how long it took.
+    Unfinished(u64),
+}
+
 const HEADINGS: [&str; 7] =
     ["work", "native", "derivgrind", "overhead", "at most", "valgrind --tool=none", "valgrind (memcheck)"];
 
 impl Row {
     /// A row from median times in seconds.
-    pub fn measured(work: &Work, native: f64, tool: f64, none: Option<f64>, memcheck: Option<f64>) -> Row {
-        let overhead = |time: f64| match work.limit {
-            Limit::Ratio(_) => format!("{:.2}", time / native),
-            Limit::Milliseconds(_) => format!("{:.1} ms", (time - native) * 1e3),
-        };
+    pub fn measured(
+        work: &Work,
+        native: f64,
+        tool: f64,
+        none: Option<Comparison>,
+        memcheck: Option<Comparison>,
+    ) -> Row {
         let limit = match work.limit {
             Limit::Ratio(limit) => format!("{limit:.1}"),
             Limit::Milliseconds(limit) => format!("{limit:.0} ms"),
@@ -33,10 +50,10 @@ impl Row {
                 work.name.clone(),
                 format!("{native:.4} s"),
                 format!("{tool:.4} s"),
-                format!("{}{}", overhead(tool), if within_limit { "" } else { " (above)" }),
+                format!("{}{}", overhead(work, tool, native), if within_limit { "" } else { " (above)" }),
                 limit,
-                none.map_or_else(String::new, overhead),
-                memcheck.map_or_else(String::new, overhead),
+                none.map_or_else(String::new, |comparison| in_words(work, comparison)),
+                memcheck.map_or_else(String::new, |comparison| in_words(work, comparison)),
             ],
             failure: None,
             within_limit,
@@ -49,6 +66,21 @@ impl Row {
         cells[0] = work.name.clone();
         cells[2] = "failed".to_string();
         Row { cells, failure: Some(format!("{error:#}")), within_limit: false }
+    }
+}
+
+fn overhead(work: &Work, time: f64, native: f64) -> String {
+    match work.limit {
+        Limit::Ratio(_) => format!("{:.2}", time / native),
+        Limit::Milliseconds(_) => format!("{:.1} ms", (time - native) * 1e3),
+    }
+}
+
+fn in_words(work: &Work, comparison: Comparison) -> String {
+    match comparison {
+        Comparison::Measured { time, native } => overhead(work, time, native),
+        Comparison::MoreThan { time, native } => format!("> {}", overhead(work, time, native)),
+        Comparison::Unfinished(seconds) => format!("over {seconds} s"),
     }
 }
 

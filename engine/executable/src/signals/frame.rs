@@ -316,7 +316,7 @@ fn vector_parts(number: usize) -> Vec<(usize, usize, usize)> {
 }
 
 fn save_shadows(context: &mut Context, state: State, frame: u64, area: u64) {
-    if !state.is_active() {
+    if !shadow::may_be_active(context, state) {
         return;
     }
     let general = shadow::read_general(context, state);

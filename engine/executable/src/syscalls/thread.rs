@@ -186,7 +186,7 @@ fn prepare_child(parent: &mut Thread, child: &mut Thread, request: &CloneRequest
     to.vectors = from.vectors;
     to.fs_base = if request.has(kernel::CLONE_SETTLS) { request.thread_pointer } else { from.fs_base };
     to.gs_base = from.gs_base;
-    if next.state.is_active() {
+    if shadow::may_be_active(from, next.state) {
         to.general_shadows = shadow::read_general(from, next.state);
         let vectors = shadow::read_vectors(from, next.state);
         // The kernel copies zmm16-31 with all other registers; make them what the child's state says.

@@ -4,6 +4,7 @@
 //! share a row; lowering reads the rest from the instruction. What has no row is [`Rule::None`]: it runs natively, its
 //! result is passive, and an active operand is counted.
 
+mod evex;
 mod table;
 
 use iced_x86::{EncodingKind, Instruction, Mnemonic, OpKind};
@@ -94,9 +95,13 @@ pub(crate) enum Rule {
     /// Conversion from this element to the other.
     Convert(Element, Lanes),
     Logic(Logic),
+    /// Sums of products, placed by an immediate.
+    DotProduct(Element),
     /// Copies and permutations: the same instruction on the shadows of the operands whose bits are
     /// set; the other operands (masks, indices, immediates) are the client's.
     Same(u8),
+    /// The same for a client that uses AVX-512, with shadows in memory.
+    SameWide(u8),
     /// The lowest lane of the result is passive, the others are copied from the first source.
     PassiveLane(Element),
     /// The result is passive whatever the operands: comparison, rounding, conversion to integer.
@@ -150,7 +155,10 @@ const fn index() -> [u16; 2048] {
 pub(crate) fn rule(instruction: &Instruction) -> Rule {
     let row = INDEX[instruction.mnemonic() as usize];
     // AVX-512 forms share mnemonics with AVX, but have masks and more registers.
-    if row == 0 || instruction.encoding() == EncodingKind::EVEX {
+    if instruction.encoding() == EncodingKind::EVEX {
+        return evex::rule(instruction);
+    }
+    if row == 0 {
         return Rule::None;
     }
     let rule = table::RULES[usize::from(row) - 1].1;

@@ -458,6 +458,11 @@ pub(super) const RULES: &[(Mnemonic, Rule)] = &[
     (Mnemonic::Fxrstor64, Rule::RestoreState),
     (Mnemonic::Xrstor, Rule::RestoreState),
     (Mnemonic::Xrstor64, Rule::RestoreState),
+    // Dot products of lanes.
+    (Mnemonic::Dpps, Rule::DotProduct(Element::F32)),
+    (Mnemonic::Vdpps, Rule::DotProduct(Element::F32)),
+    (Mnemonic::Dppd, Rule::DotProduct(Element::F64)),
+    (Mnemonic::Vdppd, Rule::DotProduct(Element::F64)),
     // General registers.
     (Mnemonic::Mov, Rule::Move),
     (Mnemonic::Movnti, Rule::Move),

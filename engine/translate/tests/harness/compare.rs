@@ -108,6 +108,12 @@ pub fn shadows(expected: &Expected, computed: &Shadows) -> Vec<String> {
             differences.push(format!("shadow of vector register {number}: expected {one}, computed {other}"));
         }
     }
+    for (number, (one, other)) in expected.shadows.wide.iter().zip(&computed.wide).enumerate() {
+        if one != other {
+            let (number, one, other) = (16 + number, hex(one), hex(other));
+            differences.push(format!("shadow of vector register {number}: expected {one}, computed {other}"));
+        }
+    }
     memory("shadow of memory", &expected.shadows.memory, &computed.memory, &mut differences);
     differences
 }

@@ -2,7 +2,7 @@
 //! rules that are tested.
 
 use super::values::Content;
-use iced_x86::{Code, CpuidFeature, EncodingKind, Mnemonic};
+use iced_x86::{Code, CpuidFeature, EncodingKind, Instruction, Mnemonic, OpKind};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Operation {
@@ -38,6 +38,8 @@ pub enum Logic {
 pub enum Family {
     Arithmetic(Operation, Content, Lanes),
     Logic(Logic),
+    /// A dot product of lanes.
+    DotProduct(Content),
     /// The shadow of the result is what the instruction makes of the shadows of its operands; bits are set for
     /// operands that stand for their value all the same.
     Same {
@@ -78,7 +80,10 @@ pub fn family(code: Code) -> Family {
     if is_elsewhere(code, &stem) {
         return Family::Elsewhere;
     }
-    if info.encoding() == EncodingKind::EVEX || uses_masks(code) {
+    if info.encoding() == EncodingKind::EVEX {
+        return evex(code, &stem);
+    }
+    if uses_masks(code) {
         return Family::Counted;
     }
     if uses_mmx {
@@ -94,6 +99,8 @@ pub fn family(code: Code) -> Family {
         "andnpd" | "andnps" | "pandn" => Family::Logic(Logic::AndNot),
         "orpd" | "orps" | "por" => Family::Logic(Logic::Or),
         "xorpd" | "xorps" | "pxor" => Family::Logic(Logic::Xor),
+        "dppd" => Family::DotProduct(Content::F64),
+        "dpps" => Family::DotProduct(Content::F32),
         "addsubpd" | "haddpd" | "hsubpd" => Family::Same { values: 0, content: Content::F64 },
         "addsubps" | "haddps" | "hsubps" => Family::Same { values: 0, content: Content::F32 },
         "cvtss2sd" | "cvtps2pd" => Family::Same { values: 0, content: Content::F32 },
@@ -112,6 +119,62 @@ pub fn family(code: Code) -> Family {
         stem if PASSIVE.contains(&stem) => Family::Passive,
         _ => Family::Counted,
     }
+}
+
+/// Copies and comparisons into masks; arithmetic has no rules.
+fn evex(code: Code, stem: &str) -> Family {
+    let info = code.op_code();
+    let kind = |k: u32| format!("{:?}", info.op_kind(k));
+    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| stem.starts_with(prefix));
+    if kind(0).starts_with("k_") {
+        let compares = begins(&["pcmp", "cmp", "ptest"]);
+        return if compares { Family::Passive } else { Family::Counted };
+    }
+    let from_general = begins(&["pbroadcast"]) && (kind(1).starts_with("r32") || kind(1).starts_with("r64"));
+    let by_register = is_register_or_memory(code, 2);
+    match stem {
+        _ if from_general || begins(&["pbroadcastm"]) => Family::Counted,
+        "movdqu8" | "movdqu16" | "movdqu32" | "movdqu64" | "movdqa32" | "movdqa64" => same(0),
+        "alignd" | "alignq" | "blendmps" | "blendmpd" => same(0),
+        "permpd" | "permq" if by_register => same(0b010),
+        "permps" | "permd" | "permw" | "permb" => same(0b010),
+        "permilpd" | "permilps" if by_register => same(0b100),
+        "pshufb" => same(0b100),
+        _ if begins(&["permt2"]) => same(0b010),
+        _ if begins(&[
+            "broadcast",
+            "pblendm",
+            "extractf",
+            "extracti",
+            "insertf",
+            "inserti",
+            "shuff",
+            "shufi",
+        ]) =>
+        {
+            same(0)
+        }
+        "extractps" | "pinsrd" | "pinsrq" | "pextrd" | "pextrq" => Family::Counted,
+        stem if COPIES.contains(&stem) => same(0),
+        _ => Family::Counted,
+    }
+}
+
+/// Is it, in spite of its family, counted? The shadows of bits 256 and up of registers 0 to 15 have no place, no register
+/// is value and shadow at once, and a permutation of its own target cannot be repeated after a fault.
+pub fn is_beyond_tracking(instruction: &Instruction, values: u8) -> bool {
+    if instruction.encoding() != EncodingKind::EVEX {
+        return false;
+    }
+    let count = instruction.op_count();
+    let register = |k: u32| (instruction.op_kind(k) == OpKind::Register).then(|| instruction.op_register(k));
+    let is_value = |k: &u32| values >> k & 1 != 0;
+    let cut = (0..count).filter_map(register).any(|register| register.is_zmm() && register.number() < 16);
+    let shared = (0..count).filter(is_value).filter_map(register).any(|value| {
+        (0..count).filter(|k| !is_value(k)).filter_map(register).any(|other| other.number() == value.number())
+    });
+    let permutes_target = format!("{:?}", instruction.mnemonic()).starts_with("Vpermt2");
+    cut || shared || permutes_target && instruction.op_kind(2) == OpKind::Memory
 }
 
 fn same(values: u8) -> Family {

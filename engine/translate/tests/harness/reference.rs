@@ -189,6 +189,7 @@ fn binary(operation: Operation, one: Dual, other: Dual) -> (f64, f64) {
 pub fn same(harness: &mut Harness, before: &Before, values: u8) -> Option<Expected> {
     let mut expected = before.unchanged();
     let mut machine = Machine::zero();
+    machine.masks = before.machine.masks;
     machine.control = before.machine.control;
     machine.vectors[0] = before.machine.vectors[0];
     let mut instruction = *before.instruction();
@@ -206,7 +207,7 @@ pub fn same(harness: &mut Harness, before: &Before, values: u8) -> Option<Expect
                     if is_value {
                         machine.vectors[renamed] = before.machine.vectors[number];
                     } else {
-                        machine.vectors[renamed][..32].copy_from_slice(&before.shadows.vectors[number]);
+                        machine.vectors[renamed] = before.shadows.vector(number);
                     }
                 } else {
                     machine.general[renamed] = before.shadows.general[register.full_register().number()];
@@ -225,7 +226,8 @@ pub fn same(harness: &mut Harness, before: &Before, values: u8) -> Option<Expect
     instruction.set_memory_displacement64(REFERENCE + 64);
     instruction.set_memory_displ_size(8);
     region::write(REFERENCE, &place);
-    let program = Program { bytes: encode(&instruction)?, far: false, constant: None, skipped: 0 };
+    let program =
+        Program { bytes: encode(&instruction)?, far: false, constant: None, skipped: 0, arguments: None };
     let after = harness.native(&program, &machine).ok()?;
     region::read(REFERENCE, &mut place);
     let mut factory = InstructionInfoFactory::new();
@@ -241,8 +243,7 @@ pub fn same(harness: &mut Harness, before: &Before, values: u8) -> Option<Expect
         }
         let register = before.instruction().op_register(operand);
         if register.is_vector_register() {
-            let computed = &after.vectors[renamed][..32];
-            expected.shadows.vectors[register.number()].copy_from_slice(computed);
+            expected.shadows.set_vector(register.number(), &after.vectors[renamed]);
         } else {
             expected.shadows.general[register.full_register().number()] = after.general[renamed];
         }
@@ -260,6 +261,7 @@ fn family_of(register: Register) -> Register {
     match register {
         register if register.is_xmm() => Register::XMM0,
         register if register.is_ymm() => Register::YMM0,
+        register if register.is_zmm() => Register::ZMM0,
         register if register.is_gpr64() => Register::RAX,
         register if register.is_gpr32() => Register::EAX,
         register if register.is_gpr16() => Register::AX,
@@ -336,6 +338,38 @@ pub fn logic(before: &Before, logic: Logic) -> Expected {
     expected
 }
 
+/// The rule for dot products: sums within 128 bits.
+pub fn dot_product(before: &Before, content: Content) -> Expected {
+    let mut expected = before.unchanged();
+    let target = before.vector(0);
+    let (first, second) = (before.first_source(), before.instruction().op_count() - 2);
+    let ((one, one_shadow), (other, other_shadow)) = (before.operand(first), before.operand(second));
+    let mask = before.instruction().immediate8();
+    let size = content.size();
+    let bytes = before.instruction().op0_register().size();
+    let mut result = before.shadows.vectors[target];
+    before.clear_upper(&mut result, bytes);
+    result[..bytes].fill(0);
+    for part in (0..bytes).step_by(16) {
+        let summed = |lane: &usize| mask >> (4 + lane) & 1 != 0;
+        let terms: Vec<f64> = (0..16 / size)
+            .filter(summed)
+            .flat_map(|lane| {
+                let at = |bytes: &[u8]| number(&bytes[part + lane * size..part + (lane + 1) * size]);
+                let term = |shadow: f64, value: f64| if shadow == 0.0 { 0.0 } else { shadow * value };
+                [term(at(&one_shadow), at(&other)), term(at(&other_shadow), at(&one))]
+            })
+            .collect();
+        let (shadow, scale) = (terms.iter().sum::<f64>(), terms.iter().map(|term| term.abs()).sum::<f64>());
+        for lane in (0..16 / size).filter(|lane| mask >> lane & 1 != 0 && scale != 0.0) {
+            let offset = part + lane * size;
+            expected.lanes.push(Lane { register: target, offset, content, shadow, scale });
+        }
+    }
+    expected.shadows.vectors[target] = result;
+    expected
+}
+
 fn number_u32(bytes: &[u8]) -> u32 {
     u32::from_le_bytes(bytes.try_into().expect("4 bytes"))
 }
@@ -375,7 +409,8 @@ pub fn passive(before: &Before, counted: bool) -> Expected {
     if let Some(operand) = memory {
         let (address, size) = before.generated.place.expect("a memory operand");
         let access = info.op_access(operand);
-        if reads(access) {
+        let masked = instruction.op_mask() != Register::None;
+        if reads(access) || masked && writes(access) {
             let shadow = before.shadows.memory.at(address, size);
             expected.counted |= counted && shadow.iter().any(|byte| *byte != 0);
         }
@@ -388,8 +423,8 @@ pub fn passive(before: &Before, counted: bool) -> Expected {
 
 fn is_active(before: &Before, register: Register) -> bool {
     if register.is_vector_register() {
-        let shadow = before.shadows.vectors.get(register.number());
-        return shadow.is_some_and(|shadow| shadow[..register.size().min(32)].iter().any(|byte| *byte != 0));
+        let shadow = before.shadows.vector(register.number());
+        return shadow[..register.size()].iter().any(|byte| *byte != 0);
     }
     if !register.is_gpr() {
         return false;
@@ -401,9 +436,9 @@ fn is_active(before: &Before, register: Register) -> bool {
 
 fn clear(shadows: &mut Shadows, register: Register, legacy: bool) {
     if register.is_vector_register() {
-        if let Some(shadow) = shadows.vectors.get_mut(register.number()) {
-            shadow[..if legacy { 16 } else { 32 }].fill(0);
-        }
+        let mut shadow = shadows.vector(register.number());
+        shadow[..if legacy { 16 } else { 64 }].fill(0);
+        shadows.set_vector(register.number(), &shadow);
     } else if register.is_gpr() {
         let number = register.full_register().number();
         let mut shadow = shadows.general[number].to_le_bytes();

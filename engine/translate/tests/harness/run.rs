@@ -5,6 +5,7 @@ use super::random::Random;
 use super::region::{self, Region, CACHE, CACHE_SIZE, CLIENT_CODE, CONTEXT, COUNTERS};
 use super::switch::{self, Fault};
 use derivgrind_translate::context::offset;
+use derivgrind_translate::float_arguments::FloatArguments;
 use derivgrind_translate::glue::{MISS, SAMPLE};
 use derivgrind_translate::interface::{
     ClientCode, Exit, ExitKind, HostVectors, Job, Mode, Settings, Site, Translation, VectorShadows,
@@ -65,6 +66,8 @@ impl Configuration {
             vector_shadows: self.vector_shadows,
             hides_avx512: self.in_registers(),
             host_vectors: self.host_vectors,
+            notices_zmm: false,
+            orders_threads: false,
         }
     }
 
@@ -107,6 +110,8 @@ pub struct Program {
     pub constant: Option<u64>,
     /// Bytes in front of it.
     pub skipped: u64,
+    /// It is a library function with these arguments.
+    pub arguments: Option<FloatArguments>,
 }
 
 impl Program {
@@ -126,8 +131,8 @@ impl ClientCode for Program {
     fn is_constant(&self, address: u64) -> bool {
         self.constant == Some(address)
     }
-    fn is_untrusted_function(&self, _pc: u64) -> bool {
-        false
+    fn untrusted_function(&self, pc: u64) -> Option<FloatArguments> {
+        self.arguments.filter(|_| pc == self.start())
     }
 }
 
@@ -171,6 +176,9 @@ pub struct Harness {
     region: Region,
 }
 
+const WIDE_ACTIVE: usize = offset::WIDE_ACTIVE as usize;
+/// Slots of registers 16 to 31.
+const WIDE_SLOTS: usize = offset::VECTOR_SHADOWS as usize + 16 * 64;
 const FIRST_EXIT: u32 = 0x100;
 /// Exits that are patched go to code of the test's own in the second half of the cache.
 const PATCHED: u64 = CACHE + CACHE_SIZE as u64 / 2;
@@ -357,6 +365,13 @@ fn install(
             context[slot..slot + 64].copy_from_slice(&home);
         }
     }
+    // Registers 16 to 31: the flag may be set although they are all zero.
+    let active = shadows.wide.iter().flatten().any(|byte| *byte != 0);
+    let flag = configuration.has_evex() && (active || random.once_in(4));
+    context[WIDE_ACTIVE..WIDE_ACTIVE + 8].copy_from_slice(&u64::from(flag).to_le_bytes());
+    if configuration.has_evex() {
+        context[WIDE_SLOTS..][..1024].copy_from_slice(shadows.wide.as_flattened());
+    }
     if configuration.in_registers() {
         with_homes.masks = std::array::from_fn(|_| random.word());
     }
@@ -392,6 +407,12 @@ fn collect(outcome: &mut Outcome, configuration: Configuration) {
             let size = if configuration.has_vex() { 32 } else { 16 };
             shadows.vectors[number][..size].copy_from_slice(&home[..size]);
         }
+    }
+    if configuration.has_evex() {
+        shadows.wide.as_flattened_mut().copy_from_slice(&context[WIDE_SLOTS..][..1024]);
+        let active = shadows.wide.iter().flatten().any(|byte| *byte != 0);
+        let flag = super::machine::word(&context[WIDE_ACTIVE..]);
+        assert!(flag != 0 || !active, "the flag says that the shadows of registers 16 to 31 are zero");
     }
     shadows.memory = Shadows::collect_memory();
     if configuration.in_registers() {

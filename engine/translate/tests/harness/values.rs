@@ -107,6 +107,9 @@ pub fn random_shadows(
             content.fill_shadow(&mut vector[..if wide { 32 } else { 16 }], random);
         }
     }
+    if configuration.has_evex() && random.once_in(2) {
+        shadows.wide.iter_mut().for_each(|vector| content.fill_shadow(vector, random));
+    }
     for area in &mut shadows.memory.areas {
         content.fill_shadow(area, random);
     }

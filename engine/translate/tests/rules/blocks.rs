@@ -157,7 +157,7 @@ impl Block {
 
     fn program(&self, range: std::ops::Range<usize>) -> Program {
         let bytes = self.instructions[range].iter().flat_map(|generated| generated.bytes.clone()).collect();
-        Program { bytes, far: self.far, constant: None, skipped: 0 }
+        Program { bytes, far: self.far, constant: None, skipped: 0, arguments: None }
     }
 }
 

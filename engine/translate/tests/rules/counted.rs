@@ -1,4 +1,4 @@
-//! Instruction sets without rules: they compute what they compute natively, and active operands are counted.
+//! Instruction sets without rules, or with a few: they compute what they compute natively, and active operands are counted.
 
 use crate::harness::examine::every_form;
 use crate::harness::families::{codes, family, Family, OLD_FEATURES, WIDE_FEATURES};
@@ -6,24 +6,42 @@ use crate::harness::report::Failures;
 use crate::harness::run::Harness;
 use iced_x86::CpuidFeature;
 
-fn all(features: &[CpuidFeature], least: usize) {
+fn all(features: &[CpuidFeature], least: usize, chosen: impl Fn(Family) -> bool) {
     let mut harness = Harness::lock();
     let mut failures = Failures::default();
     for code in codes(features) {
-        if family(code) != Family::Elsewhere {
-            every_form(&mut harness, &mut failures, code, family(code));
+        let family = family(code);
+        if family != Family::Elsewhere && chosen(family) {
+            every_form(&mut harness, &mut failures, code, family);
         }
     }
     failures.finish(least);
 }
 
-#[test]
-fn x87_and_mmx() {
-    all(OLD_FEATURES, 1000);
+fn least() -> usize {
+    if is_x86_feature_detected!("avx512f") {
+        1000
+    } else {
+        0
+    }
 }
 
 #[test]
-fn avx512() {
-    let least = if is_x86_feature_detected!("avx512f") { 1000 } else { 0 };
-    all(WIDE_FEATURES, least);
+fn x87_and_mmx() {
+    all(OLD_FEATURES, 1000, |_| true);
+}
+
+#[test]
+fn avx512_arithmetic() {
+    all(WIDE_FEATURES, least(), |family| family == Family::Counted);
+}
+
+#[test]
+fn avx512_copies_do_to_shadows_what_they_do_to_values() {
+    all(WIDE_FEATURES, least(), |family| matches!(family, Family::Same { .. }));
+}
+
+#[test]
+fn avx512_comparisons_are_passive() {
+    all(WIDE_FEATURES, least(), |family| family == Family::Passive);
 }

@@ -41,7 +41,7 @@ fn family(name: &str, vex: bool, state: State, sequences: Vec<Vec<Built>>) {
 }
 
 fn lowered(sequence: &[Built], configuration: Configuration, state: State) -> String {
-    let mut program = Program { bytes: Vec::new(), far: false, constant: None, skipped: 0 };
+    let mut program = Program { bytes: Vec::new(), far: false, constant: None, skipped: 0, arguments: None };
     let mut encoder = Encoder::new(64);
     for instruction in sequence {
         let instruction = instruction.as_ref().expect("the operands fit");

@@ -9,11 +9,13 @@ mod control;
 mod counted;
 mod gather;
 mod general;
+mod library_calls;
 mod lowering;
 mod moves;
 mod selection;
 mod vectors;
 mod whole_registers;
+mod wide_clients;
 
 use derivgrind_translate::interface::ExitKind;
 use derivgrind_translate::state::State;
@@ -24,7 +26,13 @@ use harness::run::{Configuration, End, Harness, Program};
 fn a_sum_of_two_registers() {
     let mut harness = Harness::lock();
     // addsd xmm0, xmm1
-    let program = Program { bytes: vec![0xf2, 0x0f, 0x58, 0xc1], far: false, constant: None, skipped: 0 };
+    let program = Program {
+        bytes: vec![0xf2, 0x0f, 0x58, 0xc1],
+        far: false,
+        constant: None,
+        skipped: 0,
+        arguments: None,
+    };
     let mut machine = Machine::zero();
     machine.vectors[0][..8].copy_from_slice(&2f64.to_le_bytes());
     machine.vectors[1][..8].copy_from_slice(&3f64.to_le_bytes());

@@ -244,17 +244,59 @@ fn conditional_moves_move_shadows_if_the_condition_holds() {
 }
 
 #[test]
-fn exchange_and_add_is_counted() {
-    let generated = built(Instruction::with2(Code::Xadd_rm64_r64, at_rbx(), Register::R9));
-    check(
-        &generated,
-        |_, _| {},
-        |before, _, expected| {
-            expected.counted = before.shadows.general[9] != 0 || memory_shadow(before, PLACE, 8) != 0;
-            expected.shadows.general[9] = 0;
-            set_memory_shadow(expected, PLACE, 8, 0);
-        },
-    );
+fn compare_and_exchange_of_pairs_moves_shadows_either_way() {
+    for (code, half) in [(Code::Cmpxchg16b_m128, 8), (Code::Cmpxchg8b_m64, 4)] {
+        // rbx holds data.
+        let operand = MemoryOperand::with_base(Register::R14);
+        let mut instruction = Instruction::with1(code, operand).expect("the operands fit");
+        for lock in [false, true] {
+            instruction.set_has_lock_prefix(lock);
+            let mut generated = Generated::from(instruction, true, Some((PLACE, 2 * half)));
+            generated.addresses.push((14, PLACE));
+            let upper = PLACE + half as u64;
+            let prepare = |machine: &mut Machine, random: &mut Random| {
+                if random.once_in(2) {
+                    machine.general[0] = word(machine.memory.at(PLACE, 8));
+                    machine.general[2] = word(machine.memory.at(upper, 8));
+                }
+            };
+            check(&generated, prepare, |before, _, expected| {
+                let is_equal = |number: usize, address: u64| {
+                    cut(before.machine.general[number], half)
+                        == cut(word(before.machine.memory.at(address, 8)), half)
+                };
+                if is_equal(0, PLACE) && is_equal(2, upper) {
+                    set_memory_shadow(expected, PLACE, half, before.shadows.general[3]);
+                    set_memory_shadow(expected, upper, half, before.shadows.general[1]);
+                } else {
+                    expected.shadows.general[0] = memory_shadow(before, PLACE, half);
+                    expected.shadows.general[2] = memory_shadow(before, upper, half);
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn exchange_and_add_loads_a_shadow_and_counts_the_sum() {
+    for (code, register, size) in
+        [(Code::Xadd_rm64_r64, Register::R9, 8), (Code::Xadd_rm32_r32, Register::R9D, 4)]
+    {
+        let mut instruction = Instruction::with2(code, at_rbx(), register).expect("the operands fit");
+        for lock in [false, true] {
+            instruction.set_has_lock_prefix(lock);
+            check(
+                &built(Ok(instruction)),
+                |_, _| {},
+                |before, _, expected| {
+                    let loaded = memory_shadow(before, PLACE, size);
+                    expected.counted = cut(before.shadows.general[9], size) != 0 || loaded != 0;
+                    expected.shadows.general[9] = loaded;
+                    set_memory_shadow(expected, PLACE, size, 0);
+                },
+            );
+        }
+    }
 }
 
 #[test]

@@ -28,6 +28,11 @@ fn copies_do_to_shadows_what_they_do_to_values() {
 }
 
 #[test]
+fn dot_products_agree_with_dual_numbers() {
+    all(100, |family| matches!(family, Family::DotProduct(_)));
+}
+
+#[test]
 fn logical_instructions_keep_drop_or_change_signs() {
     all(1000, |family| matches!(family, Family::Logic(_)));
 }

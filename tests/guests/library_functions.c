@@ -1,0 +1,48 @@
+/* Calls of the mathematics library with active arguments in one place and stale active values in all others. */
+#include <complex.h>
+#include <derivgrind.h>
+#include <math.h>
+
+static volatile double active, passive = 0.75;
+static double sink;
+
+/* Leaves something active in every argument register. */
+static void fill_registers(void)
+{
+  double x = active;
+  __asm__ volatile("movddup %0, %%xmm1\n\tmovapd %%xmm1, %%xmm2\n\tmovapd %%xmm1, %%xmm3\n\tmovapd %%xmm1, %%xmm0"
+                   :
+                   : "m"(x)
+                   : "xmm0", "xmm1", "xmm2", "xmm3");
+}
+
+#define CALL(expression) (fill_registers(), sink += (double)(expression))
+
+int main(int argc, char** argv)
+{
+  double dot = 1;
+  (void)argv;
+  active = 0.5;
+  DG_SET_DOTVALUE(&active, &dot, sizeof dot);
+  if (argc > 1) {
+    CALL(sin(passive));
+    CALL(expf((float)passive));
+    CALL(pow(passive, passive));
+    CALL(tgamma(passive));
+    CALL(jn(2, passive));
+    CALL(cabs(passive + passive * I));
+    CALL(crealf(cexpf((float)passive)));
+    CALL(lrint(active));
+    return sink != sink;
+  }
+  CALL(sin(active));
+  for (int i = 0; i < 2; i++)
+    CALL(atan2(active, active));
+  for (int i = 0; i < 3; i++)
+    CALL(pow(passive, active));
+  CALL(pow(active, passive));
+  CALL(cosf((float)active));
+  for (int i = 0; i < 5; i++)
+    CALL(creal(cpow(passive, passive + active * I)));
+  return sink != sink;
+}

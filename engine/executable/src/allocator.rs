@@ -3,12 +3,11 @@
 //! The translator allocates and frees small vectors all the time, so a block goes to the free list of its class and comes
 //! back from there. Nothing is shared with the client: its heap, its libc and its `brk` do not exist for the engine.
 
-use crate::lock::RawLock;
+use crate::lock::{self, RawLock};
 use crate::sys;
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Addresses of the heap.
 pub const HEAP_START: u64 = 0x5100_0000_0000;
@@ -21,15 +20,6 @@ const SMALLEST: usize = 16;
 /// Blocks of at least this size are mapped and unmapped.
 const LARGE: usize = 1 << 20;
 const CLASS_COUNT: usize = 64;
-
-/// Set before the second thread starts. Until then there is nobody to lock out: handlers of the engine allocate only when
-/// they have interrupted translated code.
-static SHARED: AtomicBool = AtomicBool::new(false);
-
-/// From now on several threads allocate.
-pub fn share() {
-    SHARED.store(true, Ordering::Relaxed);
-}
 
 struct Heap {
     free: [*mut u8; CLASS_COUNT],
@@ -48,7 +38,7 @@ unsafe impl Sync for Allocator {}
 
 impl Allocator {
     fn with_heap<T>(&self, work: impl FnOnce(&mut Heap) -> T) -> T {
-        if !SHARED.load(Ordering::Relaxed) {
+        if !lock::is_shared() {
             // SAFETY: there is one thread.
             return work(unsafe { &mut *self.heap.get() });
         }

@@ -87,7 +87,7 @@ pub struct Job<'a> {
     pub context: u64,
     /// Address of the common exit of this thread, see [`crate::glue::common`].
     pub common_exit: u64,
-    /// Addresses of the tables for indirect branches, by class. The engine makes tables when they are needed: if
+    /// Addresses of the tables for indirect branches, by class (halves: [`crate::glue::Arrival`]). The engine makes tables when they are needed: if
     /// [`Translation::table`] names one that does not exist, the job is done again.
     pub tables: [u64; crate::context::CLASSES],
     /// Where indirect branches go whose budget is used up, see [`crate::glue::Common::samples`].

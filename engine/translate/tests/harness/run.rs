@@ -4,7 +4,7 @@ use super::machine::{Machine, Shadows};
 use super::random::Random;
 use super::region::{self, Region, CACHE, CACHE_SIZE, CLIENT_CODE, CONTEXT, COUNTERS};
 use super::switch::{self, Fault};
-use derivgrind_translate::context::offset;
+use derivgrind_translate::context::{offset, CLASSES};
 use derivgrind_translate::glue::{MISS, SAMPLE};
 use derivgrind_translate::interface::{
     ClientCode, Exit, ExitKind, HostVectors, Job, Mode, Settings, Site, Translation, VectorShadows,
@@ -291,7 +291,7 @@ impl Harness {
             }
             None => {
                 let class = if exit >= SAMPLE { exit - SAMPLE } else { exit - MISS };
-                let class = derivgrind_translate::state::Class::ALL[class as usize];
+                let class = derivgrind_translate::state::Class::ALL[class as usize % CLASSES];
                 outcome.end = End::Indirect(class as u64, target);
                 outcome.state = class.state();
             }

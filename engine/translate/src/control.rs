@@ -108,8 +108,9 @@ impl Translator<'_> {
             self.asm.built(Instruction::with2(Code::Movzx_r32_rm16, Register::ECX, top));
             self.asm.address_of(Register::RSP, Memory::at(Register::RSP, 8));
         } else {
-            self.store_target(instruction);
-            self.asm.built(Instruction::with2(Code::Movzx_r32_rm16, Register::ECX, Register::CX));
+            let holder = self.store_target(instruction);
+            let low = Register::AX + holder.number() as u32;
+            self.asm.built(Instruction::with2(Code::Movzx_r32_rm16, Register::ECX, low));
         }
         self.table = Some(class);
         let table = Memory::absolute(self.job.tables[class as usize] + arrival.offset());
@@ -123,11 +124,23 @@ impl Translator<'_> {
         }
     }
 
-    /// Puts the target into the context and into rcx, whose client value is spilled and still there.
-    fn store_target(&mut self, instruction: &Instruction) {
-        self.load_target(instruction);
+    /// Puts the target into the context, and does what the branch does to the stack. rcx is spilled and still holds the
+    /// client's value. Returns a register that holds the target then.
+    fn store_target(&mut self, instruction: &Instruction) -> Register {
         let target = self.asm.context(offset::TARGET);
+        let flow = instruction.flow_control();
+        let named = flow != FlowControl::Return && instruction.op0_kind() == OpKind::Register;
+        let holder = if named { instruction.op0_register() } else { Register::RCX };
+        if named && holder != Register::RSP {
+            self.asm.store(target, holder);
+            if flow == FlowControl::IndirectCall {
+                self.push_return_address(instruction.next_ip());
+            }
+            return holder;
+        }
+        self.load_target(instruction);
         self.asm.store(target, Register::RCX);
+        Register::RCX
     }
 
     /// Counts the budget down in rcx, which is spilled; the jump returned is taken when it is used up.

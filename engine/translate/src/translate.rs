@@ -17,7 +17,7 @@ use crate::logic::Origin;
 use crate::memory;
 use crate::passive::is_write;
 use crate::pointers;
-use crate::proven::Proven;
+use crate::proven::{self, Proven};
 use crate::recording::{Recorded, Recording};
 use crate::rules::{self, Rule};
 use crate::state::{Class, State};
@@ -283,6 +283,10 @@ impl<'a> Translator<'a> {
             let operand = memory::direct(instruction).filter(|_| has_memory(instruction));
             let size = instruction.memory_size().size();
             self.proven.active_store(operand.map(|operand| (operand, size)));
+        }
+        if let Some((register, distance)) = proven::step(instruction) {
+            self.proven.register_moved(register, distance);
+            return;
         }
         let written = self.writes_general(instruction);
         self.proven.registers_changed(written);

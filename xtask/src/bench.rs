@@ -133,6 +133,9 @@ fn time(work: &Work, runner: Runner, clock: Clock) -> Result<f64> {
         }
     };
     command.args(&work.words[1..]).envs(work.environment.iter().cloned());
+    if runner == Runner::Native {
+        command.envs(work.native_environment.iter().cloned());
+    }
     let run = measure::run(&mut command)?;
     let times = match work.measured {
         Measured::Process => run.times,

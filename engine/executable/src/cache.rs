@@ -24,11 +24,13 @@ use crate::recording;
 use crate::sys::PAGE;
 use crate::window::{self, Region};
 use crate::write_protection;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use derivgrind_translate::context::{CLASSES, TABLE_ENTRIES, TABLE_SIZE};
 use derivgrind_translate::glue::{self, Arrival, Common};
 use derivgrind_translate::interface::{ClientCode, Exit, ExitKind, Job, Settings, Translation};
 use derivgrind_translate::state::{Class, State};
+use derivgrind_translate::templates::Templates;
 use derivgrind_translate::translate;
 use hashbrown::HashMap;
 
@@ -76,6 +78,7 @@ pub struct ExitRecord {
 pub struct Cache {
     context: u64,
     common: Common,
+    templates: Rc<Templates>,
     /// Tables by class; those that do not exist yet repeat the first.
     tables: [u64; CLASSES],
     owned_tables: Vec<Region>,
@@ -105,6 +108,7 @@ impl Cache {
         unsafe { write_code(code.start, &common.code) };
         let mut cache = Cache {
             context,
+            templates: Templates::new(context, common.exit),
             common,
             tables: [zero_table; CLASSES],
             owned_tables: Vec::new(),
@@ -211,6 +215,7 @@ impl Cache {
                 address,
                 context: self.context,
                 common_exit: self.common.exit,
+                templates: self.templates.clone(),
                 tables: self.tables,
                 samples: self.common.samples,
                 first_exit: self.exits.len() as u32,

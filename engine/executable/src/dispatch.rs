@@ -115,7 +115,8 @@ fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) 
             Shortcut::Table(missed) => thread.cache.arrive(next.pc, next.state, &settings, missed),
             _ => thread.cache.resume_address(next.pc, next.state, &settings),
         };
-        if thread.cache.made != made {
+        let by_branch = matches!(shortcut, Shortcut::Table(Missed { arrival: Arrival::Branch, .. }));
+        if by_branch && thread.cache.made != made {
             library_functions::watch(thread, next.pc);
         }
         if let Shortcut::Link(exit) = shortcut {

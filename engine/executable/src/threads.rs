@@ -211,8 +211,10 @@ const POOL_LIMIT: usize = 16;
 
 fn allocate_low(main: bool) -> Option<Low> {
     if main {
-        let region = window::allocate(CONTEXT_SIZE + TABLE_SIZE)?;
-        return Some(Low { region, code: window::allocate_large(MAIN_CODE_SIZE)? });
+        // The table and the first code share a large page.
+        let all = window::allocate_large(CONTEXT_SIZE + TABLE_SIZE + MAIN_CODE_SIZE)?;
+        let region = Region { start: all.start, length: CONTEXT_SIZE + TABLE_SIZE };
+        return Some(Low { region, code: Region { start: region.end(), length: MAIN_CODE_SIZE } });
     }
     if let Some(low) = POOL.lock().pop() {
         // SAFETY: the context of a thread that has ended.

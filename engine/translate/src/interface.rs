@@ -2,6 +2,8 @@
 
 pub use crate::recording::StructureReference;
 use crate::state::{Class, State};
+use crate::templates::Templates;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 pub use derivgrind_tape::structure::Structure;
 
@@ -87,6 +89,8 @@ pub struct Job<'a> {
     pub context: u64,
     /// Address of the common exit of this thread, see [`crate::glue::common`].
     pub common_exit: u64,
+    /// Templates for this thread.
+    pub templates: Rc<Templates>,
     /// Addresses of the tables for indirect branches, by class (halves: [`crate::glue::Arrival`]). The engine makes tables when they are needed: if
     /// [`Translation::table`] names one that does not exist, the job is done again.
     pub tables: [u64; crate::context::CLASSES],

@@ -42,6 +42,7 @@ mod rules;
 mod saved_states;
 pub mod state;
 mod strings;
+pub mod templates;
 pub mod translate;
 mod vectors;
 mod without_rule;

@@ -116,7 +116,7 @@ pub fn instruction_name(code: u16) -> alloc::string::String {
 impl<'a> Translator<'a> {
     fn new(job: &'a Job<'a>, client: &'a dyn ClientCode, level: Level) -> Translator<'a> {
         Translator {
-            asm: Assembler::new(job.address, job.context),
+            asm: Assembler::with_templates(job.address, job.context, job.templates.clone()),
             job,
             client,
             info: InstructionInfoFactory::new(),
@@ -131,10 +131,10 @@ impl<'a> Translator<'a> {
             stored_zero: false,
             flags_dead: false,
             position: 0,
-            out_of_line: Vec::new(),
+            out_of_line: Vec::with_capacity(8),
             table: None,
-            exits: Vec::new(),
-            boundaries: Vec::new(),
+            exits: Vec::with_capacity(8),
+            boundaries: Vec::with_capacity(32),
             sites: Vec::new(),
         }
     }
@@ -152,7 +152,10 @@ impl<'a> Translator<'a> {
     }
 
     fn block(&mut self, block: &Block) {
-        let dead = flags::dead_before(&block.instructions);
+        let dead = match self.level {
+            Level::Plain => alloc::vec![false; block.instructions.len()],
+            Level::Passive | Level::Active => flags::dead_before(&block.instructions),
+        };
         let length = self.length(&block.instructions);
         if self.level != Level::Plain {
             self.untested = pointers::untested_loads(&mut self.info, &block.instructions);
@@ -334,9 +337,8 @@ impl<'a> Translator<'a> {
     }
 
     fn leave_by(&mut self, exit: usize) {
-        let slot = self.asm.context(crate::context::offset::EXIT);
-        self.asm.store_immediate(slot, self.job.first_exit + exit as u32);
-        self.asm.jump_to(self.job.common_exit);
+        let number = self.job.first_exit + exit as u32;
+        self.job.templates.leave(&mut self.asm.code, self.job.address, number);
     }
 
     /// Continues at a client address, by a jump that the engine links to its translation.

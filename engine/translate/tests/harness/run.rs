@@ -10,6 +10,7 @@ use derivgrind_translate::interface::{
     ClientCode, Exit, ExitKind, HostVectors, Job, Mode, Settings, Site, Translation, VectorShadows,
 };
 use derivgrind_translate::state::State;
+use derivgrind_translate::templates::Templates;
 use derivgrind_translate::translate::translate;
 use iced_x86::{Code, Encoder, Instruction, MemoryOperand, Register};
 use std::sync::MutexGuard;
@@ -209,6 +210,7 @@ impl Harness {
             address: CACHE,
             context: CONTEXT,
             common_exit: self.region.common.exit,
+            templates: Templates::new(CONTEXT, self.region.common.exit),
             tables: self.region.tables,
             samples: self.region.common.samples,
             first_exit: FIRST_EXIT,

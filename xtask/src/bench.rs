@@ -182,6 +182,9 @@ fn command(work: &Work, words: &[OsString], runner: Runner) -> Command {
         }
     };
     command.args(&words[1..]).envs(work.environment.iter().cloned());
+    if runner == Runner::Native {
+        command.envs(work.native_environment.iter().cloned());
+    }
     command
 }
 

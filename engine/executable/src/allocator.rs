@@ -3,33 +3,25 @@
 //! The translator allocates and frees small vectors all the time, so a block goes to the free list of its class and comes
 //! back from there. Nothing is shared with the client: its heap, its libc and its `brk` do not exist for the engine.
 
-use crate::lock::RawLock;
-use crate::sys;
+use crate::call;
+use crate::lock::{self, RawLock};
+use crate::sys::{self, kernel};
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Addresses of the heap.
 pub const HEAP_START: u64 = 0x5100_0000_0000;
 pub const HEAP_END: u64 = 0x5200_0000_0000;
 /// Small blocks come from here, large ones from the rest.
 const SMALL_END: u64 = 0x5180_0000_0000;
-/// The heap grows by this much at a time.
-const GROWTH: u64 = 1 << 20;
+/// The heap grows by this much at a time: a large page, which spares page faults. Not the first time, since short programs
+/// need less.
+const GROWTH: u64 = 2 << 20;
 const SMALLEST: usize = 16;
 /// Blocks of at least this size are mapped and unmapped.
 const LARGE: usize = 1 << 20;
 const CLASS_COUNT: usize = 64;
-
-/// Set before the second thread starts. Until then there is nobody to lock out: handlers of the engine allocate only when
-/// they have interrupted translated code.
-static SHARED: AtomicBool = AtomicBool::new(false);
-
-/// From now on several threads allocate.
-pub fn share() {
-    SHARED.store(true, Ordering::Relaxed);
-}
 
 struct Heap {
     free: [*mut u8; CLASS_COUNT],
@@ -48,7 +40,7 @@ unsafe impl Sync for Allocator {}
 
 impl Allocator {
     fn with_heap<T>(&self, work: impl FnOnce(&mut Heap) -> T) -> T {
-        if !SHARED.load(Ordering::Relaxed) {
+        if !lock::is_shared() {
             // SAFETY: there is one thread.
             return work(unsafe { &mut *self.heap.get() });
         }
@@ -94,6 +86,9 @@ impl Heap {
             if sys::map_engine_memory(self.mapped_end, length, sys::READ_WRITE).is_err() {
                 return ptr::null_mut();
             }
+            if self.mapped_end != HEAP_START {
+                prefer_large_pages(self.mapped_end, length);
+            }
             self.mapped_end += length;
         }
         self.next = end;
@@ -108,15 +103,46 @@ impl Heap {
     }
 
     fn take_large(&mut self, size: usize) -> *mut u8 {
-        let start = self.next_large;
         let length = size as u64;
-        // The addresses of freed large blocks are not used again: there are terabytes of them.
+        let start = self.place_large(length);
         if start + length > HEAP_END || sys::map_engine_memory(start, length, sys::READ_WRITE).is_err() {
             return ptr::null_mut();
         }
-        self.next_large += length;
+        prefer_large_pages(start, length);
         start as *mut u8
     }
+
+    /// The addresses of freed large blocks are not used again: there are terabytes of them.
+    fn place_large(&mut self, length: u64) -> u64 {
+        let start = self.next_large.next_multiple_of(length);
+        self.next_large = start + length;
+        start
+    }
+
+    /// Gives a large block another size by moving its pages.
+    ///
+    /// # Safety
+    /// `block` is a large block of `size` bytes, which nobody uses any more.
+    unsafe fn resize_large(&mut self, block: *mut u8, size: usize, new_size: usize) -> *mut u8 {
+        let length = new_size as u64;
+        let start = self.place_large(length);
+        if start + length > HEAP_END {
+            return ptr::null_mut();
+        }
+        let flags = kernel::MREMAP_MAYMOVE | kernel::MREMAP_FIXED;
+        // SAFETY: the caller's promise; nothing has ever been at the new place.
+        let outcome = unsafe { call!(kernel::__NR_mremap, block, size, new_size, flags, start) };
+        if outcome as u64 == start {
+            start as *mut u8
+        } else {
+            ptr::null_mut()
+        }
+    }
+}
+
+fn prefer_large_pages(start: u64, length: u64) {
+    // SAFETY: advice on memory of the heap.
+    unsafe { call!(kernel::__NR_madvise, start, length, kernel::MADV_HUGEPAGE) };
 }
 
 // SAFETY: blocks are disjoint, aligned to their power-of-two size, and stay valid until they are freed.
@@ -139,8 +165,13 @@ unsafe impl GlobalAlloc for Allocator {
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the caller guarantees that the size is valid for the alignment.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
-        if class_size(layout) == class_size(new_layout) {
+        let (size, new_size_class) = (class_size(layout), class_size(new_layout));
+        if size == new_size_class {
             return block;
+        }
+        if size >= LARGE && new_size_class >= LARGE {
+            // SAFETY: the caller gives the block up.
+            return self.with_heap(|heap| unsafe { heap.resize_large(block, size, new_size_class) });
         }
         // SAFETY: the new block is disjoint from the old one and both hold the bytes that are copied.
         unsafe {

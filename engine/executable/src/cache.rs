@@ -2,8 +2,8 @@
 //!
 //! Context and code are addressed absolutely, so a cache belongs to one thread and needs no lock. A translation is found
 //! by client address and state. Direct exits are linked by patching a jump; indirect branches go through a table per
-//! state class, indexed by the low 16 bits of the target, whose entries check the target and fall through to the entry
-//! that was there before.
+//! state class, indexed by the low 16 bits of the target, which leads to an entrance that checks the target and goes on to
+//! the entrance that was there before. A translation that is made because of an indirect branch has its entrance in front.
 //!
 //! Code lives in extents of the window. The main thread has one large extent, other threads start small and get more.
 //! When no extent is to be had, everything is flushed: nothing outside of the cache refers to translations, since each
@@ -24,11 +24,13 @@ use crate::recording;
 use crate::sys::PAGE;
 use crate::window::{self, Region};
 use crate::write_protection;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
-use derivgrind_translate::context::{CLASSES, TABLE_ENTRIES};
-use derivgrind_translate::glue::{self, Common};
+use derivgrind_translate::context::{CLASSES, TABLE_ENTRIES, TABLE_SIZE};
+use derivgrind_translate::glue::{self, Arrival, Common};
 use derivgrind_translate::interface::{ClientCode, Exit, ExitKind, Job, Settings, Translation};
 use derivgrind_translate::state::{Class, State};
+use derivgrind_translate::templates::Templates;
 use derivgrind_translate::translate;
 use hashbrown::HashMap;
 
@@ -38,7 +40,8 @@ const TYPICAL_TRANSLATION: u64 = 32 << 10;
 const SITES_PER_TRANSLATION: u64 = 1024;
 /// Versions of one address before less specific states are used.
 const VERSION_LIMIT: u8 = 4;
-const TABLE_SIZE: u64 = TABLE_ENTRIES as u64 * 8;
+/// No entrance is longer.
+const ENTRANCE_ROOM: u64 = 64;
 
 struct Block {
     pc: u64,
@@ -47,6 +50,13 @@ struct Block {
     boundaries: u32,
     /// Number of the first exit that is linked to this block.
     first_incoming: u32,
+}
+
+/// The half of a table in which an indirect branch did not find its target.
+#[derive(Clone, Copy, Debug)]
+pub struct Missed {
+    pub class: Class,
+    pub arrival: Arrival,
 }
 
 /// End of a list of exits.
@@ -68,6 +78,7 @@ pub struct ExitRecord {
 pub struct Cache {
     context: u64,
     common: Common,
+    templates: Rc<Templates>,
     /// Tables by class; those that do not exist yet repeat the first.
     tables: [u64; CLASSES],
     owned_tables: Vec<Region>,
@@ -97,6 +108,7 @@ impl Cache {
         unsafe { write_code(code.start, &common.code) };
         let mut cache = Cache {
             context,
+            templates: Templates::new(context, common.exit),
             common,
             tables: [zero_table; CLASSES],
             owned_tables: Vec::new(),
@@ -144,20 +156,33 @@ impl Cache {
 
     /// Cache address at which `pc` in `state` goes on, translating it if necessary.
     pub fn resume_address(&mut self, pc: u64, state: State, settings: &Settings) -> u64 {
-        if let Some(number) = self.index.get(&(pc, state.0)) {
-            return u64::from(self.blocks[*number as usize].address);
-        }
-        self.make(pc, state, settings)
+        self.known_address(pc, state).unwrap_or_else(|| self.make(pc, state, settings, None))
     }
 
-    fn make(&mut self, pc: u64, state: State, settings: &Settings) -> u64 {
+    /// The same after an indirect branch has missed its table: the next one will find the translation there.
+    pub fn arrive(&mut self, pc: u64, state: State, settings: &Settings, from: Missed) -> u64 {
+        if let Some(body) = self.known_address(pc, state) {
+            self.enter_into_table(from, pc, body);
+            // Making room may have flushed everything.
+            return self.resume_address(pc, state, settings);
+        }
+        self.make(pc, state, settings, Some(from))
+    }
+
+    fn known_address(&self, pc: u64, state: State) -> Option<u64> {
+        let number = self.index.get(&(pc, state.0))?;
+        Some(u64::from(self.blocks[*number as usize].address))
+    }
+
+    fn make(&mut self, pc: u64, state: State, settings: &Settings, from: Option<Missed>) -> u64 {
         self.made += 1;
         let general = state.class().state();
         let specific = state.is_active() && state != general && !state.expects_active_load();
         if specific && self.too_many_versions(pc) {
-            return self.emit(pc, state, settings, |job, client| translate::adapt(job, client, general));
+            return self
+                .emit(pc, state, settings, from, |job, client| translate::adapt(job, client, general));
         }
-        self.emit(pc, state, settings, |job, client| translate::translate(job, client))
+        self.emit(pc, state, settings, from, translate::translate)
     }
 
     fn too_many_versions(&mut self, pc: u64) -> bool {
@@ -174,11 +199,14 @@ impl Cache {
         pc: u64,
         state: State,
         settings: &Settings,
+        from: Option<Missed>,
         produce: impl Fn(&Job, &dyn ClientCode) -> Translation,
     ) -> u64 {
         let mut room = TYPICAL_TRANSLATION;
         loop {
-            let address = self.reserve(room);
+            let start = self.reserve(room + ENTRANCE_ROOM);
+            let entrance = from.map(|from| self.entrance(from, start, pc));
+            let address = start + entrance.as_ref().map_or(0, |entrance| entrance.len() as u64);
             let first_counter =
                 if settings.differentiating { self.counters.next_free(SITES_PER_TRANSLATION) } else { 0 };
             let job = Job {
@@ -187,6 +215,7 @@ impl Cache {
                 address,
                 context: self.context,
                 common_exit: self.common.exit,
+                templates: self.templates.clone(),
                 tables: self.tables,
                 samples: self.common.samples,
                 first_exit: self.exits.len() as u32,
@@ -216,6 +245,9 @@ impl Cache {
             drop(space);
             recording::number_structures(&mut translation);
             self.install(&job, &translation);
+            if let (Some(entrance), Some(from)) = (entrance, from) {
+                self.put_into_table(from, pc, start, &entrance);
+            }
             return address;
         }
     }
@@ -242,6 +274,7 @@ impl Cache {
             self.known.insert(job.pc);
         }
         self.note_pages(number, job.pc, &translation.ranges);
+        self.link_known(job.first_exit);
         self.memory.take(job.address + translation.code.len() as u64, self.blocks.len());
     }
 
@@ -290,6 +323,17 @@ impl Cache {
         block.first_incoming = number as u32;
     }
 
+    /// Links the exits from `first` on whose targets have been translated already, which spares a way to the dispatcher
+    /// each. Active code has too many states for this to hit.
+    fn link_known(&mut self, first: u32) {
+        for number in first..self.exits.len() as u32 {
+            let exit = &self.exits[number as usize];
+            if exit.patch != 0 && exit.state == State::ZERO && self.known.may_contain(exit.target) {
+                self.link(u64::from(number));
+            }
+        }
+    }
+
     /// Forgets the translations of client code in `[start, end)`. Their memory stays in use until the next flush.
     pub fn forget(&mut self, start: u64, end: u64) {
         let (first, last) = (start / PAGE, (end - 1) / PAGE);
@@ -320,35 +364,57 @@ impl Cache {
         }
         let pc = block.pc;
         // The whole chain goes; entries of other targets come back at their next miss.
-        for class in Class::ALL {
-            let slot = (self.tables[class as usize] as *mut u64).wrapping_add(pc as usize % TABLE_ENTRIES);
-            // SAFETY: the slot is in the table. Tables that do not exist yet repeat the first, which needs its own miss.
-            unsafe { *slot = self.common.misses[if self.owns_table(class) { class as usize } else { 0 }] };
+        for class in Class::ALL.into_iter().filter(|class| self.owns_table(*class)) {
+            for arrival in Arrival::ALL {
+                // SAFETY: the slot is in the table.
+                unsafe { *self.slot(Missed { class, arrival }, pc) = self.miss(Missed { class, arrival }) };
+            }
         }
+    }
+
+    /// Where the table of an indirect branch says where `pc` is.
+    fn slot(&self, from: Missed, pc: u64) -> *mut u64 {
+        let half = self.tables[from.class as usize] + from.arrival.offset();
+        (half as *mut u64).wrapping_add(pc as usize % TABLE_ENTRIES)
+    }
+
+    fn miss(&self, from: Missed) -> u64 {
+        self.common.misses[from.arrival as usize][from.class as usize]
     }
 
     fn owns_table(&self, class: Class) -> bool {
         class == Class::Zero || self.tables[class as usize] != self.tables[0]
     }
 
-    /// Puts a translation into the table of its class, so that indirect branches find it without leaving the cache.
-    pub fn enter_into_table(&mut self, class: Class, pc: u64, body: u64) {
+    /// An entrance at `address`, with the code for `pc` to follow.
+    fn entrance(&self, from: Missed, address: u64, pc: u64) -> Vec<u8> {
+        // SAFETY: the slot is in the table.
+        let before = unsafe { *self.slot(from, pc) };
+        glue::entrance(address, self.context, pc, from.arrival, before)
+    }
+
+    /// Writes the entrance for `pc` and lets the table lead to it.
+    fn put_into_table(&mut self, from: Missed, pc: u64, address: u64, code: &[u8]) {
+        debug_assert!(self.owns_table(from.class));
+        // SAFETY: the caller has reserved the memory; the slot is in the table.
+        unsafe {
+            write_code(address, code);
+            *self.slot(from, pc) = address;
+        }
+    }
+
+    /// Puts a translation that exists already into a table.
+    fn enter_into_table(&mut self, from: Missed, pc: u64, body: u64) {
         let epoch = self.epoch;
-        let address = self.reserve(256);
+        let address = self.reserve(2 * ENTRANCE_ROOM);
         if self.epoch != epoch {
             // The flush has taken the translation with it; the next miss will try again.
             return;
         }
-        debug_assert!(self.owns_table(class));
-        let slot = (self.tables[class as usize] as *mut u64).wrapping_add(pc as usize % TABLE_ENTRIES);
         // SAFETY: the slot is in the table.
-        let before = unsafe { *slot };
-        let code = glue::indirect_entry(address, self.context, pc, body, before);
-        // SAFETY: reserved above; the slot is in the table.
-        unsafe {
-            write_code(address, &code);
-            *slot = address;
-        }
+        let before = unsafe { *self.slot(from, pc) };
+        let code = glue::remote_entrance(address, self.context, pc, from.arrival, body, before);
+        self.put_into_table(from, pc, address, &code);
         self.memory.take(address + code.len() as u64, self.blocks.len());
     }
 
@@ -373,7 +439,7 @@ impl Cache {
         }
     }
 
-    /// Makes the table of an active class: half a megabyte, and many threads never meet an active value.
+    /// Makes the table of an active class: a megabyte, and many threads never meet an active value.
     fn allocate_table(&mut self, class: Class) {
         let Some(region) = window::allocate(TABLE_SIZE) else {
             fatal!("The memory below 2 GB is full: too many threads.");
@@ -384,11 +450,12 @@ impl Cache {
     }
 
     fn fill_table(&mut self, class: Class) {
-        let table = self.tables[class as usize] as *mut u64;
-        let miss = self.common.misses[class as usize];
-        // SAFETY: the table has this many entries.
-        let entries = unsafe { core::slice::from_raw_parts_mut(table, TABLE_ENTRIES) };
-        entries.fill(miss);
+        for arrival in Arrival::ALL {
+            let half = (self.tables[class as usize] + arrival.offset()) as *mut u64;
+            // SAFETY: each half has this many entries.
+            let entries = unsafe { core::slice::from_raw_parts_mut(half, TABLE_ENTRIES) };
+            entries.fill(self.miss(Missed { class, arrival }));
+        }
     }
 
     /// The client instruction to which a cache address belongs; `None` in common code and between blocks.
@@ -424,6 +491,7 @@ impl Cache {
             tape_state: self.tape_state,
             describes_boundaries: true,
             settings,
+            templates: self.templates.clone(),
         };
         let space = memory::read();
         let client = ClientView { space: &space, index: &self.index, known: &self.known };

@@ -54,7 +54,7 @@ impl KnownAddresses {
         self.0[word] |= 1 << bit;
     }
 
-    fn may_contain(&self, pc: u64) -> bool {
+    pub fn may_contain(&self, pc: u64) -> bool {
         let (word, bit) = place(pc);
         self.0[word] >> bit & 1 != 0
     }

@@ -7,7 +7,7 @@
 //! Invariant: `in_cache` is set after the last look at generation and signals could still be undone, and cleared before
 //! anything else happens on the way out. So a signal handler that finds it set may step forward to a boundary.
 
-use crate::cache::ExitRecord;
+use crate::cache::{ExitRecord, Missed};
 use crate::cpuid;
 use crate::extended;
 use crate::invalidate;
@@ -22,7 +22,7 @@ use crate::threads::{Thread, SAMPLE_BUDGET};
 use crate::{activation, detail};
 use core::arch::asm;
 use derivgrind_translate::context::{Context, CLASSES, SHADOW_OFFSET};
-use derivgrind_translate::glue::{MISS, SAMPLE};
+use derivgrind_translate::glue::{Arrival, MISS, SAMPLE};
 use derivgrind_translate::interface::ExitKind;
 use derivgrind_translate::state::{Class, State};
 
@@ -41,8 +41,8 @@ enum Shortcut {
     None,
     /// Patch the exit of this number.
     Link(u64),
-    /// Enter the target into the table of this class.
-    Table(Class),
+    /// Enter the target into this table.
+    Table(Missed),
 }
 
 /// Called by the common exit code; `Context::resume` says where it returns to.
@@ -66,14 +66,16 @@ pub extern "C" fn exit_handler(context: *mut Context) {
             let next = serve(thread, &exit);
             proceed(thread, next, Shortcut::None);
         }
-    } else if reason < MISS + CLASSES as u64 {
-        let class = Class::ALL[(reason - MISS) as usize];
+    } else if reason < SAMPLE {
+        let which = (reason - MISS) as usize;
+        let class = Class::ALL[which % CLASSES];
+        let missed = Missed { class, arrival: Arrival::ALL[which / CLASSES] };
         let next = Continuation { pc: context.target, state: class.state() };
         if next.pc == RETURN_TRAP {
             let pc = library_functions::resolved(thread).unwrap_or(next.pc);
             proceed(thread, Continuation { pc, ..next }, Shortcut::None);
         } else {
-            proceed(thread, next, Shortcut::Table(class));
+            proceed(thread, next, Shortcut::Table(missed));
         }
     } else {
         let next = if reason == INTERRUPTED {
@@ -109,18 +111,17 @@ fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) 
         }
         let settings = thread.settings();
         let made = thread.cache.made;
-        let mut address = thread.cache.resume_address(next.pc, next.state, &settings);
-        if thread.cache.made != made {
+        let address = match shortcut {
+            Shortcut::Table(missed) => thread.cache.arrive(next.pc, next.state, &settings, missed),
+            _ => thread.cache.resume_address(next.pc, next.state, &settings),
+        };
+        let by_branch = matches!(shortcut, Shortcut::Table(Missed { arrival: Arrival::Branch, .. }));
+        if by_branch && thread.cache.made != made {
             library_functions::watch(thread, next.pc);
         }
-        match shortcut {
-            Shortcut::None => {}
-            Shortcut::Link(exit) if thread.cache.epoch == epoch => thread.cache.link(exit),
-            Shortcut::Link(_) => {}
-            Shortcut::Table(class) => {
-                thread.cache.enter_into_table(class, next.pc, address);
-                // Making room may have flushed everything.
-                address = thread.cache.resume_address(next.pc, next.state, &settings);
+        if let Shortcut::Link(exit) = shortcut {
+            if thread.cache.epoch == epoch {
+                thread.cache.link(exit);
             }
         }
         shortcut = Shortcut::None;

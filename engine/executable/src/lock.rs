@@ -1,5 +1,8 @@
 //! Locks on futexes, because there is no standard library.
 //!
+//! Most clients have one thread, and an atomic exchange waits for all stores before it: translating a block would spend a
+//! fifth of its time there. So until the second thread starts, locks are marked as taken by ordinary stores.
+//!
 //! Invariants: a signal handler of the engine takes a lock only if it interrupted translated code (which holds none);
 //! `fork` happens while the forking thread holds every global lock, so that the child finds all of them in order.
 
@@ -7,13 +10,27 @@ use crate::call;
 use crate::sys::kernel;
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 const FREE: u32 = 0;
 const TAKEN: u32 = 1;
 const CONTENDED: u32 = 2;
 /// A held lock is usually released within some hundred nanoseconds.
 const SPINS: u32 = 200;
+
+/// Set before the second thread starts. Until then there is nobody to lock out: handlers of the engine take locks only
+/// when they have interrupted translated code.
+static SHARED: AtomicBool = AtomicBool::new(false);
+
+/// From now on several threads share this memory.
+pub fn share() {
+    SHARED.store(true, Ordering::Relaxed);
+}
+
+/// Have there been several threads?
+pub fn is_shared() -> bool {
+    SHARED.load(Ordering::Relaxed)
+}
 
 /// A lock that guards no data by itself.
 pub struct RawLock(AtomicU32);
@@ -24,6 +41,10 @@ impl RawLock {
     }
 
     pub fn acquire(&self) {
+        if !is_shared() && self.0.load(Ordering::Acquire) == FREE {
+            self.0.store(TAKEN, Ordering::Relaxed);
+            return;
+        }
         for _ in 0..SPINS {
             if self.0.compare_exchange_weak(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed).is_ok() {
                 return;
@@ -38,6 +59,10 @@ impl RawLock {
     }
 
     pub fn release(&self) {
+        if !is_shared() {
+            self.0.store(FREE, Ordering::Release);
+            return;
+        }
         if self.0.swap(FREE, Ordering::Release) == CONTENDED {
             let operation = kernel::FUTEX_WAKE | kernel::FUTEX_PRIVATE_FLAG;
             // SAFETY: waking has no other effect.
@@ -140,6 +165,12 @@ impl<T> SharedLock<T> {
     }
 
     pub fn read(&self) -> ReadGuard<'_, T> {
+        if !is_shared() {
+            let state = self.state.load(Ordering::Acquire);
+            assert!(state & WRITER == 0, "the only thread reads what it is writing");
+            self.state.store(state + 1, Ordering::Relaxed);
+            return ReadGuard { lock: self };
+        }
         let mut attempts = 0;
         loop {
             let state = self.state.load(Ordering::Relaxed);
@@ -171,7 +202,9 @@ impl<T> SharedLock<T> {
 
     pub fn release_after_writing(&self) {
         self.state.store(0, Ordering::Release);
-        self.wake();
+        if is_shared() {
+            self.wake();
+        }
     }
 
     /// Spins first, then sleeps while the state is what was seen; a short time limit stands in for exact wake-ups.
@@ -208,7 +241,12 @@ impl<T> Deref for ReadGuard<'_, T> {
 
 impl<T> Drop for ReadGuard<'_, T> {
     fn drop(&mut self) {
-        self.lock.state.fetch_sub(1, Ordering::Release);
+        let state = &self.lock.state;
+        if is_shared() {
+            state.fetch_sub(1, Ordering::Release);
+        } else {
+            state.store(state.load(Ordering::Relaxed) - 1, Ordering::Release);
+        }
     }
 }
 

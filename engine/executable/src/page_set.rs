@@ -9,11 +9,13 @@ const GROUP: u64 = 64;
 
 pub struct PageSet {
     groups: BTreeMap<u64, u64>,
+    /// A page that is in the set: the last one that was added, which is often added again.
+    recent: Option<u64>,
 }
 
 impl PageSet {
     pub const fn new() -> PageSet {
-        PageSet { groups: BTreeMap::new() }
+        PageSet { groups: BTreeMap::new(), recent: None }
     }
 
     pub fn contains(&self, address: u64) -> bool {
@@ -24,6 +26,9 @@ impl PageSet {
     /// Adds the page of `address`; true if it is new.
     pub fn insert(&mut self, address: u64) -> bool {
         let page = address / PAGE;
+        if self.recent.replace(page) == Some(page) {
+            return false;
+        }
         let bits = self.groups.entry(page / GROUP).or_insert(0);
         let bit = 1 << (page % GROUP);
         let new = *bits & bit == 0;
@@ -33,6 +38,7 @@ impl PageSet {
 
     /// Takes out the pages that overlap `[start, end)` and returns their addresses.
     pub fn take(&mut self, start: u64, end: u64) -> Vec<u64> {
+        self.recent = None;
         let mut taken = Vec::new();
         if start >= end {
             return taken;

@@ -10,7 +10,7 @@
 use crate::cache::Cache;
 use crate::invalidate;
 use crate::library_functions::Awaited;
-use crate::lock::Mutex;
+use crate::lock::{self, Mutex};
 use crate::mappings::{Attributes, Mappings};
 use crate::memory::{ENGINE_STACKS_END, ENGINE_STACKS_START};
 use crate::recording::{self, Recorder};
@@ -22,15 +22,14 @@ use crate::{call, dispatch};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use core::sync::atomic::{compiler_fence, AtomicBool, AtomicI32, AtomicU64, Ordering};
 use derivgrind_translate::constants;
-use derivgrind_translate::context::{Context, CONTEXT_SIZE, TABLE_ENTRIES};
+use derivgrind_translate::context::{Context, CONTEXT_SIZE, TABLE_SIZE};
 use derivgrind_translate::interface::{Mode, Settings, VectorShadows};
 
 /// Stacks of a thread: header page, signal stack, guard page, engine stack.
 const STACK_BLOCK: u64 = 512 << 10;
 pub const SIGNAL_STACK_SIZE: u64 = 128 << 10;
-const TABLE_SIZE: u64 = TABLE_ENTRIES as u64 * 8;
 /// Code memory of the first thread and of others at their start.
 const MAIN_CODE_SIZE: u64 = 64 << 20;
 const THREAD_CODE_SIZE: u64 = 512 << 10;
@@ -154,8 +153,14 @@ impl Thread {
         self.in_cache.load(Ordering::SeqCst)
     }
 
+    /// Other threads see this in one order with the generation; without them the thread's own handlers do.
     pub fn set_in_cache(&self, value: bool) {
-        self.in_cache.store(value, Ordering::SeqCst);
+        if lock::is_shared() {
+            self.in_cache.store(value, Ordering::SeqCst);
+        } else {
+            self.in_cache.store(value, Ordering::Release);
+            compiler_fence(Ordering::SeqCst);
+        }
     }
 
     pub fn seen_generation(&self) -> u64 {
@@ -206,8 +211,10 @@ const POOL_LIMIT: usize = 16;
 
 fn allocate_low(main: bool) -> Option<Low> {
     if main {
-        let region = window::allocate(CONTEXT_SIZE + TABLE_SIZE)?;
-        return Some(Low { region, code: window::allocate_large(MAIN_CODE_SIZE)? });
+        // The table and the first code share a large page.
+        let all = window::allocate_large(CONTEXT_SIZE + TABLE_SIZE + MAIN_CODE_SIZE)?;
+        let region = Region { start: all.start, length: CONTEXT_SIZE + TABLE_SIZE };
+        return Some(Low { region, code: Region { start: region.end(), length: MAIN_CODE_SIZE } });
     }
     if let Some(low) = POOL.lock().pop() {
         // SAFETY: the context of a thread that has ended.

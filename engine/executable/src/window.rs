@@ -33,7 +33,7 @@ pub fn allocate(length: u64) -> Option<Region> {
     allocate_aligned(length, sys::PAGE)
 }
 
-/// The same for code of the main thread: large pages spare page faults and misses of the instruction TLB.
+/// The same for table and code of the main thread: large pages spare page faults and misses of the instruction TLB.
 pub fn allocate_large(length: u64) -> Option<Region> {
     let region = allocate_aligned(length, LARGE_PAGE)?;
     // SAFETY: advice on fresh memory.

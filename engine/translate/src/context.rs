@@ -16,8 +16,11 @@ pub const CONTEXT_SIZE: u64 = 0x5000;
 
 /// Number of tables for indirect branches, one for each [`crate::state::Class`].
 pub const CLASSES: usize = 8;
-/// Entries of such a table, indexed by the low 16 bits of the target.
+/// Entries of each half of such a table, indexed by the low 16 bits of the target. The first half is for jumps and
+/// calls, the second for returns.
 pub const TABLE_ENTRIES: usize = 1 << 16;
+/// Bytes of a table.
+pub const TABLE_SIZE: u64 = 2 * 8 * TABLE_ENTRIES as u64;
 
 /// Engine's view of the first part of a context.
 #[repr(C)]
@@ -33,7 +36,7 @@ pub struct Context {
     pub resume: u64,
     /// Which exit was taken: an index into the thread's exits, or a value from [`crate::glue`].
     pub exit: u64,
-    /// Target of the indirect branch that missed its table.
+    /// Target of the indirect branch under way; of returns only when they missed their table.
     pub target: u64,
     pub spilled_rcx: u64,
     pub spilled_rdx: u64,

@@ -3,6 +3,7 @@
 use crate::context::offset;
 use crate::decode::Client;
 use crate::emit::{general, Jump, Memory};
+use crate::glue::Arrival;
 use crate::memory;
 use crate::saved_states;
 use crate::state::Class;
@@ -87,7 +88,8 @@ impl Translator<'_> {
         }
     }
 
-    /// An indirect jump, call or return: spill rcx and rdx, look the target up, continue at what the table holds.
+    /// An indirect jump, call or return: spills rcx and continues at what the table holds for the target, see
+    /// [`crate::glue`].
     fn indirect(&mut self, client: &Client) {
         self.end_recording();
         self.write_back_all();
@@ -95,23 +97,50 @@ impl Translator<'_> {
         if class != Class::Zero {
             self.materialize(class.state());
         }
-        let (rcx, rdx) = (self.asm.context(offset::SPILLED_RCX), self.asm.context(offset::SPILLED_RDX));
-        self.asm.store(rcx, Register::RCX);
+        self.spill_rcx();
         let sampled = (class != Class::Zero).then(|| self.spend_budget());
-        self.load_target(&client.instruction);
-        self.asm.store(rdx, Register::RDX);
-        self.asm.built(Instruction::with2(Code::Movzx_r32_rm16, Register::EDX, Register::CX));
+        let instruction = &client.instruction;
+        // A return that removes more leaves its target somewhere else than the entrances look.
+        let returns = instruction.flow_control() == FlowControl::Return && instruction.op_count() == 0;
+        let arrival = if returns { Arrival::Return } else { Arrival::Branch };
+        if returns {
+            let top = Memory::at(Register::RSP, 0).operand();
+            self.asm.built(Instruction::with2(Code::Movzx_r32_rm16, Register::ECX, top));
+            self.asm.address_of(Register::RSP, Memory::at(Register::RSP, 8));
+        } else {
+            let holder = self.store_target(instruction);
+            let low = Register::AX + holder.number() as u32;
+            self.asm.built(Instruction::with2(Code::Movzx_r32_rm16, Register::ECX, low));
+        }
         self.table = Some(class);
-        let table = Memory::absolute(self.job.tables[class as usize]);
-        let entry = Memory { index: Register::RDX, scale: 8, ..table };
+        let table = Memory::absolute(self.job.tables[class as usize] + arrival.offset());
+        let entry = Memory { index: Register::RCX, scale: 8, ..table };
         self.asm.built(Instruction::with1(Code::Jmp_rm64, entry.operand()));
         if let Some(sampled) = sampled {
             self.asm.land(sampled);
-            self.asm.load(Register::RCX, rcx);
-            self.load_target(&client.instruction);
-            self.asm.store(rdx, Register::RDX);
+            self.restore_rcx();
+            self.store_target(instruction);
             self.asm.jump_to(self.job.samples[class as usize]);
         }
+    }
+
+    /// Puts the target into the context, and does what the branch does to the stack. rcx is spilled and still holds the
+    /// client's value. Returns a register that holds the target then.
+    fn store_target(&mut self, instruction: &Instruction) -> Register {
+        let target = self.asm.context(offset::TARGET);
+        let flow = instruction.flow_control();
+        let named = flow != FlowControl::Return && instruction.op0_kind() == OpKind::Register;
+        let holder = if named { instruction.op0_register() } else { Register::RCX };
+        if named && holder != Register::RSP {
+            self.asm.store(target, holder);
+            if flow == FlowControl::IndirectCall {
+                self.push_return_address(instruction.next_ip());
+            }
+            return holder;
+        }
+        self.load_target(instruction);
+        self.asm.store(target, Register::RCX);
+        Register::RCX
     }
 
     /// Counts the budget down in rcx, which is spilled; the jump returned is taken when it is used up.

@@ -17,6 +17,7 @@ const MAGIC: [u8; 19] =
 pub struct Client {
     pub instruction: Instruction,
     pub bytes: [u8; 15],
+    /// Of an operand relative to the instruction pointer.
     pub offsets: ConstantOffsets,
 }
 
@@ -120,7 +121,11 @@ fn run(
         }
         let mut bytes = [0; 15];
         bytes[..instruction.len()].copy_from_slice(&rest[..instruction.len()]);
-        let offsets = decoder.get_constant_offsets(&instruction);
+        let offsets = if instruction.is_ip_rel_memory_operand() {
+            decoder.get_constant_offsets(&instruction)
+        } else {
+            ConstantOffsets::default()
+        };
         let flow = instruction.flow_control();
         if flow == FlowControl::UnconditionalBranch {
             let target = instruction.near_branch_target();

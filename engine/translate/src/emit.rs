@@ -1,6 +1,8 @@
 //! The assembler: a thin layer over iced-x86's encoder that knows the context and the shadow memory.
 
 use crate::context::offset;
+use crate::templates::Templates;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use iced_x86::{Code, Encoder, IcedError, Instruction, MemoryOperand, Register};
 
@@ -67,6 +69,7 @@ pub struct Assembler {
     pub code: Vec<u8>,
     address: u64,
     context: u64,
+    templates: Option<Rc<Templates>>,
 }
 
 /// General register by its number in encodings.
@@ -82,7 +85,12 @@ pub fn ymm(number: usize) -> Register {
 
 impl Assembler {
     pub fn new(address: u64, context: u64) -> Assembler {
-        Assembler { encoder: Encoder::new(64), code: Vec::with_capacity(1024), address, context }
+        let (encoder, code) = (Encoder::new(64), Vec::with_capacity(1024));
+        Assembler { encoder, code, address, context, templates: None }
+    }
+    /// The same, faster for what is in the templates.
+    pub fn with_templates(address: u64, context: u64, templates: Rc<Templates>) -> Assembler {
+        Assembler { templates: Some(templates), ..Assembler::new(address, context) }
     }
     /// Address of the next byte.
     pub fn here(&self) -> u64 {
@@ -94,14 +102,12 @@ impl Assembler {
     /// Encodes an instruction that this crate built: it is always encodable.
     pub fn instruction(&mut self, instruction: &Instruction) {
         let here = self.here();
+        self.encoder.set_buffer(core::mem::take(&mut self.code));
         match self.encoder.encode(instruction, here) {
             Ok(_) => {}
             Err(error) => panic!("cannot encode {:?}: {error}", instruction.code()),
         }
-        let mut buffer = self.encoder.take_buffer();
-        self.code.extend_from_slice(&buffer);
-        buffer.clear();
-        self.encoder.set_buffer(buffer);
+        self.code = self.encoder.take_buffer();
     }
     pub fn built(&mut self, instruction: Result<Instruction, IcedError>) {
         match instruction {
@@ -149,12 +155,17 @@ impl Assembler {
         self.built(Instruction::with2(code, memory.operand(), 0i32));
     }
     pub fn jump_to(&mut self, target: u64) {
-        self.built(Instruction::with_branch(Code::Jmp_rel32_64, target));
+        self.jump_to_by(Code::Jmp_rel32_64, target);
+    }
+    pub fn jump_to_by(&mut self, code: Code, target: u64) {
+        self.built(Instruction::with_branch(code, target));
     }
     /// A conditional or unconditional jump with a 32-bit displacement to be set later.
     pub fn jump(&mut self, code: Code) -> Jump {
-        let here = self.here();
-        self.built(Instruction::with_branch(code, here));
+        match self.templates.as_ref().and_then(|templates| templates.jump(code)) {
+            Some(bytes) => self.code.extend_from_slice(bytes),
+            None => self.jump_to_by(code, self.here()),
+        }
         Jump { at: self.code.len() - 4, short: false }
     }
     /// `jrcxz` or `jmp` with an 8-bit displacement to be set later.

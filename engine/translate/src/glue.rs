@@ -1,15 +1,40 @@
 //! Code that is not translated from the client: the way out of and into the cache, and tables of indirect branches.
+//!
+//! An indirect branch jumps to what its table holds for the low 16 bits of its target. That is an *entrance*: it tests
+//! the whole target, and if another one is meant, jumps to the entrance that was in the table before. Most entrances
+//! stand directly in front of the translation that they lead to. On the way rcx is spilled. Jumps and calls put their
+//! target into the context and are tested without flags. Returns find it below the stack pointer, where they have just
+//! popped it, and flags do not live across them, so their test is cheaper; they have tables of their own.
 
-use crate::context::{offset, CLASSES};
-use crate::emit::{general, xmm, Assembler, Memory};
+use crate::context::{offset, CLASSES, TABLE_ENTRIES};
+use crate::emit::{general, xmm, Assembler, Jump, Memory};
 use alloc::vec::Vec;
 use iced_x86::{Code, Instruction, Register};
 
-/// `Context::exit` for an indirect branch of class c that is not in its table: `MISS + c`; target in `Context::target`.
+/// `Context::exit` for an indirect branch of class c that is not in its table: `MISS + c` for jumps and calls,
+/// `MISS + CLASSES + c` for returns; target in `Context::target`.
 pub const MISS: u64 = 0x7fff_0000;
 /// `Context::exit` for an indirect branch of class c whose budget is used up: `SAMPLE + c`. The engine tests the
 /// shadows, refills the budget and continues at `Context::target` with the best state that holds.
 pub const SAMPLE: u64 = 0x7fff_0010;
+
+/// Which half of a table an indirect branch uses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(usize)]
+pub enum Arrival {
+    /// By a jump or a call.
+    Branch = 0,
+    Return = 1,
+}
+
+impl Arrival {
+    pub const ALL: [Arrival; 2] = [Arrival::Branch, Arrival::Return];
+
+    /// Distance of this half from the start of a table.
+    pub const fn offset(self) -> u64 {
+        self as u64 * 8 * TABLE_ENTRIES as u64
+    }
+}
 
 /// Code common to all translations of a thread.
 pub struct Common {
@@ -19,8 +44,8 @@ pub struct Common {
     /// Address of the code that loads the client's registers from the context and jumps to `Context::resume`. The
     /// engine jumps here to start a thread; after an exit it just returns from the handler.
     pub enter: u64,
-    /// What empty entries of the tables hold, by class.
-    pub misses: [u64; CLASSES],
+    /// What empty entries of the tables hold, by arrival and class.
+    pub misses: [[u64; CLASSES]; Arrival::ALL.len()],
     /// Where an indirect branch of this class goes when its budget is used up. Follows `misses` in the code.
     pub samples: [u64; CLASSES],
 }
@@ -59,51 +84,102 @@ pub fn common(address: u64, context: u64) -> Common {
     }
     let resume = asm.context(offset::RESUME).operand();
     asm.built(Instruction::with1(Code::Jmp_rm64, resume));
-    let misses = core::array::from_fn(|class| leave_with_target(&mut asm, address, MISS + class as u64));
-    let samples = core::array::from_fn(|class| leave_with_target(&mut asm, address, SAMPLE + class as u64));
+    let misses = Arrival::ALL.map(|arrival| {
+        core::array::from_fn(|class| {
+            let reason = MISS + (arrival as usize * CLASSES + class) as u64;
+            leave_with_target(&mut asm, address, reason, arrival)
+        })
+    });
+    let samples = core::array::from_fn(|class| {
+        leave_with_target(&mut asm, address, SAMPLE + class as u64, Arrival::Branch)
+    });
     asm.align(64);
     Common { code: asm.code, exit: address, enter, misses, samples }
 }
 
-/// An indirect branch that leaves: its target is in rcx, the client's rcx and rdx are spilled.
-fn leave_with_target(asm: &mut Assembler, exit: u64, reason: u64) -> u64 {
+/// An indirect branch that leaves.
+fn leave_with_target(asm: &mut Assembler, exit: u64, reason: u64, arrival: Arrival) -> u64 {
     asm.align(16);
     let here = asm.here();
-    let target = asm.context(offset::TARGET);
-    asm.store(target, Register::RCX);
-    restore_spilled(asm);
+    if arrival == Arrival::Return {
+        let target = asm.context(offset::TARGET);
+        asm.load(Register::RCX, POPPED);
+        asm.store(target, Register::RCX);
+    }
+    restore_rcx(asm);
     let slot = asm.context(offset::EXIT);
     asm.store_immediate(slot, reason as u32);
     asm.jump_to(exit);
     here
 }
 
-fn restore_spilled(asm: &mut Assembler) {
-    let (rcx, rdx) = (asm.context(offset::SPILLED_RCX), asm.context(offset::SPILLED_RDX));
-    asm.load(Register::RCX, rcx);
-    asm.load(Register::RDX, rdx);
+/// Where a return has popped its target from.
+const POPPED: Memory = Memory::at(Register::RSP, -8);
+
+fn restore_rcx(asm: &mut Assembler) {
+    let spilled = asm.context(offset::SPILLED_RCX);
+    asm.load(Register::RCX, spilled);
 }
 
-/// Code for a table entry: continues at `body` if the target is `pc`, else at `next` (the former entry).
-pub fn indirect_entry(address: u64, context: u64, pc: u64, body: u64, next: u64) -> Vec<u8> {
+/// An entrance for branches to `pc`, which go on behind it. Others go to `next`, the former content of the table.
+pub fn entrance(address: u64, context: u64, pc: u64, arrival: Arrival, next: u64) -> Vec<u8> {
     let mut asm = Assembler::new(address, context);
-    add_to_rcx(&mut asm, pc.wrapping_neg());
-    let hit = asm.short_jump(Code::Jrcxz_rel8_64);
-    add_to_rcx(&mut asm, pc);
-    asm.jump_to(next);
-    asm.land(hit);
-    restore_spilled(&mut asm);
-    asm.jump_to(body);
+    match arrival {
+        Arrival::Branch => {
+            let hit = test_target(&mut asm, pc);
+            asm.jump_to(next);
+            asm.land(hit);
+        }
+        Arrival::Return => {
+            compare_popped(&mut asm, pc);
+            asm.built(Instruction::with_branch(Code::Jne_rel32_64, next));
+        }
+    }
+    restore_rcx(&mut asm);
     asm.code
 }
 
-/// Adds a constant to rcx without touching flags; rdx is free.
-fn add_to_rcx(asm: &mut Assembler, value: u64) {
-    if value as i64 == i64::from(value as i32) {
-        asm.address_of(Register::RCX, Memory::at(Register::RCX, value as i64));
+/// The same for a translation elsewhere, at `body`.
+pub fn remote_entrance(
+    address: u64,
+    context: u64,
+    pc: u64,
+    arrival: Arrival,
+    body: u64,
+    next: u64,
+) -> Vec<u8> {
+    let mut code = entrance(address, context, pc, arrival, next);
+    let mut jump = Assembler::new(address + code.len() as u64, context);
+    jump.jump_to(body);
+    code.extend_from_slice(&jump.code);
+    code
+}
+
+/// Compares the context's target with `pc` without touching flags; the jump returned is taken if they are equal.
+fn test_target(asm: &mut Assembler, pc: u64) -> Jump {
+    let target = asm.context(offset::TARGET);
+    asm.load(Register::RCX, target);
+    let negative = pc.wrapping_neg() as i64;
+    if negative == i64::from(negative as i32) {
+        asm.address_of(Register::RCX, Memory::at(Register::RCX, negative));
     } else {
-        asm.built(Instruction::with2(Code::Mov_r64_imm64, Register::RDX, value));
+        let spilled = asm.context(offset::SPILLED_RDX);
+        asm.store(spilled, Register::RDX);
+        asm.built(Instruction::with2(Code::Mov_r64_imm64, Register::RDX, negative));
         let sum = Memory { index: Register::RDX, ..Memory::at(Register::RCX, 0) };
         asm.address_of(Register::RCX, sum);
+        asm.load(Register::RDX, spilled);
+    }
+    asm.short_jump(Code::Jrcxz_rel8_64)
+}
+
+/// Compares what was popped with `pc`; rcx is free.
+fn compare_popped(asm: &mut Assembler, pc: u64) {
+    let signed = pc as i64;
+    if signed == i64::from(signed as i32) {
+        asm.built(Instruction::with2(Code::Cmp_rm64_imm32, POPPED.operand(), signed as i32));
+    } else {
+        asm.built(Instruction::with2(Code::Mov_r64_imm64, Register::RCX, pc));
+        asm.built(Instruction::with2(Code::Cmp_rm64_r64, POPPED.operand(), Register::RCX));
     }
 }

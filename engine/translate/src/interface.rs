@@ -3,6 +3,8 @@
 use crate::float_arguments::FloatArguments;
 pub use crate::recording::StructureReference;
 use crate::state::{Class, State};
+use crate::templates::Templates;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 pub use derivgrind_tape::structure::Structure;
 
@@ -94,7 +96,9 @@ pub struct Job<'a> {
     pub context: u64,
     /// Address of the common exit of this thread, see [`crate::glue::common`].
     pub common_exit: u64,
-    /// Addresses of the tables for indirect branches, by class. The engine makes tables when they are needed: if
+    /// Templates for this thread.
+    pub templates: Rc<Templates>,
+    /// Addresses of the tables for indirect branches, by class (halves: [`crate::glue::Arrival`]). The engine makes tables when they are needed: if
     /// [`Translation::table`] names one that does not exist, the job is done again.
     pub tables: [u64; crate::context::CLASSES],
     /// Where indirect branches go whose budget is used up, see [`crate::glue::Common::samples`].

@@ -46,6 +46,7 @@ mod rules;
 mod saved_states;
 pub mod state;
 mod strings;
+pub mod templates;
 pub mod translate;
 mod vectors;
 mod wide_clients;

@@ -1,7 +1,7 @@
 //! Loads into general registers whose shadow need not be tested.
 //!
-//! A value that is dereferenced is a pointer and no float; a value that is overwritten unread does not matter. Both are
-//! seen by looking ahead on the fall-through path of the block. What is compared on the way stays undecided: pointers
+//! A value that an address is made of, or that is jumped to, is a pointer or an index and no float; a value that is
+//! overwritten unread does not matter. Both are seen by looking ahead on the fall-through path of the block. What is compared on the way stays undecided: pointers
 //! are tested for null before they are used. A branch that is taken may lead to where a value is read after all, but
 //! what is a pointer here is no float there.
 
@@ -77,10 +77,15 @@ fn before(
     }
     let mut address = 0;
     if has_memory(instruction) && instruction.mnemonic() != Mnemonic::Lea {
-        let base = instruction.memory_base();
-        if base.is_gpr64() {
-            address |= 1u16 << base.number();
+        for register in [instruction.memory_base(), instruction.memory_index()] {
+            if register.is_gpr64() {
+                address |= 1u16 << register.number();
+            }
         }
+    }
+    let jumps = matches!(instruction.flow_control(), FlowControl::IndirectBranch | FlowControl::IndirectCall);
+    if jumps && instruction.op0_kind() == OpKind::Register {
+        address |= 1u16 << instruction.op0_register().number();
     }
     let compares = rules::rule(instruction) == rules::Rule::Passive;
     let copies = instruction.mnemonic() == Mnemonic::Mov

@@ -18,7 +18,7 @@ use crate::logic::Origin;
 use crate::memory;
 use crate::passive::is_write;
 use crate::pointers;
-use crate::proven::Proven;
+use crate::proven::{self, Proven};
 use crate::recording::{Recorded, Recording};
 use crate::rules::{self, Rule};
 use crate::state::{Class, State};
@@ -124,7 +124,7 @@ pub fn instruction_name(code: u16) -> alloc::string::String {
 impl<'a> Translator<'a> {
     fn new(job: &'a Job<'a>, client: &'a dyn ClientCode, level: Level) -> Translator<'a> {
         Translator {
-            asm: Assembler::new(job.address, job.context),
+            asm: Assembler::with_templates(job.address, job.context, job.templates.clone()),
             job,
             client,
             info: InstructionInfoFactory::new(),
@@ -141,10 +141,10 @@ impl<'a> Translator<'a> {
             flags_dead: false,
             position: 0,
             pc: job.pc,
-            out_of_line: Vec::new(),
+            out_of_line: Vec::with_capacity(8),
             table: None,
-            exits: Vec::new(),
-            boundaries: Vec::new(),
+            exits: Vec::with_capacity(8),
+            boundaries: Vec::with_capacity(32),
             sites: Vec::new(),
         }
     }
@@ -162,7 +162,10 @@ impl<'a> Translator<'a> {
     }
 
     fn block(&mut self, block: &Block) {
-        let dead = flags::dead_before(&block.instructions);
+        let dead = match self.level {
+            Level::Plain => alloc::vec![false; block.instructions.len()],
+            Level::Passive | Level::Active => flags::dead_before(&block.instructions),
+        };
         let length = self.length(&block.instructions);
         if self.level != Level::Plain {
             self.untested = pointers::untested_loads(&mut self.info, &block.instructions);
@@ -296,6 +299,10 @@ impl<'a> Translator<'a> {
             let size = instruction.memory_size().size();
             self.proven.active_store(operand.map(|operand| (operand, size)));
         }
+        if let Some((register, distance)) = proven::step(instruction) {
+            self.proven.register_moved(register, distance);
+            return;
+        }
         let written = self.writes_general(instruction);
         self.proven.registers_changed(written);
     }
@@ -342,9 +349,8 @@ impl<'a> Translator<'a> {
     }
 
     fn leave_by(&mut self, exit: usize) {
-        let slot = self.asm.context(crate::context::offset::EXIT);
-        self.asm.store_immediate(slot, self.job.first_exit + exit as u32);
-        self.asm.jump_to(self.job.common_exit);
+        let number = self.job.first_exit + exit as u32;
+        self.job.templates.leave(&mut self.asm.code, self.job.address, number);
     }
 
     /// Continues at a client address, by a jump that the engine links to its translation.

@@ -13,6 +13,8 @@ pub struct Work {
     /// Words for less of the same work, which Valgrind is given.
     pub less: Vec<OsString>,
     pub environment: Vec<(OsString, OsString)>,
+    /// More of it for native runs.
+    pub native_environment: Vec<(OsString, OsString)>,
     pub shadows: Shadows,
     pub measured: Measured,
     pub limit: Limit,
@@ -58,7 +60,8 @@ pub enum Limit {
 
 const PYTHON: &str = "/usr/bin/python3";
 
-/// Settings that hide AVX-512 from a native program as Derivgrind does when shadows live in registers.
+/// Settings that hide AVX-512 from a native program as Derivgrind does when shadows live in registers. Not for runs under
+/// Derivgrind: NumPy spends time on a warning about features that it does not find anyway.
 const WITHOUT_AVX512: [(&str, &str); 3] = [
     (
         "GLIBC_TUNABLES",
@@ -108,7 +111,7 @@ fn burgers(workspace: &Workspace, scratch: &Path) -> Result<Vec<Work>> {
             work.less = words(fewer_steps).to_vec();
             work.shadows = shadows;
             if shadows == Shadows::Memory {
-                work.environment.clear();
+                work.native_environment.clear();
             }
             all.push(work);
         }
@@ -168,15 +171,17 @@ fn python(workspace: &Workspace, name: &str, script: Script, library: Option<&Os
 
 /// Work that is measured as a whole.
 fn whole(name: &str, words: &[OsString], limit: f64) -> Work {
-    let mut environment: Vec<(OsString, OsString)> = vec![("OPENBLAS_NUM_THREADS".into(), "1".into())];
+    let mut native_environment: Vec<(OsString, OsString)> = Vec::new();
     if has_avx512() {
-        environment.extend(WITHOUT_AVX512.iter().map(|(name, value)| ((*name).into(), (*value).into())));
+        native_environment
+            .extend(WITHOUT_AVX512.iter().map(|(name, value)| ((*name).into(), (*value).into())));
     }
     Work {
         name: name.to_string(),
         words: words.to_vec(),
         less: words.to_vec(),
-        environment,
+        environment: vec![("OPENBLAS_NUM_THREADS".into(), "1".into())],
+        native_environment,
         shadows: Shadows::Auto,
         measured: Measured::Process,
         limit: Limit::Ratio(limit),

@@ -1,11 +1,11 @@
 //! Threads and processes that the client starts: clone, fork, vfork; the end of a thread; segment bases.
 
 use super::Call;
-use crate::allocator;
 use crate::client_memory;
 use crate::dispatch::{self, Continuation};
 use crate::extended::{self, ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS};
 use crate::fork;
+use crate::lock;
 use crate::recording;
 use crate::report;
 use crate::shadow;
@@ -121,7 +121,7 @@ struct Start {
 
 fn clone_sharing_memory(thread: &mut Thread, request: &CloneRequest, next: Continuation) -> Outcome {
     let shares_process = request.has(kernel::CLONE_THREAD);
-    allocator::share();
+    lock::share();
     let actions = if request.has(kernel::CLONE_SIGHAND) {
         thread.signals.actions.clone()
     } else {

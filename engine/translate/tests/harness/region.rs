@@ -4,8 +4,10 @@
 //! time. The far places lie above 4 GB, where RIP-relative operands are out of reach of the cache.
 
 use derivgrind_translate::constants;
-use derivgrind_translate::context::{Context, CLASSES, CONTEXT_SIZE, SHADOW_OFFSET, TABLE_ENTRIES};
-use derivgrind_translate::glue::{self, Common};
+use derivgrind_translate::context::{
+    Context, CLASSES, CONTEXT_SIZE, SHADOW_OFFSET, TABLE_ENTRIES, TABLE_SIZE,
+};
+use derivgrind_translate::glue::{self, Arrival, Common};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 pub const CONTEXT: u64 = 0x6000_0000;
@@ -53,7 +55,7 @@ pub fn lock() -> (MutexGuard<'static, ()>, Region) {
     let guard = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
     MAPPED.call_once(map_all);
     let common = glue::common(COMMON, CONTEXT);
-    let tables = std::array::from_fn(|class| TABLES + (class * TABLE_ENTRIES * 8) as u64);
+    let tables = std::array::from_fn(|class| TABLES + class as u64 * TABLE_SIZE);
     set_gs_base();
     (guard, Region { common, tables })
 }
@@ -67,7 +69,7 @@ fn map_all() {
     map(COUNTERS, 0x1000);
     map(COMMON, 0x1000);
     map(CACHE, CACHE_SIZE);
-    map(TABLES, CLASSES * TABLE_ENTRIES * 8);
+    map(TABLES, CLASSES * TABLE_SIZE as usize);
     map(REFERENCE, 0x2000);
     for address in CLIENT_CODE {
         map(address, CLIENT_CODE_SIZE);
@@ -86,9 +88,12 @@ fn map_all() {
     write(STATE_CLEAN + 24, &0x1f80u32.to_le_bytes());
     let common = glue::common(COMMON, CONTEXT);
     write(COMMON, &common.code);
-    for (class, miss) in common.misses.iter().enumerate() {
-        for entry in 0..TABLE_ENTRIES {
-            write(TABLES + ((class * TABLE_ENTRIES + entry) * 8) as u64, &miss.to_le_bytes());
+    for arrival in Arrival::ALL {
+        for (class, miss) in common.misses[arrival as usize].iter().enumerate() {
+            let table = TABLES + class as u64 * TABLE_SIZE + arrival.offset();
+            for entry in 0..TABLE_ENTRIES as u64 {
+                write(table + entry * 8, &miss.to_le_bytes());
+            }
         }
     }
 }

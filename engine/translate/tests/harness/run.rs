@@ -4,13 +4,14 @@ use super::machine::{Machine, Shadows};
 use super::random::Random;
 use super::region::{self, Region, CACHE, CACHE_SIZE, CLIENT_CODE, CONTEXT, COUNTERS};
 use super::switch::{self, Fault};
-use derivgrind_translate::context::offset;
+use derivgrind_translate::context::{offset, CLASSES};
 use derivgrind_translate::float_arguments::FloatArguments;
 use derivgrind_translate::glue::{MISS, SAMPLE};
 use derivgrind_translate::interface::{
     ClientCode, Exit, ExitKind, HostVectors, Job, Mode, Settings, Site, Translation, VectorShadows,
 };
 use derivgrind_translate::state::State;
+use derivgrind_translate::templates::Templates;
 use derivgrind_translate::translate::translate;
 use iced_x86::{Code, Encoder, Instruction, MemoryOperand, Register};
 use std::sync::MutexGuard;
@@ -217,6 +218,7 @@ impl Harness {
             address: CACHE,
             context: CONTEXT,
             common_exit: self.region.common.exit,
+            templates: Templates::new(CONTEXT, self.region.common.exit),
             tables: self.region.tables,
             samples: self.region.common.samples,
             first_exit: FIRST_EXIT,
@@ -299,7 +301,7 @@ impl Harness {
             }
             None => {
                 let class = if exit >= SAMPLE { exit - SAMPLE } else { exit - MISS };
-                let class = derivgrind_translate::state::Class::ALL[class as usize];
+                let class = derivgrind_translate::state::Class::ALL[class as usize % CLASSES];
                 outcome.end = End::Indirect(class as u64, target);
                 outcome.state = class.state();
             }

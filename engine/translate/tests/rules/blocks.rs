@@ -11,7 +11,7 @@ use crate::harness::run::{Configuration, End, Harness, Outcome, Program};
 use crate::harness::values::{random_machine, random_shadows, random_states, Content};
 use derivgrind_translate::interface::{ExitKind, SiteKind};
 use derivgrind_translate::state::State;
-use iced_x86::{Code, EncodingKind, Instruction};
+use iced_x86::{Code, EncodingKind, FlowControl, Instruction, MemoryOperand, Register};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::collections::BTreeMap;
@@ -124,8 +124,17 @@ impl Block {
     fn new(kind: Kind, far: bool, choices: &[u64]) -> Block {
         let mut instructions: Vec<Generated> = Vec::new();
         let mut pc = CLIENT_CODE[usize::from(far)];
+        let mut moved = [0; 16];
         for choice in choices {
             let mut random = Random(*choice);
+            // A jump goes past the next instruction, which must not be a step.
+            let behind_jump =
+                instructions.last().is_some_and(|last| last.instruction.flow_control() != FlowControl::Next);
+            if random.once_in(5) && !behind_jump {
+                let step = step(far, pc, &mut moved, &mut random);
+                pc += step.bytes.len() as u64;
+                instructions.push(step);
+            }
             if random.once_in(12) {
                 let jump = jump_over_next(far, pc, &mut random);
                 pc += jump.bytes.len() as u64;
@@ -142,6 +151,7 @@ impl Block {
                 fixed_bases: true,
             };
             if let Some(generated) = generate(code, wish, &mut random) {
+                let generated = follow_steps(generated, pc, &moved);
                 pc += generated.bytes.len() as u64;
                 instructions.push(generated);
             }
@@ -179,6 +189,39 @@ fn jump_over_next(far: bool, pc: u64, random: &mut Random) -> Generated {
     ];
     let jump = Instruction::with_branch(codes[random.below(codes.len())], pc).expect("a branch");
     Generated::at(jump, far, pc)
+}
+
+/// Moves a register that addresses are made of by a constant.
+fn step(far: bool, pc: u64, moved: &mut [i64; 16], random: &mut Random) -> Generated {
+    let number = BASE_VALUES[random.below(BASE_VALUES.len())].0;
+    let base = Register::RAX + number as u32;
+    let distance = [-64, -8, 1, 64][random.below(4)];
+    let (instruction, distance) = match random.below(4) {
+        0 => (Instruction::with2(Code::Add_rm64_imm8, base, distance), distance),
+        1 => (Instruction::with2(Code::Sub_rm64_imm32, base, distance), -distance),
+        2 => (Instruction::with1(Code::Inc_rm64, base), 1),
+        _ => {
+            let operand = MemoryOperand::with_base_displ(base, i64::from(distance));
+            (Instruction::with2(Code::Lea_r64_m, base, operand), distance)
+        }
+    };
+    moved[number] += i64::from(distance);
+    Generated::at(instruction.expect("a step"), far, pc)
+}
+
+/// The instruction with the memory operand that it was made for, after registers have moved.
+fn follow_steps(generated: Generated, pc: u64, moved: &[i64; 16]) -> Generated {
+    let mut instruction = generated.instruction;
+    let distance = |register: Register| if register.is_gpr() { moved[register.number()] } else { 0 };
+    let scale = i64::from(instruction.memory_index_scale());
+    let total = distance(instruction.memory_base()) + scale * distance(instruction.memory_index());
+    if total == 0 {
+        return generated;
+    }
+    let displacement = instruction.memory_displacement64() as i64 - total;
+    instruction.set_memory_displacement64(displacement as u64);
+    instruction.set_memory_displ_size(8);
+    Generated::at(instruction, generated.far, pc)
 }
 
 /// Lets jumps go past the next instruction.

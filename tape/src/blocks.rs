@@ -33,7 +33,8 @@ pub(crate) fn stretches(count: u64) -> Vec<Stretch> {
     let stretch = |start: u64| {
         let end = count.min(start + STRETCH as u64);
         let (offset, bytes) = (start as usize * BLOCK, (end - start) as usize * BLOCK);
-        Stretch { offset, bytes, indices: start..end, chunk: 0 }
+        let part = offset..offset + bytes;
+        Stretch { bytes, indices: start..end, chunks: 0..0, parts: vec![part] }
     };
     starts.map(stretch).collect()
 }

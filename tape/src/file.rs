@@ -239,9 +239,17 @@ impl Tape {
     ) -> Result<(), TapeError> {
         match &self.content {
             Content::Chunks(chunks) => {
-                let chunk = &chunks.executions[stretch.chunk];
-                let swept = sweep(programs, self.executions(chunk), chunk.indices.clone(), cells);
-                swept.map_err(|damage| self.execution_error(chunk, damage))
+                let count = stretch.chunks.len();
+                for position in 0..count {
+                    let position = match programs.direction() {
+                        Direction::Forward => position,
+                        Direction::Reverse => count - 1 - position,
+                    };
+                    let chunk = &chunks.executions[stretch.chunks.start + position];
+                    let swept = sweep(programs, self.executions(chunk), chunk.indices.clone(), cells);
+                    swept.map_err(|damage| self.execution_error(chunk, damage))?;
+                }
+                Ok(())
             }
             Content::Blocks(_) => {
                 let swept = blocks::sweep(&self.map, stretch.indices.clone(), programs.direction(), cells);
@@ -252,7 +260,7 @@ impl Tape {
 
     fn stretches(&self, direction: Direction) -> Vec<Stretch> {
         let mut stretches: Vec<Stretch> = match &self.content {
-            Content::Chunks(chunks) => chunks.executions.iter().enumerate().map(of_chunk).collect(),
+            Content::Chunks(chunks) => stretches(&chunks.executions),
             Content::Blocks(count) => blocks::stretches(*count),
         };
         if direction == Direction::Reverse {
@@ -298,13 +306,33 @@ impl Tape {
     }
 }
 
-fn of_chunk((position, chunk): (usize, &ExecutionChunk)) -> Stretch {
-    Stretch {
-        offset: chunk.offset as usize,
-        bytes: chunk.bytes as usize,
-        indices: chunk.indices.clone(),
-        chunk: position,
+/// Chunks with at least so many bytes are a stretch; smaller ones are put together.
+const STRETCH: u64 = 2 << 20;
+/// The memory of chunks with fewer bytes is not managed chunk by chunk.
+const LARGE: u64 = 64 << 10;
+
+/// Put chunks together, which are in the order of their indices.
+fn stretches(chunks: &[ExecutionChunk]) -> Vec<Stretch> {
+    let mut stretches: Vec<Stretch> = Vec::new();
+    for (position, chunk) in chunks.iter().enumerate() {
+        let offset = chunk.offset as usize;
+        let part = (chunk.bytes >= LARGE).then(|| offset..offset + chunk.bytes as usize);
+        match stretches.last_mut() {
+            Some(last) if (last.bytes as u64) < STRETCH && chunk.bytes < STRETCH => {
+                last.bytes += chunk.bytes as usize;
+                last.indices.end = chunk.indices.end;
+                last.chunks.end = position + 1;
+                last.parts.extend(part);
+            }
+            _ => stretches.push(Stretch {
+                bytes: chunk.bytes as usize,
+                indices: chunk.indices.clone(),
+                chunks: position..position + 1,
+                parts: part.into_iter().collect(),
+            }),
+        }
     }
+    stretches
 }
 
 /// Why a visit stopped.

@@ -20,20 +20,16 @@ const SHORT: usize = 4 << 20;
 /// Stretches up to this length are brought in at once.
 const POPULATED: usize = 256 << 20;
 
-/// A part of a tape that is swept at once.
+/// A part of a tape that is swept at once: several chunks if they are small.
 #[derive(Clone, Debug)]
 pub(crate) struct Stretch {
-    pub offset: usize,
     pub bytes: usize,
+    /// From the first index to the one behind the last one.
     pub indices: Range<u64>,
-    /// Which chunk it is.
-    pub chunk: usize,
-}
-
-impl Stretch {
-    fn part(&self) -> Range<usize> {
-        self.offset..self.offset + self.bytes
-    }
+    /// Which chunks it consists of, in the order of their indices.
+    pub chunks: Range<usize>,
+    /// Where in the file the large ones among them are.
+    pub parts: Vec<Range<usize>>,
 }
 
 /// Sweep all stretches, which are in the order of the direction. In a reverse sweep, only the cells of `kept` indices,
@@ -56,7 +52,9 @@ pub(crate) fn run<C: Cell + Pod, E>(
         let helper = move || {
             for stretch in stretches {
                 if stretch.bytes <= POPULATED {
-                    mapping::populate_for_reading(&tape_place, stretch.part());
+                    for part in &stretch.parts {
+                        mapping::populate_for_reading(&tape_place, part.clone());
+                    }
                     mapping::populate_for_writing(&cell_place, bytes_of::<C>(&stretch.indices));
                 }
                 if sender.send(()).is_err() {
@@ -73,7 +71,9 @@ pub(crate) fn run<C: Cell + Pod, E>(
             let _ = is_long.then(|| receiver.recv());
             sweep(stretch, cells)?;
             if is_long {
-                mapping::forget(map, stretch.part());
+                for part in &stretch.parts {
+                    mapping::forget(map, part.clone());
+                }
                 if direction == Direction::Reverse {
                     swept_from = cells.discard(stretch.indices.start..swept_from, kept);
                 }

@@ -180,7 +180,7 @@ fn each_fault_is_found_where_it_is() {
         (8, 9, 8, Fault::Version(9)),
         (13, 0, 12, Fault::HeaderLength(0)),
         (16, 5, 16, Fault::Ended(5)),
-        (25, 0x31, 24, Fault::Bytes(0x3100)),
+        (24, 0x21, 24, Fault::Bytes(0x3021)),
         (25, 0x50, 0x3000, Fault::Short(0x5000)),
         (4096, b'X', 4096, Fault::NoChunk),
         (8192, 0, 8192, Fault::NoChunk),

@@ -16,6 +16,7 @@ use std::path::Path;
 /// Operations, among them an input every hundred thousand; each uses the one before and an older one.
 fn long_tape(path: &Path) -> (Vec<u64>, u64) {
     let mut recorder = Recorder::default();
+    recorder.alignment = 64;
     let mut numbers = Numbers(1);
     let mut inputs = Vec::new();
     let mut last = recorder.input();
@@ -26,7 +27,9 @@ fn long_tape(path: &Path) -> (Vec<u64>, u64) {
             inputs.push(input);
             last = recorder.two_operands([last, input], [1.0, 2.0]);
         }
-        if position % 25_000 == 0 {
+        // Large chunks, then many small ones.
+        let is_new_chunk = position % if position < 150_000 { 25_000 } else { 50 } == 0;
+        if is_new_chunk {
             recorder.next_chunk(position % 3, recorder.next_index());
         }
         let older = numbers.next() % last;

@@ -17,6 +17,8 @@ pub struct Recorder {
     first_index: u64,
     next_index: u64,
     thread: u32,
+    /// What lengths of chunks are multiples of.
+    pub alignment: u64,
 }
 
 impl Default for Recorder {
@@ -29,6 +31,7 @@ impl Default for Recorder {
             first_index: 1,
             next_index: 1,
             thread: 0,
+            alignment: PAGE,
         }
     }
 }
@@ -156,7 +159,7 @@ impl Recorder {
     }
 
     fn append(&mut self, header: &ChunkHeader, content: &[u8]) {
-        let length = (CHUNK_HEADER + content.len() as u64).next_multiple_of(PAGE);
+        let length = (CHUNK_HEADER + content.len() as u64).next_multiple_of(self.alignment);
         let end = self.file.len() + length as usize;
         self.file.extend_from_slice(&ChunkHeader { length, ..*header }.encode());
         self.file.extend_from_slice(content);

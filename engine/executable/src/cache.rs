@@ -12,6 +12,7 @@
 //! Invariant: exits, blocks, table entries and counters of one epoch are valid until [`Cache::flush`] starts the next.
 
 use crate::address_map::AddressMap;
+use crate::atomic_lock;
 use crate::boundaries::{Found, PackedBoundaries};
 use crate::client_view::{ClientView, KnownAddresses};
 use crate::code_memory::{write_code, CodeMemory};
@@ -221,6 +222,7 @@ impl Cache {
                 first_exit: self.exits.len() as u32,
                 first_counter,
                 tape_state: self.tape_state,
+                atomic_lock: atomic_lock::address(),
                 describes_boundaries: false,
                 settings,
             };
@@ -489,6 +491,7 @@ impl Cache {
             first_exit: 0,
             first_counter: self.context,
             tape_state: self.tape_state,
+            atomic_lock: atomic_lock::address(),
             describes_boundaries: true,
             settings,
             templates: self.templates.clone(),

@@ -1,6 +1,7 @@
 //! A child with a copy of the memory: all engine locks are held across the fork, so the child finds them in order.
 
 use crate::allocator;
+use crate::atomic_lock;
 use crate::call;
 use crate::counters;
 use crate::invalidate;
@@ -28,6 +29,7 @@ pub fn fork(thread: &mut Thread, flags: u64, in_child: impl FnOnce(&mut Thread),
     release_all(thread);
     if outcome == 0 {
         threads::keep_only(thread);
+        atomic_lock::clear();
         counters::clear();
         thread.borrows_memory = false;
         thread.signals.forget_queue();

@@ -22,6 +22,7 @@ extern crate alloc;
 mod activation;
 mod address_map;
 mod allocator;
+mod atomic_lock;
 mod boundaries;
 mod cache;
 mod client_memory;

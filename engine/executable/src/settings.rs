@@ -27,7 +27,7 @@ pub fn current() -> Settings {
     Settings {
         differentiating: differentiating(),
         mode: crate::recording::mode(),
-        orders_threads: crate::recording::orders_threads(),
+        has_threads: crate::recording::has_threads(),
         vector_shadows,
         hides_avx512: hides_avx512(),
         host_vectors,

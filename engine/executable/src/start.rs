@@ -1,5 +1,6 @@
 //! From the kernel's entry into the engine to the client's first instruction.
 
+use crate::atomic_lock;
 use crate::config;
 use crate::dispatch::{self, Continuation};
 use crate::elf::{ElfError, ElfFile};
@@ -73,6 +74,7 @@ extern "C" fn main(stack: *const u64) -> ! {
         fatal!("The engine is started by derivgrind, not by hand.");
     };
     configure(configuration);
+    atomic_lock::create();
     recording::start();
     // SAFETY: the vector comes from the kernel.
     let auxiliary = unsafe { stack::auxiliary_entries(inherited.auxiliary) };

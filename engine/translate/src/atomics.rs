@@ -1,7 +1,15 @@
 //! Compare-and-exchange and exchange-and-add, the instructions of which atomic operations are made.
+//!
+//! A program with several threads adds to a shared number by a loop: load, add, compare-and-exchange, again if another
+//! thread was faster. Value and shadow must change together, or the derivative of what the other thread has added is
+//! lost. So where shadows move, the instruction and the move stand between [`Translator::lock`] and
+//! [`Translator::unlock`]. The load at the start of the loop may still pair a new value with an old shadow; therefore an
+//! exchange for which the values agree and the shadows do not is treated as one that has failed, and the loop runs again.
 
+use crate::context::offset;
 use crate::control::has_memory;
 use crate::decode::Client;
+use crate::emit::{Jump, Memory};
 use crate::translate::Translator;
 use iced_x86::{Code, Instruction, Mnemonic, Register};
 
@@ -28,24 +36,35 @@ impl Translator<'_> {
         if self.expects_active_operand() || !registers_are_zero {
             self.make_slot_valid(register);
             self.make_slot_valid(accumulator);
+            let stale = self.job.settings.has_threads.then(|| {
+                self.lock();
+                self.jump_if_stale(instruction, accumulator, size)
+            });
             self.copy(client);
             let failed = self.asm.jump(Code::Jne_rel32_64);
             let opened = self.open(instruction);
             self.copy_shadow(instruction, opened.memory, self.slot(register), size);
             self.close(opened);
             let done = self.asm.jump(Code::Jmp_rel32_64);
+            if let Some(stale) = stale {
+                self.asm.land(stale);
+                self.load_expected(instruction, accumulator, size);
+            }
             self.asm.land(failed);
             let opened = self.open(instruction);
             self.move_to_slot(instruction, accumulator, opened.memory, size);
             self.close(opened);
             self.asm.land(done);
+            if stale.is_some() {
+                self.unlock();
+            }
             // The slot holds the shadow on both paths, another place on one.
             self.forget_mirror(accumulator);
             return;
         }
         let on_active = self.expecting_load(instruction);
         self.check_operand(instruction, size, on_active);
-        self.zero_operand(instruction, size);
+        // The shadow is zero, and another thread may be about to change it: it is left alone.
         self.copy(client);
         self.zero_general |= 1;
     }
@@ -69,6 +88,10 @@ impl Translator<'_> {
         for register in NEW.into_iter().chain(EXPECTED) {
             self.make_slot_valid(register);
         }
+        let locked = self.job.settings.has_threads;
+        if locked {
+            self.lock();
+        }
         self.copy(client);
         let failed = self.asm.jump(Code::Jne_rel32_64);
         let opened = self.open(instruction);
@@ -91,6 +114,62 @@ impl Translator<'_> {
         }
         self.close(opened);
         self.asm.land(done);
+        if locked {
+            self.unlock();
+        }
+    }
+
+    /// Waits until no other thread changes a value and its shadow. Flags and registers are as before.
+    pub(crate) fn lock(&mut self) {
+        let lock = Memory::absolute(self.job.atomic_lock);
+        self.spill_rcx();
+        let again = self.asm.here();
+        self.asm.built(Instruction::with2(Code::Mov_r32_imm32, Register::ECX, 1u32));
+        self.asm.built(Instruction::with2(Code::Xchg_rm64_r64, lock.operand(), Register::RCX));
+        let free = self.asm.short_jump(Code::Jrcxz_rel8_64);
+        self.asm.instruction(&Instruction::with(Code::Pause));
+        self.asm.jump_to(again);
+        self.asm.land(free);
+        self.restore_rcx();
+        // If the client's instruction faults, the engine gives the lock back.
+        let holds = self.asm.context(offset::HOLDS_LOCK);
+        self.asm.store_immediate(holds, 1);
+    }
+
+    pub(crate) fn unlock(&mut self) {
+        let holds = self.asm.context(offset::HOLDS_LOCK);
+        self.asm.store_zero(holds, 8);
+        self.asm.store_zero(Memory::absolute(self.job.atomic_lock), 8);
+    }
+
+    /// Jumps, with the zero flag clear, if the shadows of accumulator and memory differ. The instruction sets all flags.
+    fn jump_if_stale(&mut self, instruction: &Instruction, accumulator: Register, size: usize) -> Jump {
+        let opened = self.open(instruction);
+        let scratch = self.register_beside_rcx(instruction);
+        let parked = self.asm.context(offset::SCRATCH);
+        self.asm.store(parked, scratch);
+        let slot = self.slot(accumulator);
+        self.asm.load(scratch, slot);
+        let (code, part) = match size {
+            4 => (Code::Cmp_r32_rm32, scratch.full_register32()),
+            _ => (Code::Cmp_r64_rm64, scratch),
+        };
+        self.asm.built(Instruction::with2(code, part, opened.memory.operand()));
+        self.asm.load(scratch, parked);
+        self.close(opened);
+        self.asm.jump(Code::Jne_rel32_64)
+    }
+
+    /// The accumulator gets the value in memory, as after a comparison that has failed.
+    fn load_expected(&mut self, instruction: &Instruction, accumulator: Register, size: usize) {
+        let opened = self.open(instruction);
+        let client = Memory { segment: Register::None, ..opened.memory };
+        let (code, part) = match size {
+            4 => (Code::Mov_r32_rm32, accumulator.full_register32()),
+            _ => (Code::Mov_r64_rm64, accumulator),
+        };
+        self.asm.built(Instruction::with2(code, part, client.operand()));
+        self.close(opened);
     }
 
     /// The register gets the old value and its shadow. The sum of bits has no derivative: active operands are counted.

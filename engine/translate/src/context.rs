@@ -78,6 +78,8 @@ pub mod offset {
     pub const TAPE_PARKED: u32 = 0x480;
     /// Zero only if the shadows of registers 16 to 31, whose slots are always valid, are all zero.
     pub const WIDE_ACTIVE: u32 = 0x7c0;
+    /// Not zero while the thread holds the lock of atomic operations.
+    pub const HOLDS_LOCK: u32 = 0x488;
     /// Constants that shadow code reads; filled by [`crate::constants::fill`].
     pub const CONSTANTS: u32 = 0x800;
     /// Shadows of vector registers 0-31, 64 bytes each, when they live in memory.

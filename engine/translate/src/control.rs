@@ -258,7 +258,16 @@ impl Translator<'_> {
 
     /// A general register that the instruction neither reads nor writes.
     pub(crate) fn unused_register(&mut self, instruction: &Instruction) -> Register {
-        let mut used = 1u32 << Register::RSP.number() | self.recording.register();
+        self.unused_register_but(instruction, 0)
+    }
+
+    /// The same, but not rcx.
+    pub(crate) fn register_beside_rcx(&mut self, instruction: &Instruction) -> Register {
+        self.unused_register_but(instruction, 1 << 1)
+    }
+
+    fn unused_register_but(&mut self, instruction: &Instruction, excluded: u32) -> Register {
+        let mut used = 1u32 << Register::RSP.number() | self.recording.register() | excluded;
         for register in self.info.info(instruction).used_registers() {
             if register.register().is_gpr() {
                 used |= 1 << register.register().full_register().number();

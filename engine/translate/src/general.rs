@@ -262,6 +262,10 @@ impl Translator<'_> {
     fn exchange_memory(&mut self, client: &Client, register: Register, size: usize) {
         let instruction = &client.instruction;
         if self.expects_active_operand() {
+            let locked = self.job.settings.has_threads;
+            if locked {
+                self.lock();
+            }
             self.make_slot_valid(register);
             let opened = self.open(instruction);
             self.swap_shadows(instruction, opened.memory, self.slot(register), size);
@@ -270,6 +274,9 @@ impl Translator<'_> {
                 self.asm.store_zero(self.slot(register).offset_by(4), 4);
             }
             self.copy(client);
+            if locked {
+                self.unlock();
+            }
             return;
         }
         let on_active = self.expecting_load(instruction);

@@ -59,9 +59,9 @@ pub struct Settings {
     /// False until the first input: client code is copied without shadows.
     pub differentiating: bool,
     pub mode: Mode,
-    /// Several threads record: an operand from a younger segment of the tape needs a new segment, see
-    /// [`ExitKind::NewSegment`].
-    pub orders_threads: bool,
+    /// The process has had several threads. Then atomic operations change value and shadow together, and in a recording
+    /// an operand from a younger segment of the tape needs a new segment, see [`ExitKind::NewSegment`].
+    pub has_threads: bool,
     pub vector_shadows: VectorShadows,
     /// CPUID has hidden AVX-512 from the client, so its XSAVE masks are cut. Stays true when shadows move to memory
     /// because the client uses AVX-512 all the same.
@@ -109,6 +109,9 @@ pub struct Job<'a> {
     pub first_counter: u64,
     /// Address, below 2^31, of [`crate::recording::TapeState`]. Only for recording.
     pub tape_state: u64,
+    /// Address, below 2^31, of the word that a thread sets while it changes a value and its shadow together. It is the
+    /// same for all threads.
+    pub atomic_lock: u64,
     /// True: [`Boundary::recorded`] is wanted.
     pub describes_boundaries: bool,
     pub settings: &'a Settings,

@@ -34,6 +34,11 @@ impl Translator<'_> {
                 let on_active = OnActive::Leave(instruction.ip(), active_state(true));
                 self.check_place(Memory::at(Register::RSP, 0).shadow(), size, on_active);
             }
+            Rule::CompareExchange if has_memory(instruction) => {
+                // What it stores is passive, like what it replaces; another thread may be about to change the shadow.
+                self.check_read(instruction);
+                return self.copy(client);
+            }
             Rule::SaveState => {
                 self.zero_saved_vectors(instruction);
                 return self.copy(client);

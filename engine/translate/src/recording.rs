@@ -335,7 +335,7 @@ impl Translator<'_> {
         if let Some(known) = content.and_then(|content| self.recording.known(content, shape)) {
             return known;
         }
-        if self.job.settings.orders_threads {
+        if self.job.settings.has_threads {
             self.check_order(shape, indices.register);
         }
         let wide = self.job.settings.mode.has_wide_indices() && shape.element == Element::F64;

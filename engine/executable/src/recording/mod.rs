@@ -21,6 +21,7 @@ pub use recorder::Recorder;
 
 use crate::config;
 use crate::invalidate;
+use crate::settings;
 use crate::signals::frame::{UserContext, REGISTER_ORDER};
 use crate::sys;
 use crate::threads::{self, Thread};
@@ -40,7 +41,7 @@ pub fn is_on() -> bool {
 }
 
 /// Several threads record, or will.
-static ORDERS_THREADS: AtomicBool = AtomicBool::new(false);
+static HAS_THREADS: AtomicBool = AtomicBool::new(false);
 
 /// How translations differentiate.
 pub fn mode() -> Mode {
@@ -51,13 +52,14 @@ pub fn mode() -> Mode {
     }
 }
 
-pub fn orders_threads() -> bool {
-    ORDERS_THREADS.load(Ordering::SeqCst)
+pub fn has_threads() -> bool {
+    HAS_THREADS.load(Ordering::SeqCst)
 }
 
 /// The process is about to have a second thread.
 pub fn prepare_for_threads(thread: &Thread) {
-    if is_on() && !ORDERS_THREADS.swap(true, Ordering::SeqCst) {
+    let first = !HAS_THREADS.swap(true, Ordering::SeqCst);
+    if first && settings::differentiating() {
         invalidate::flush_all(thread);
     }
 }

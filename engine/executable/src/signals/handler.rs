@@ -6,6 +6,7 @@
 use super::actions::Action;
 use super::frame::UserContext;
 use super::{bit, Fault, Interruption, Queued, SignalInformation, KICK_SIGNAL, SYNCHRONOUS};
+use crate::atomic_lock;
 use crate::dispatch::INTERRUPTED;
 use crate::extended;
 use crate::invalidate;
@@ -145,6 +146,7 @@ fn fault(thread: &Thread, signal: u32, information: &mut SignalInformation, user
         information.set_address(pc);
     }
     stop_stepping(thread, user);
+    atomic_lock::give_back(thread);
     recording::commit_beginning(thread, block, found.boundary.code_offset);
     let code = block + u64::from(found.boundary.code_offset);
     recovery::restore(user, block, code, thread.context() as *const Context as u64);

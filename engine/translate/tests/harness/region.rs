@@ -19,6 +19,8 @@ pub const STATE_CLEAN: u64 = STATE_IN + 0x2000;
 pub const COMMON_STATE: u32 = 0b1110_0111;
 /// Counters of sites.
 pub const COUNTERS: u64 = 0x6001_0000;
+/// The lock of atomic operations, behind the counters.
+pub const ATOMIC_LOCK: u64 = COUNTERS + 0xf000;
 /// Code common to all translations.
 const COMMON: u64 = 0x6002_0000;
 /// Translations.

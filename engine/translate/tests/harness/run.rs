@@ -2,7 +2,7 @@
 
 use super::machine::{Machine, Shadows};
 use super::random::Random;
-use super::region::{self, Region, CACHE, CACHE_SIZE, CLIENT_CODE, CONTEXT, COUNTERS};
+use super::region::{self, Region, ATOMIC_LOCK, CACHE, CACHE_SIZE, CLIENT_CODE, CONTEXT, COUNTERS};
 use super::switch::{self, Fault};
 use derivgrind_translate::context::{offset, CLASSES};
 use derivgrind_translate::float_arguments::FloatArguments;
@@ -68,7 +68,7 @@ impl Configuration {
             hides_avx512: self.in_registers(),
             host_vectors: self.host_vectors,
             notices_zmm: false,
-            orders_threads: false,
+            has_threads: false,
         }
     }
 
@@ -224,6 +224,7 @@ impl Harness {
             first_exit: FIRST_EXIT,
             first_counter: COUNTERS,
             tape_state: 0,
+            atomic_lock: ATOMIC_LOCK,
             describes_boundaries: false,
             settings: &configuration.settings(),
         };

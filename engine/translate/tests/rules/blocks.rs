@@ -87,7 +87,7 @@ fn make_pool(kind: Kind) -> Vec<Code> {
         let legacy = code.op_code().encoding() == EncodingKind::Legacy;
         let times = match (kind, family(code)) {
             (_, Family::Elsewhere) | (Kind::General, _) => 0,
-            (Kind::Mixed, Family::Arithmetic(..)) => 0,
+            (Kind::Mixed, Family::Arithmetic(..) | Family::DotProduct(_)) => 0,
             // Not in blocks: they compute with what need not be a number.
             (Kind::Mixed, Family::Same { content, .. }) if content != Content::Bits => 0,
             (Kind::Legacy, _) if !legacy => 0,

@@ -4,10 +4,11 @@ use crate::failure::Failure;
 use crate::options::Options;
 use crate::program::Program;
 use crate::recording::Files;
-use anyhow::{anyhow, Context};
+use anyhow::{anyhow, bail, Context};
 use rustix::fd::{AsRawFd, OwnedFd, RawFd};
 use rustix::fs::{memfd_create, MemfdFlags};
 use rustix::io::{write, Errno};
+use rustix::process::{getrlimit, Resource};
 use std::env;
 use std::ffi::{CString, OsString};
 use std::io;
@@ -74,6 +75,7 @@ pub fn execute(config: CString, program: Program) -> Failure {
 enum Never {}
 
 fn try_execute(config: CString, program: Program) -> anyhow::Result<Never> {
+    check_file_size_limit()?;
     let image = image_in_memory().context("cannot put the engine into memory")?;
     let mut arguments =
         vec![CString::new(ENGINE_NAME)?, config, CString::new(program.path.into_os_string().into_vec())?];
@@ -97,6 +99,18 @@ fn environment() -> *const *const libc::c_char {
     }
     // SAFETY: the C library sets it before `main`, and the launcher has one thread.
     unsafe { environ }
+}
+
+/// A file in memory counts against the limit on the size of files, and the kernel would send a signal.
+fn check_file_size_limit() -> anyhow::Result<()> {
+    let limit = getrlimit(Resource::Fsize).current;
+    if limit.is_some_and(|limit| limit < IMAGE.len() as u64) {
+        bail!(
+            "the limit on the size of files (ulimit -f) is below the {} bytes that derivgrind needs",
+            IMAGE.len()
+        );
+    }
+    Ok(())
 }
 
 /// A file in memory that holds the engine. It is closed when the engine is executed.

@@ -144,6 +144,15 @@ impl Translator<'_> {
         operation: Operation,
     ) {
         self.copy(client);
+        if let (true, Operation::Add, SecondShadow::Memory(place)) =
+            (self.vectors.is_zero(first), operation, second.shadow)
+        {
+            // The other lanes are passive, too.
+            let target_shadow = self.target(target);
+            let form = self.form();
+            encodings::load(&mut self.asm, shape, form, target_shadow, place);
+            return;
+        }
         let first_shadow = self.shadow(first);
         if second.zero {
             let target_shadow = self.target(target);
@@ -184,6 +193,19 @@ impl Translator<'_> {
         }
         let second_shadow = (!second.zero).then(|| self.second_shadow(second, shape));
         let first_shadow = (!self.vectors.is_zero(first)).then(|| self.shadow(first));
+        if let (Some(first_shadow), Some(second_shadow), None) = (first_shadow, second_shadow, second.register) {
+            // The target's shadow is often the last that is known: its term comes last.
+            self.product(shape, second_shadow, second_shadow, first_value);
+            self.accumulate(shape, second_shadow, first_shadow, second.value, false);
+            self.copy(client);
+            let place = self.target(target);
+            if shape.width == Width::Scalar {
+                self.merge_lane(shape.element, place, first_shadow, second_shadow);
+            } else {
+                self.copy_register(shape, place, second_shadow);
+            }
+            return;
+        }
         let touches_memory = second.register.is_none() && first_shadow.is_some();
         let needed = second_shadow.filter(|_| first != target);
         let (mut result, place) = self.result_beside(target, needed);

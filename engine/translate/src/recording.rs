@@ -182,7 +182,7 @@ impl Recording {
     }
 
     pub fn recorded(&self) -> Option<Recorded> {
-        self.is_open().then(|| Recorded {
+        self.is_open().then_some(Recorded {
             payload: self.payload,
             results: self.results,
             operations: self.operations.len(),

@@ -11,4 +11,5 @@ pub mod region;
 pub mod report;
 pub mod run;
 pub mod switch;
+pub mod tape;
 pub mod values;

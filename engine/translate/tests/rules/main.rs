@@ -12,6 +12,7 @@ mod general;
 mod library_calls;
 mod lowering;
 mod moves;
+mod recorded;
 mod selection;
 mod vectors;
 mod whole_registers;

@@ -25,7 +25,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::collections::HashMap;
 
 /// Where indices start in [`Mode::RecordingWide`].
-const WIDE: u64 = 0x7_8000_0001;
+const WIDE: u64 = 0x7_0000_0001;
 
 /// A machine with dot values, and the same with indices.
 struct Twin {
@@ -105,7 +105,7 @@ fn compare_piece(dot: u64, index: u64, dots: &HashMap<u64, Dot>) -> Result<usize
     if is_narrow {
         for (dot, index) in halves(dot).into_iter().zip(halves(index)) {
             if index != 0 && index & TAG == 0 {
-                return Err(format!("half of the indices {:x?} has no tag", halves(index.into())));
+                return Err(format!("half of the indices {:x?} has no tag", halves(u64::from(index))));
             }
             lanes.push((f64::from(f32::from_bits(dot)), u64::from(index & !TAG), 2e-5));
         }
@@ -164,10 +164,12 @@ fn run(
     if recorded.end != forward.end {
         differences.push(format!("ended at {:?} instead of {:?}", recorded.end, forward.end));
     }
-    if (recorded.count() == 0) != (forward.count() == 0) {
+    // Tags tell a mask for binary32 from one that cuts a mantissa off; forward mode counts both.
+    let known_to_be_narrow = twin.content == Content::F32 && recorded.count() == 0;
+    if (recorded.count() == 0) != (forward.count() == 0) && !known_to_be_narrow {
         differences.push(format!("counted {} times, in forward mode {}", recorded.count(), forward.count()));
     }
-    if recorded.count() == 0 && forward.count() == 0 {
+    if recorded.count() == 0 {
         active += compare_shadows(twin, &recorded, &forward, &mut differences);
     }
     if differences.is_empty() {
@@ -379,6 +381,15 @@ fn alone(
                     dots.vectors[number].fill(0);
                 }
             }
+        }
+    }
+    if is_conversion(content, &stem(code)) {
+        // The upper half of a binary64 would stay beside a binary32.
+        let last = generated.instruction.op_count() - 1;
+        let rest = generated.instruction.op_register(last - 1).number();
+        let source = generated.instruction.op_register(last);
+        if !source.is_xmm() || source.number() != rest {
+            dots.vectors[rest][..8].fill(0);
         }
     }
     let program = Program { bytes: generated.bytes.clone(), far: generated.far, constant: None, skipped: 0 };

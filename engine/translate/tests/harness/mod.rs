@@ -12,4 +12,5 @@ pub mod report;
 pub mod run;
 pub mod switch;
 pub mod tape;
+pub mod twins;
 pub mod values;

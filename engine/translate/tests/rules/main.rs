@@ -13,6 +13,7 @@ mod library_calls;
 mod lowering;
 mod moves;
 mod recorded;
+mod recorded_signs;
 mod selection;
 mod vectors;
 mod whole_registers;

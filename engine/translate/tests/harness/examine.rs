@@ -106,9 +106,7 @@ fn content(family: Family, random: &mut Random) -> Content {
         Family::Arithmetic(_, content, _)
         | Family::Paused(_, content, _)
         | Family::Same { content, .. }
-        | Family::DotProduct(content) => {
-            content
-        }
+        | Family::DotProduct(content) => content,
         Family::PassiveLane(4) => Content::F32,
         _ => [Content::F64, Content::F32, Content::Bits][random.below(3)],
     }

@@ -206,7 +206,13 @@ fn alone(
             dots.vectors[rest][..8].fill(0);
         }
     }
-    let program = Program { bytes: generated.bytes.clone(), far: generated.far, constant: None, skipped: 0 };
+    let program = Program {
+        bytes: generated.bytes.clone(),
+        far: generated.far,
+        constant: None,
+        skipped: 0,
+        arguments: None,
+    };
     Some(Twin::new(program, content, mode, machine, state, dots))
 }
 

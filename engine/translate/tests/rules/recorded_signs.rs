@@ -35,8 +35,13 @@ fn with_masks(content: Content, masks: &[u64], instructions: &[Instruction]) {
                 machine.general[RDX] = *mask;
                 let dots = random_shadows(content, configuration, state, &mut random);
                 machine.general[RAX] = random.moderate().to_bits();
-                let program =
-                    Program { bytes: generated.bytes.clone(), far: false, constant: None, skipped: 0 };
+                let program = Program {
+                    bytes: generated.bytes.clone(),
+                    far: false,
+                    constant: None,
+                    skipped: 0,
+                    arguments: None,
+                };
                 let twin = Twin::new(program, content, Mode::Recording, machine, state, dots);
                 failures.cases += 1;
                 match run(&mut harness, configuration, Mode::Recording, &twin, random.word()) {

@@ -12,7 +12,7 @@ mod sealed {
 /// A floating-point type that has dot values: `f32` and `f64`.
 ///
 /// A dot value has the type of its variable.
-pub trait Real: Copy + sealed::Sealed + 'static {
+pub trait Real: Copy + Into<f64> + sealed::Sealed + 'static {
     #[doc(hidden)]
     const ZERO: Self;
 }

@@ -11,7 +11,17 @@
 //! println!("y = {y}, dy/dx = {}", derivgrind::get_dotvalue(&y));
 //! ```
 //!
-//! Outside of Derivgrind each call is a handful of instructions without any effect: dot values read as zero, and
+//! While Derivgrind records, it carries the *index* of the operation that computed a value instead, and writes all
+//! operations to a tape, from which gradients are computed. Then inputs and outputs are declared:
+//!
+//! ```
+//! let mut x = 3.0_f64;
+//! derivgrind::inputf(&mut x);
+//! let y = x * x;
+//! derivgrind::outputf(&y);
+//! ```
+//!
+//! Outside of Derivgrind each call is a handful of instructions without any effect: dot values and indices read as zero, and
 //! [`mode()`] is `None`. So one binary serves both ways of running it.
 //!
 //! # How a request reaches the tool
@@ -26,11 +36,13 @@
 
 mod disabled;
 mod dotvalue;
+mod indices;
 mod mode;
 mod request;
 pub mod requests;
 
 pub use disabled::{without_recording, Disabled};
 pub use dotvalue::{get_dotvalue, get_dotvalues, set_dotvalue, set_dotvalues, Real};
+pub use indices::{get_index, input, inputf, output, outputf, set_index};
 pub use mode::{mode, Mode};
 pub use request::request;

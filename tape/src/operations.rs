@@ -55,7 +55,8 @@ pub fn visit<E: From<Damage>>(
                 let mut recorded = one(operation, payload, first, lane, &passive);
                 recorded.structure = number;
                 recorded.address = structure.address;
-                if recorded.operands.iter().any(|operand| *operand >= recorded.index) {
+                let limit = first + u64::from(operation.result);
+                if recorded.operands.iter().any(|operand| *operand >= limit) {
                     return Err(Damage { offset: start, kind: DamageKind::Order(number) }.into());
                 }
                 if recorded.is_hole() {
@@ -75,10 +76,8 @@ pub fn visit<E: From<Damage>>(
 fn one(operation: &Operation, payload: &[u8], first: u64, lane: usize, passive: &[u64]) -> Recorded {
     let operands = operation.operands.map(|operand| match operand {
         Operand::Absent => 0,
-        Operand::Narrow(offset) => {
-            outside(read::<4>(payload, offset, lane) & u64::from(!BINARY32_MARK), first)
-        }
-        Operand::Wide(offset) => outside(read::<8>(payload, offset, lane), first),
+        Operand::Narrow(offset) => read::<4>(payload, offset, lane) & u64::from(!BINARY32_MARK),
+        Operand::Wide(offset) => read::<8>(payload, offset, lane),
         Operand::Result(result) => {
             let index = first + u64::from(result) + lane as u64;
             // Results ascend, so that the list of passive ones does.
@@ -112,15 +111,6 @@ fn one(operation: &Operation, payload: &[u8], first: u64, lane: usize, passive: 
         partials,
         structure: 0,
         address: 0,
-    }
-}
-
-/// An index of the payload, or one that is not smaller than any result if it does not belong to an earlier execution.
-fn outside(index: u64, first: u64) -> u64 {
-    if index < first {
-        index
-    } else {
-        u64::MAX
     }
 }
 

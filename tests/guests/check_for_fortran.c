@@ -3,7 +3,7 @@
 
 void set_dot(double* x, double dot)
 {
-  DG_SET_DOTVALUE(x, &dot, sizeof dot);
+  ACTIVATE(*x, dot);
 }
 
 void check_named(const char* name, double y, double expected)

@@ -14,17 +14,29 @@ fn hexadecimal(x: f64) -> String {
     format!("{sign}0x1.{fraction:013x}p{:+}", exponent as i64 - 1023)
 }
 
+fn passive(mut x: f64) -> String {
+    derivgrind::set_dotvalue(&mut x, 0.0);
+    derivgrind::set_index(&mut x, 0);
+    hexadecimal(black_box(x))
+}
+
+/// The lines of `check.h`.
 fn check(name: &str, y: f64, expected: f64) {
+    if derivgrind::mode() == Some(derivgrind::Mode::Recording) {
+        // A passive output is none, which would be reported.
+        let index = if derivgrind::get_index(&y) == 0 { 0 } else { derivgrind::outputf(&y) };
+        println!("output# {index} {}", passive(expected));
+    }
     let dot = derivgrind::get_dotvalue(&y);
-    let passive = |mut x: f64| {
-        derivgrind::set_dotvalue(&mut x, 0.0);
-        hexadecimal(black_box(x))
-    };
     println!("{name} {} {} {}", passive(y), passive(dot), passive(expected));
 }
 
 fn input(mut value: f64, dot: f64) -> f64 {
-    derivgrind::set_dotvalue(&mut value, dot);
+    if derivgrind::mode() == Some(derivgrind::Mode::Recording) {
+        println!("input# {} {}", derivgrind::inputf(&mut value), passive(dot));
+    } else {
+        derivgrind::set_dotvalue(&mut value, dot);
+    }
     black_box(value)
 }
 

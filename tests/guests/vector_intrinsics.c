@@ -10,7 +10,7 @@ static APART __m256d active(double first)
   for (int i = 0; i < 4; i++) {
     double dot = i + 1;
     values[i] = first + i;
-    DG_SET_DOTVALUE(&values[i], &dot, sizeof dot);
+    ACTIVATE(values[i], dot);
     dots[i] = dot;
   }
   return _mm256_loadu_pd(values);

@@ -5,7 +5,10 @@
 //! a stuck test.
 
 mod compile;
+pub mod guests;
+pub mod lines;
 mod run;
+pub mod tapes;
 
 pub use compile::{compile, library_of_unrelated_input, rust_program, Language, Program};
 pub use run::{

@@ -212,6 +212,7 @@ impl Translator<'_> {
     }
 
     pub(crate) fn end_of_instruction(&mut self) {
+        self.vectors.masks.let_go();
         if self.vectors.in_registers() {
             self.vectors.write_back(&mut self.asm);
             self.vectors.restore_homes(&mut self.asm);

@@ -20,6 +20,17 @@ const HALF: u32 = 32;
 /// The sign bit of a half.
 const SIGN: u32 = 0x8000_0000;
 
+/// A negation in the structure of the block.
+#[derive(Clone, Copy)]
+struct Negation {
+    /// Of the upper half of a register?
+    upper: bool,
+    element: Element,
+    /// Where the index of the operand is stored.
+    operand: Memory,
+    result: u32,
+}
+
 impl Translator<'_> {
     /// `shl`, `shr` and `sar` by 32: a half of the shadow moves, the other is zero.
     pub(crate) fn shift_halves(&mut self, client: &Client) {
@@ -152,8 +163,9 @@ impl Translator<'_> {
             && instruction.immediate32() == SIGN
             && !self.general_is_zero(target);
         if by_constant {
+            let negations = self.negations(&[0]);
             let (scratch, parked) = self.park_scratch(instruction);
-            self.flip_sign(scratch, self.slot(target), 0);
+            self.flip_sign(scratch, self.slot(target), 0, &negations);
             self.asm.store_zero(self.slot(target).offset_by(4), 4);
             self.forget_mirror(target);
             self.asm.load(scratch, parked);
@@ -173,6 +185,7 @@ impl Translator<'_> {
             self.make_slot_known(target);
         }
         self.forget_mirror(target);
+        let negations = self.negations(&[0, HALF]);
         let (scratch, parked) = self.park_scratch(instruction);
         let slot = self.slot(target);
         let on_active = self.instruction_site(instruction);
@@ -183,7 +196,7 @@ impl Translator<'_> {
             let half = scratch.full_register32();
             self.asm.built(Instruction::with2(Code::Cmp_rm32_imm32, half, SIGN));
             let other = self.asm.jump(Code::Jne_rel32_64);
-            self.flip_sign(scratch, slot, first_bit);
+            self.flip_sign(scratch, slot, first_bit, &negations);
             let done = self.asm.jump(Code::Jmp_rel32_64);
             self.asm.land(other);
             self.check_place(place, 4, on_active);
@@ -197,12 +210,16 @@ impl Translator<'_> {
     }
 
     /// Negates half of a shadow, if it is not zero: a negative zero would look active.
-    fn flip_sign(&mut self, scratch: Register, slot: Memory, first_bit: u32) {
+    fn flip_sign(&mut self, scratch: Register, slot: Memory, first_bit: u32, negations: &[Negation]) {
+        let upper = first_bit == HALF;
+        let place = if upper { slot.offset_by(4) } else { slot };
         if self.job.settings.mode.has_indices() {
-            self.record_negation(scratch, slot, first_bit == HALF);
+            let of = |element| {
+                negations.iter().find(|known| known.upper == upper && known.element == element).copied()
+            };
+            self.negate_indices(scratch, slot, place, upper, of);
             return;
         }
-        let place = slot.offset_by(i64::from(first_bit / 8));
         let half = scratch.full_register32();
         self.asm.built(Instruction::with2(Code::Mov_r32_rm32, half, place.operand()));
         self.asm.built(Instruction::with2(Code::Test_rm32_r32, half, half));
@@ -212,40 +229,58 @@ impl Translator<'_> {
     }
 
     /// The same for indices: the upper half is the sign of a binary64, or that of a binary32, whose index has a tag.
-    fn record_negation(&mut self, scratch: Register, slot: Memory, upper: bool) {
-        let place = if upper { slot.offset_by(4) } else { slot };
+    fn negate_indices(
+        &mut self,
+        scratch: Register,
+        slot: Memory,
+        place: Memory,
+        upper: bool,
+        of: impl Fn(Element) -> Option<Negation>,
+    ) {
         let half = scratch.full_register32();
-        let narrow = self.negation_of_slot(Element::F32);
-        let wide = upper.then(|| self.negation_of_slot(Element::F64));
         self.asm.built(Instruction::with2(Code::Mov_r32_rm32, half, place.operand()));
         self.asm.built(Instruction::with2(Code::Test_rm32_r32, half, half));
         let tagged = self.asm.jump(Code::Js_rel32_64);
         let mut done = Vec::new();
-        if let Some(wide) = wide {
+        if upper {
             self.asm.built(Instruction::with2(Code::Mov_r32_rm32, half, slot.operand()));
             self.asm.built(Instruction::with2(Code::Test_rm32_r32, half, half));
             done.push(self.asm.jump(Code::Jle_rel32_64));
-            self.negate_slot(half, slot, wide, 0);
+            self.negate_index(half, slot, of(Element::F64), 0);
         }
         done.push(self.asm.jump(Code::Jmp_rel32_64));
         self.asm.land(tagged);
-        self.negate_slot(half, place, narrow, TAG);
+        self.negate_index(half, place, of(Element::F32), TAG);
         done.into_iter().for_each(|jump| self.asm.land(jump));
     }
 
-    /// Adds a negation to the structure, whose operand is passive unless [`Self::negate_slot`] stores another; returns
-    /// the place of the operand and the result.
-    fn negation_of_slot(&mut self, element: Element) -> (Memory, u32) {
-        let shape = Shape { element, width: Width::Scalar };
-        let (operand, place) = self.passive_operand();
-        let result =
-            self.record(Function::Sum, shape, signs::NEGATE_FIRST, [operand, Operand::Absent], [None; 2]);
-        (place, result)
+    /// Adds negations of these halves to the structure, whose operands are passive unless [`Self::negate_index`] stores
+    /// others. This code must run on all paths; none is needed where nothing is recorded.
+    fn negations(&mut self, first_bits: &[u32]) -> Vec<Negation> {
+        let mut negations = Vec::new();
+        if !self.records() {
+            return negations;
+        }
+        for first_bit in first_bits {
+            let upper = *first_bit == HALF;
+            let elements: &[Element] = if upper { &[Element::F32, Element::F64] } else { &[Element::F32] };
+            for element in elements.iter().copied() {
+                let shape = Shape { element, width: Width::Scalar };
+                let (operand, place) = self.passive_operand();
+                let operands = [operand, Operand::Absent];
+                let result = self.record(Function::Sum, shape, signs::NEGATE_FIRST, operands, [None; 2]);
+                negations.push(Negation { upper, element, operand: place, result });
+            }
+        }
+        negations
     }
 
-    /// The index in `half` is the operand; the result's index goes to `place`.
-    fn negate_slot(&mut self, half: Register, place: Memory, negation: (Memory, u32), tag: u32) {
-        let (operand, result) = negation;
+    /// The index in `half` is the operand; the result's index goes to `place`. The result is passive without a negation.
+    fn negate_index(&mut self, half: Register, place: Memory, negation: Option<Negation>, tag: u32) {
+        let Some(Negation { operand, result, .. }) = negation else {
+            self.asm.store_zero(place, 4);
+            return;
+        };
         let next = self.next_index().operand();
         self.asm.built(Instruction::with2(Code::Mov_rm32_r32, operand.operand(), half));
         self.asm.built(Instruction::with2(Code::Mov_r32_rm32, half, next));

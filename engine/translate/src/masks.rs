@@ -2,6 +2,9 @@
 //!
 //! A shadow enters several products before it changes, so its mask is kept, in k2-k7, under a name for the content of
 //! zmm16+n. Copies share the name; every write gives the register a new one. K1 to K4 also serve as scratch.
+//!
+//! Recording needs several masks at once. What an instruction has asked for is *held* until its end: no other mask takes
+//! the place.
 
 use crate::encodings::{Shape, Width};
 use crate::rules::Element;
@@ -19,6 +22,8 @@ pub(crate) struct Masks {
     entries: [Option<Entry>; 8],
     /// The one to be replaced next.
     next: usize,
+    /// Bits of those that the current instruction uses.
+    held: u8,
     /// Name of the content of each zmm16+n.
     contents: [u32; 16],
     names: u32,
@@ -34,18 +39,26 @@ const FIRST: usize = 2;
 
 impl Masks {
     pub fn new() -> Masks {
-        Masks { entries: [None; 8], next: FIRST, contents: core::array::from_fn(|n| n as u32), names: 16 }
+        let contents = core::array::from_fn(|number| number as u32);
+        Masks { entries: [None; 8], next: FIRST, held: 0, contents, names: 16 }
     }
 
     /// The mask register that holds the mask of zmm16+n.
-    pub fn find(&self, shape: Shape, home: usize) -> Option<Register> {
+    pub fn find(&mut self, shape: Shape, home: usize) -> Option<Register> {
         let content = self.contents[home];
         let known = |entry: &Option<Entry>| {
             entry.is_some_and(|entry| {
                 entry.content == content && entry.element == shape.element && serves(entry.width, shape.width)
             })
         };
-        self.entries.iter().position(known).map(|number| Register::K0 + number as u32)
+        let number = self.entries.iter().position(known)?;
+        self.held |= 1 << number;
+        Some(Register::K0 + number as u32)
+    }
+
+    /// The masks of the instruction are not needed any more.
+    pub fn let_go(&mut self) {
+        self.held = 0;
     }
 
     /// A mask register that will hold the mask of zmm16+n.
@@ -66,11 +79,13 @@ impl Masks {
     pub fn reserve(&mut self) -> Register {
         let useless =
             |entry: &Option<Entry>| entry.is_none_or(|entry| !self.contents.contains(&entry.content));
-        // What was reserved last comes last, although it may have no name yet.
-        let mut order = (self.next..8).chain(FIRST..self.next);
-        let number = order.find(|number| useless(&self.entries[*number])).unwrap_or(self.next);
+        // No instruction needs as many as there are.
+        let mut order = (self.next..8).chain(FIRST..self.next).filter(|number| self.held >> number & 1 == 0);
+        let first = order.clone().next().unwrap_or(self.next);
+        let number = order.find(|number| useless(&self.entries[*number])).unwrap_or(first);
         self.next = if number == 7 { FIRST } else { number + 1 };
         self.entries[number] = None;
+        self.held |= 1 << number;
         Register::K0 + number as u32
     }
 

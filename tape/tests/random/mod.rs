@@ -4,6 +4,7 @@
 use crate::recorder::Recorder;
 use derivgrind_tape::structure::{Element, Function, Operand, Operation, Structure};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 /// One scalar operation: partial derivatives with respect to indices, passive ones left out.
 #[derive(Clone, Debug)]
@@ -133,20 +134,23 @@ fn execute(
 ) {
     let first = recorder.next_index();
     let mut payload = vec![0; structure.payload as usize];
+    // Results that are no holes.
+    let mut active = BTreeSet::new();
     for operation in &structure.operations {
+        let first_lane = first + u64::from(operation.result);
         for lane in 0..u32::from(operation.lanes) {
             let result = first + u64::from(operation.result + lane);
             let operands = operation.operands.map(|operand| match operand {
                 Operand::Absent => 0,
                 Operand::Narrow(offset) => {
-                    let index = numbers.index(first);
+                    let index = operand_in_payload(numbers, &active, first, first_lane);
                     // Results of binary32 operations are marked, which changes nothing.
                     let mark = if numbers.next() % 4 == 0 { 1 << 31 } else { 0 };
                     write(&mut payload, offset + 4 * lane, &(index as u32 | mark).to_le_bytes());
                     index
                 }
                 Operand::Wide(offset) => {
-                    let index = numbers.index(first);
+                    let index = operand_in_payload(numbers, &active, first, first_lane);
                     write(&mut payload, offset + 8 * lane, &index.to_le_bytes());
                     index
                 }
@@ -188,10 +192,25 @@ fn execute(
                     terms.push((operands[number], sign * partials[number]));
                 }
             }
+            let is_active = |(index, _): &(u64, f64)| *index < first || active.contains(index);
+            if terms.iter().any(is_active) {
+                active.insert(result);
+            }
             operations.push(Simple { result, function: operation.function, terms });
         }
     }
     recorder.execute(number, structure.results, &payload);
+}
+
+/// An index from outside, or the result of an earlier operation of the same execution, which was in memory meanwhile. A
+/// passive result would have index 0 there.
+fn operand_in_payload(numbers: &mut Numbers, active: &BTreeSet<u64>, first: u64, first_lane: u64) -> u64 {
+    let index = numbers.index(first_lane);
+    if index < first || active.contains(&index) {
+        index
+    } else {
+        0
+    }
 }
 
 fn write(payload: &mut [u8], offset: u32, bytes: &[u8]) {

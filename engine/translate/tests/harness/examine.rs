@@ -9,7 +9,7 @@ use super::reference::{self, Before};
 use super::report::{describe, Failures};
 use super::run::{Configuration, End, Harness, Program};
 use super::values::{random_machine, random_shadows, random_states, Content};
-use derivgrind_translate::interface::ExitKind;
+use derivgrind_translate::interface::{ExitKind, Mode};
 use derivgrind_translate::state::State;
 use iced_x86::{Code, EncodingKind, FlowControl, Instruction, OpKind};
 
@@ -50,8 +50,14 @@ impl Case {
 
 /// Runs a code with all forms of operands, in all configurations and states.
 pub fn every_form(harness: &mut Harness, failures: &mut Failures, code: Code, family: Family) {
+    every_form_in(Mode::Forward, harness, failures, code, family);
+}
+
+/// The same where shadows are what the mode says.
+pub fn every_form_in(mode: Mode, harness: &mut Harness, failures: &mut Failures, code: Code, family: Family) {
     let mut random = Random(code as u64);
     for configuration in Configuration::available() {
+        let configuration = configuration.in_mode(mode);
         let encoding = code.op_code().encoding();
         let wide = encoding == EncodingKind::EVEX || uses_masks(code);
         if encoding != EncodingKind::Legacy && !configuration.has_vex() || wide && !configuration.has_evex() {
@@ -97,9 +103,10 @@ fn forms(random: &mut Random) -> Vec<Wish> {
 
 fn content(family: Family, random: &mut Random) -> Content {
     match family {
-        Family::Arithmetic(_, content, _) | Family::Same { content, .. } | Family::DotProduct(content) => {
-            content
-        }
+        Family::Arithmetic(_, content, _)
+        | Family::Paused(_, content, _)
+        | Family::Same { content, .. }
+        | Family::DotProduct(content) => content,
         Family::PassiveLane(4) => Content::F32,
         _ => [Content::F64, Content::F32, Content::Bits][random.below(3)],
     }
@@ -261,6 +268,7 @@ pub fn expectation(harness: &mut Harness, case: &Case, family: Family) -> Option
             reference::arithmetic(&before, operation, content, lanes)
         }
         Family::DotProduct(content) => reference::dot_product(&before, content),
+        Family::Paused(operation, content, lanes) => reference::paused(&before, operation, content, lanes),
         Family::Logic(logic) => reference::logic(&before, logic),
         Family::Same { values, .. } if is_beyond_tracking(&case.generated.instruction, values) => {
             reference::passive(&before, true)

@@ -52,6 +52,8 @@ pub enum Family {
     Passive,
     /// Passive, and an active operand is counted.
     Counted,
+    /// Arithmetic while recording is paused: the lanes that are computed are passive.
+    Paused(Operation, Content, Lanes),
     /// Not to be run on random operands, or tested elsewhere.
     Elsewhere,
 }

@@ -11,4 +11,6 @@ pub mod region;
 pub mod report;
 pub mod run;
 pub mod switch;
+pub mod tape;
+pub mod twins;
 pub mod values;

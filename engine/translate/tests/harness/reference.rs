@@ -269,6 +269,16 @@ fn family_of(register: Register) -> Register {
     }
 }
 
+/// Arithmetic whose lanes are passive.
+pub fn paused(before: &Before, operation: Operation, content: Content, lanes: Lanes) -> Expected {
+    let mut expected = arithmetic(before, operation, content, lanes);
+    for lane in std::mem::take(&mut expected.lanes) {
+        let place = &mut expected.shadows.vectors[lane.register];
+        place[lane.offset..lane.offset + content.size()].fill(0);
+    }
+    expected
+}
+
 /// The rule for logical instructions, by 32-bit lanes.
 pub fn logic(before: &Before, logic: Logic) -> Expected {
     const SIGN: u32 = 1 << 31;

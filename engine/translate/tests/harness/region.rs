@@ -73,6 +73,8 @@ fn map_all() {
     map(CACHE, CACHE_SIZE);
     map(TABLES, CLASSES * TABLE_SIZE as usize);
     map(REFERENCE, 0x2000);
+    map(super::tape::STATE, 0x1000);
+    map(super::tape::BUFFER, super::tape::BUFFER_SIZE);
     for address in CLIENT_CODE {
         map(address, CLIENT_CODE_SIZE);
         map_shadow(address, CLIENT_CODE_SIZE);

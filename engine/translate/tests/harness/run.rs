@@ -4,6 +4,7 @@ use super::machine::{Machine, Shadows};
 use super::random::Random;
 use super::region::{self, Region, ATOMIC_LOCK, CACHE, CACHE_SIZE, CLIENT_CODE, CONTEXT, COUNTERS};
 use super::switch::{self, Fault};
+use super::tape::{self, Written};
 use derivgrind_translate::context::{offset, CLASSES};
 use derivgrind_translate::float_arguments::FloatArguments;
 use derivgrind_translate::glue::{MISS, SAMPLE};
@@ -20,27 +21,32 @@ use std::sync::MutexGuard;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Configuration {
     pub name: &'static str,
+    pub mode: Mode,
     pub vector_shadows: VectorShadows,
     pub host_vectors: HostVectors,
 }
 
 pub const REGISTERS: Configuration = Configuration {
     name: "registers",
+    mode: Mode::Forward,
     vector_shadows: VectorShadows::Registers,
     host_vectors: HostVectors::Avx512,
 };
 pub const MEMORY_SSE2: Configuration = Configuration {
     name: "memory, SSE2",
+    mode: Mode::Forward,
     vector_shadows: VectorShadows::Memory,
     host_vectors: HostVectors::Sse2,
 };
 pub const MEMORY_AVX2: Configuration = Configuration {
     name: "memory, AVX2",
+    mode: Mode::Forward,
     vector_shadows: VectorShadows::Memory,
     host_vectors: HostVectors::Avx2,
 };
 pub const MEMORY_AVX512: Configuration = Configuration {
     name: "memory, AVX-512",
+    mode: Mode::Forward,
     vector_shadows: VectorShadows::Memory,
     host_vectors: HostVectors::Avx512,
 };
@@ -60,10 +66,15 @@ impl Configuration {
         available
     }
 
+    /// The same where shadows are what the mode says.
+    pub fn in_mode(self, mode: Mode) -> Configuration {
+        Configuration { mode, ..self }
+    }
+
     pub fn settings(self) -> Settings {
         Settings {
             differentiating: true,
-            mode: Mode::Forward,
+            mode: self.mode,
             vector_shadows: self.vector_shadows,
             hides_avx512: self.in_registers(),
             host_vectors: self.host_vectors,
@@ -83,7 +94,7 @@ impl Configuration {
 
     /// May the client use EVEX instructions?
     pub fn has_evex(self) -> bool {
-        self == MEMORY_AVX512
+        self.in_mode(Mode::Forward) == MEMORY_AVX512
     }
 }
 
@@ -156,6 +167,8 @@ pub struct Outcome {
     pub counts: Vec<(Site, u64)>,
     /// All translations that were run.
     pub translations: Vec<Made>,
+    /// What they wrote to the tape.
+    pub written: Written,
 }
 
 /// A translation and what it was made for.
@@ -175,6 +188,8 @@ impl Outcome {
 pub struct Harness {
     _guard: MutexGuard<'static, ()>,
     region: Region,
+    /// The index of the first result of a run.
+    pub first_index: u64,
 }
 
 const WIDE_ACTIVE: usize = offset::WIDE_ACTIVE as usize;
@@ -190,7 +205,7 @@ const MOST: usize = 2000;
 impl Harness {
     pub fn lock() -> Harness {
         let (guard, region) = region::lock();
-        Harness { _guard: guard, region }
+        Harness { _guard: guard, region, first_index: 1 }
     }
 
     /// Runs the client's bytes where they lie.
@@ -223,7 +238,7 @@ impl Harness {
             samples: self.region.common.samples,
             first_exit: FIRST_EXIT,
             first_counter: COUNTERS,
-            tape_state: 0,
+            tape_state: tape::STATE,
             atomic_lock: ATOMIC_LOCK,
             describes_boundaries: false,
             settings: &configuration.settings(),
@@ -250,6 +265,7 @@ impl Harness {
             end: End::Exit(ExitKind::Link, program.start()),
             counts: Vec::new(),
             translations: Vec::new(),
+            written: Written::new(self.first_index),
         };
         region::write(program.start(), &program.bytes);
         let mut pc = program.start();
@@ -278,7 +294,8 @@ impl Harness {
         outcome: &mut Outcome,
         random: &mut Random,
     ) -> Result<(), Fault> {
-        let translation = self.translate(program, configuration, pc, outcome.state);
+        let mut translation = self.translate(program, configuration, pc, outcome.state);
+        let position = outcome.written.prepare(&mut translation);
         assert!(translation.code.len() < CACHE_SIZE / 2, "the code has room");
         region::write(CACHE, &translation.code);
         if patched {
@@ -288,6 +305,7 @@ impl Harness {
         install(&outcome.machine, &outcome.shadows, outcome.state, configuration, random);
         outcome.translations.push(Made { pc, state: outcome.state, code: translation.code });
         switch::run(self.region.common.enter, CACHE)?;
+        outcome.written.collect(position);
         for (number, site) in translation.sites.iter().enumerate() {
             let mut count = [0; 8];
             region::read(COUNTERS + 8 * number as u64, &mut count);
@@ -346,7 +364,7 @@ fn install(
     // SAFETY: the lock makes this the only user of the context.
     let context = unsafe { std::slice::from_raw_parts_mut(CONTEXT as *mut u8, 0x2000) };
     let registers =
-        [offset::SPILLED_RCX as usize..offset::BUDGET as usize, offset::VECTOR_SPILLS as usize..0x480];
+        [offset::SPILLED_RCX as usize..offset::BUDGET as usize, offset::VECTOR_SPILLS as usize..0x488];
     for garbage in registers {
         random.fill(&mut context[garbage]);
     }

@@ -115,13 +115,14 @@ fn is_undefined(code: Code) -> bool {
     ["Div", "Idiv", "Bsf", "Bsr", "Shld", "Shrd", "Bt", "Bts", "Btr", "Btc", "Movbe"].contains(&name.as_str())
 }
 
-struct Block {
-    instructions: Vec<Generated>,
+pub struct Block {
+    pub instructions: Vec<Generated>,
     far: bool,
 }
 
 impl Block {
-    fn new(kind: Kind, far: bool, choices: &[u64]) -> Block {
+    /// Random instructions of a pool, with jumps forward.
+    pub fn new(pool: &[Code], far: bool, choices: &[u64]) -> Block {
         let mut instructions: Vec<Generated> = Vec::new();
         let mut pc = CLIENT_CODE[usize::from(far)];
         let mut moved = [0; 16];
@@ -140,7 +141,7 @@ impl Block {
                 pc += jump.bytes.len() as u64;
                 instructions.push(jump);
             }
-            let code = pool(kind)[random.below(pool(kind).len())];
+            let code = pool[random.below(pool.len())];
             let wish = Wish {
                 memory: random.once_in(3),
                 addressing: Addressing::ALL[random.below(Addressing::ALL.len())],
@@ -165,7 +166,7 @@ impl Block {
         self.instructions.iter().position(|generated| generated.instruction.ip() == pc)
     }
 
-    fn program(&self, range: std::ops::Range<usize>) -> Program {
+    pub fn program(&self, range: std::ops::Range<usize>) -> Program {
         let bytes = self.instructions[range].iter().flat_map(|generated| generated.bytes.clone()).collect();
         Program { bytes, far: self.far, constant: None, skipped: 0, arguments: None }
     }
@@ -263,7 +264,7 @@ fn run(
     passive: bool,
 ) -> Result<(), TestCaseError> {
     let mut random = Random(seed);
-    let block = Block::new(kind, random.once_in(2), choices);
+    let block = Block::new(pool(kind), random.once_in(2), choices);
     prop_assume!(!block.instructions.is_empty());
     let content = [Content::F64, Content::F32][random.below(2)];
     let mut machine = random_machine(content, configuration, &mut random);

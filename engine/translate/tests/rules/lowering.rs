@@ -3,7 +3,9 @@
 
 use crate::harness::region::{CACHE, CONTEXT};
 use crate::harness::run::{Configuration, Harness, Program, MEMORY_AVX2, MEMORY_SSE2, REGISTERS};
+use crate::harness::tape;
 use derivgrind_translate::context::offset;
+use derivgrind_translate::interface::Mode;
 use derivgrind_translate::state::State;
 use iced_x86::{Code, Decoder, DecoderOptions, Encoder, Formatter, IcedError, Instruction, IntelFormatter};
 use iced_x86::{MemoryOperand, Register};
@@ -25,11 +27,15 @@ type Built = Result<Instruction, IcedError>;
 
 /// Compares the translations of each sequence by itself with the snapshots of the family.
 fn family(name: &str, vex: bool, state: State, sequences: Vec<Vec<Built>>) {
+    family_in(Mode::Forward, name, vex, state, sequences);
+}
+
+fn family_in(mode: Mode, name: &str, vex: bool, state: State, sequences: Vec<Vec<Built>>) {
     let memory = if vex { MEMORY_AVX2 } else { MEMORY_SSE2 };
     for (placement, configuration) in [("registers", REGISTERS), ("memory", memory)] {
         let mut text = String::new();
         for sequence in &sequences {
-            text.push_str(&lowered(sequence, configuration, state));
+            text.push_str(&lowered(sequence, configuration.in_mode(mode), state));
             text.push('\n');
         }
         let mut settings = insta::Settings::clone_current();
@@ -75,6 +81,10 @@ fn disassemble(text: &mut String, indent: &str, start: u64, bytes: &[u8]) {
             instruction.set_near_branch64(0);
         }
         let address = instruction.memory_displacement64();
+        if let Some(field) = address.checked_sub(tape::STATE).filter(|field| *field < 16) {
+            let _ = write!(note, " ; {}", ["position", "next index"][field as usize / 8]);
+            instruction.set_memory_displacement64(0);
+        }
         if let Some(field) = field(address) {
             let _ = write!(note, " ; {field}");
             instruction.set_memory_displacement64(0);
@@ -91,9 +101,11 @@ fn field(address: u64) -> Option<String> {
     let slot = |start: u32, size: u32| format!("{}+{:#x}", (at - start) / size, (at - start) % size);
     Some(match at {
         0x1_0000.. => format!("counter {}", slot(0x1_0000, 8)),
+        offset::NUMBERS.. => format!("small numbers +{:#x}", at - offset::NUMBERS),
         offset::BORROWED.. => format!("parked register {}", slot(offset::BORROWED, 64)),
         offset::VECTOR_SHADOWS.. => format!("shadow of vector register {}", slot(offset::VECTOR_SHADOWS, 64)),
         offset::CONSTANTS.. => format!("constant {:#x}", at - offset::CONSTANTS),
+        offset::TAPE_PARKED => "client value of the position's register".into(),
         offset::VECTOR_SPILLS.. => format!("spill {}", slot(offset::VECTOR_SPILLS, 64)),
         offset::GENERAL_SHADOWS.. => {
             format!("shadow of general register {}", slot(offset::GENERAL_SHADOWS, 8))
@@ -162,4 +174,55 @@ fn passive_blocks() {
         Instruction::with2(Code::Movsd_xmmm64_xmm, at_rbx(), xmm(0)),
     ]];
     family("passive_blocks", false, State::ZERO, sequences);
+}
+
+/// The same with indices instead of dot values: what a block writes to the tape.
+fn recorded_family(name: &str, vex: bool, state: State, sequences: Vec<Vec<Built>>) {
+    family_in(Mode::Recording, name, vex, state, sequences);
+}
+
+#[test]
+fn recorded_arithmetic() {
+    let mut sequences: Vec<_> =
+        [Code::Addsd_xmm_xmmm64, Code::Mulsd_xmm_xmmm64, Code::Divsd_xmm_xmmm64, Code::Mulss_xmm_xmmm32]
+            .iter()
+            .map(|code| vec![Instruction::with2(*code, xmm(0), xmm(1))])
+            .collect();
+    sequences.push(vec![Instruction::with2(Code::Mulpd_xmm_xmmm128, xmm(0), at_rbx())]);
+    sequences.push(vec![Instruction::with2(Code::Sqrtsd_xmm_xmmm64, xmm(0), xmm(1))]);
+    sequences.push(vec![Instruction::with2(Code::Haddpd_xmm_xmmm128, xmm(0), xmm(1))]);
+    // The second instruction refers to the first.
+    sequences.push(vec![
+        Instruction::with2(Code::Mulsd_xmm_xmmm64, xmm(0), xmm(0)),
+        Instruction::with2(Code::Addsd_xmm_xmmm64, xmm(0), xmm(0)),
+    ]);
+    recorded_family("recorded_arithmetic", false, ACTIVE(), sequences);
+}
+
+#[test]
+fn recorded_fused() {
+    let codes = [Code::VEX_Vfmadd231pd_ymm_ymm_ymmm256, Code::VEX_Vfnmsub213pd_ymm_ymm_ymmm256];
+    let sequences =
+        codes.iter().map(|code| vec![Instruction::with3(*code, ymm(0), ymm(1), ymm(2))]).collect();
+    recorded_family("recorded_fused", true, State::active(!0, 0, true), sequences);
+}
+
+#[test]
+fn recorded_logic() {
+    let codes = [Code::Andpd_xmm_xmmm128, Code::Xorps_xmm_xmmm128];
+    let sequences = codes.iter().map(|code| vec![Instruction::with2(*code, xmm(0), xmm(1))]).collect();
+    recorded_family("recorded_logic", false, State::active(!0, 2, false), sequences);
+}
+
+#[test]
+fn recorded_conversions() {
+    let codes = [Code::Cvtsd2ss_xmm_xmmm64, Code::Cvtps2pd_xmm_xmmm64];
+    let sequences = codes.iter().map(|code| vec![Instruction::with2(*code, xmm(0), xmm(1))]).collect();
+    recorded_family("recorded_conversions", false, ACTIVE(), sequences);
+}
+
+#[test]
+fn recorded_signs_in_general_registers() {
+    let sequences = vec![vec![Instruction::with2(Code::Xor_rm64_r64, Register::RAX, Register::RDX)]];
+    recorded_family("recorded_general_registers", false, State::active(!1, !0, false), sequences);
 }

@@ -12,6 +12,8 @@ mod general;
 mod library_calls;
 mod lowering;
 mod moves;
+mod recorded;
+mod recorded_signs;
 mod selection;
 mod vectors;
 mod whole_registers;

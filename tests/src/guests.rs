@@ -1,0 +1,202 @@
+//! The guests that compute derivatives, with the compilers and options that they are compiled with.
+
+use crate::{compile, each, full, rust_program, Language, Program};
+use std::path::Path;
+
+const C_GUESTS: &[&str] = &[
+    "polynomial.c",
+    "division_sqrt.c",
+    "min_max_sign.c",
+    "conditionals.c",
+    "matrix_multiply.c",
+    "stencil.c",
+    "dot_product.c",
+    "complex_numbers.c",
+    "structures_by_value.c",
+    "moved_memory.c",
+    "every_size.c",
+    "thread_local_variables.c",
+    "integer_registers.c",
+    "control_flow.c",
+    "conversions.c",
+    "threads_with_queue.c",
+];
+
+/// Compilers with options.
+pub type Compilers<'a> = &'a [(&'a str, &'a [&'a str])];
+
+/// Options for a first impression: each level and each instruction set once.
+pub const EACH_LEVEL_ONCE: Compilers = &[
+    ("gcc", &["-O0"]),
+    ("gcc", &["-O2"]),
+    ("gcc", &["-O3", "-mavx2", "-mfma"]),
+    ("gcc", &["-Ofast", "-msse4.1"]),
+    ("clang", &["-O0"]),
+    ("clang", &["-O1", "-mavx"]),
+    ("gcc", &["-O1", "-mavx"]),
+    ("clang", &["-Ofast", "-mavx2", "-mfma"]),
+];
+
+const LEVELS: [&str; 5] = ["-O0", "-O1", "-O2", "-O3", "-Ofast"];
+const INSTRUCTION_SETS: [&[&str]; 4] = [&[], &["-msse4.1"], &["-mavx"], &["-mavx2", "-mfma"]];
+
+/// What is done with a compiled guest; its derivatives have the tolerance given.
+pub type Check = fn(&Path, f64) -> Result<(), String>;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Real {
+    Float,
+    Double,
+}
+
+impl Real {
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Real::Float => &["-DREAL=float", "-DREAL_IS_FLOAT"],
+            Real::Double => &["-DREAL=double"],
+        }
+    }
+
+    fn tolerance(self) -> f64 {
+        match self {
+            Real::Float => 1e-5,
+            Real::Double => 1e-12,
+        }
+    }
+}
+
+/// Compilers with options: some, or in full tests all.
+fn compilers(some: Compilers<'static>) -> Vec<(&'static str, Vec<&'static str>)> {
+    if !full() {
+        return some.iter().map(|(compiler, options)| (*compiler, options.to_vec())).collect();
+    }
+    let mut all = Vec::new();
+    for compiler in ["gcc", "clang"] {
+        for level in LEVELS {
+            for instructions in INSTRUCTION_SETS {
+                all.push((compiler, [&[level], instructions].concat()));
+            }
+        }
+    }
+    all
+}
+
+/// Some or all levels of optimisation, with the instruction sets given.
+fn levels<'a>(some: &[&'a str], instructions: &[&'a str]) -> Vec<Vec<&'a str>> {
+    let levels = if full() { &LEVELS } else { some };
+    levels.iter().map(|level| [&[*level], instructions].concat()).collect()
+}
+
+/// Guests in C for binary64 and binary32.
+pub fn c(some: Compilers<'static>, check: Check) {
+    c_guests(C_GUESTS, some, check);
+}
+
+/// These guests in C, for binary64 and binary32.
+pub fn c_guests(guests: &[&str], some: Compilers<'static>, check: Check) {
+    let mut all = Vec::new();
+    for guest in guests {
+        for (compiler, options) in compilers(some) {
+            for real in [Real::Double, Real::Float] {
+                all.push((*guest, compiler, options.clone(), real));
+            }
+        }
+    }
+    each(&all, |(guest, compiler, options, real)| {
+        let options = [options, real.options(), &["-pthread"]].concat();
+        let libraries = &["-lm"];
+        let program = compile(&Program {
+            language: Language::C,
+            compiler,
+            sources: &[guest],
+            options: &options,
+            libraries,
+        })?;
+        check(&program, real.tolerance())
+    });
+}
+
+/// Guests in C with instructions up to SSE2.
+pub fn c_without_avx(check: Check) {
+    let mut all = Vec::new();
+    for guest in C_GUESTS {
+        for (compiler, level) in [("gcc", "-O0"), ("gcc", "-O3"), ("clang", "-Ofast")] {
+            for real in [Real::Double, Real::Float] {
+                all.push((*guest, compiler, level, real));
+            }
+        }
+    }
+    each(&all, |(guest, compiler, level, real)| {
+        let options = [&[*level][..], real.options(), &["-pthread"]].concat();
+        let libraries = &["-lm"];
+        let sources = &[*guest];
+        let program =
+            compile(&Program { language: Language::C, compiler, sources, options: &options, libraries })?;
+        check(&program, real.tolerance())
+    });
+}
+
+pub fn cxx(check: Check) {
+    let mut all = Vec::new();
+    for compiler in ["gcc", "clang"] {
+        for options in levels(&["-O0", "-O2", "-Ofast"], &[]) {
+            all.push((compiler, options.clone()));
+            all.push((compiler, [&options[..], &["-mavx2", "-mfma"]].concat()));
+        }
+    }
+    each(&all, |(compiler, options)| {
+        let sources = &["containers.cpp"];
+        let program =
+            compile(&Program { language: Language::Cxx, compiler, sources, options, libraries: &["-lm"] })?;
+        check(&program, Real::Double.tolerance())
+    });
+}
+
+pub fn fortran(check: Check) {
+    let object = compile(&Program::c(&["check_for_fortran.c"], &["-O2", "-c"])).expect("a C compiler");
+    let object = object.to_str().expect("target directories have plain names");
+    let mut all = levels(&["-O0", "-O2"], &[]);
+    all.extend(levels(&["-O3", "-Ofast"], &["-mavx2", "-mfma"]));
+    each(&all, |options| {
+        let program = compile(&Program {
+            language: Language::Fortran,
+            compiler: "gfortran",
+            sources: &["fortran_arrays.f90"],
+            options,
+            libraries: &["-x", "none", object],
+        })?;
+        check(&program, Real::Double.tolerance())
+    });
+}
+
+pub fn rust(check: Check) {
+    let all = [["-Copt-level=0"], ["-Copt-level=3"]];
+    each(&all, |options| check(&rust_program("rust_values.rs", options)?, Real::Double.tolerance()));
+}
+
+pub fn openmp(check: Check) {
+    let mut all = levels(&["-O0", "-O2", "-Ofast"], &["-fopenmp"]);
+    all.extend(levels(&["-O3"], &["-fopenmp", "-mavx2", "-mfma"]));
+    for real in [Real::Double, Real::Float] {
+        each(&all, |options| {
+            let options = [options, real.options()].concat();
+            check(&compile(&Program::c(&["openmp.c"], &options))?, real.tolerance())
+        });
+    }
+}
+
+pub fn instructions_by_name(check: Check) {
+    let all: Vec<_> = ["gcc", "clang"]
+        .iter()
+        .flat_map(|compiler| {
+            levels(&["-O0", "-O2"], &["-mavx2", "-mfma"]).into_iter().map(|options| (*compiler, options))
+        })
+        .collect();
+    each(&all, |(compiler, options)| {
+        let sources = &["vector_intrinsics.c"];
+        let program =
+            compile(&Program { language: Language::C, compiler, sources, options, libraries: &[] })?;
+        // Binary32 is compared in binary64.
+        check(&program, Real::Float.tolerance())
+    });
+}

@@ -20,7 +20,6 @@ const C_GUESTS: &[&str] = &[
     "control_flow.c",
     "conversions.c",
     "threads_with_queue.c",
-    "repaired_faults.c",
 ];
 
 /// Compilers with options.

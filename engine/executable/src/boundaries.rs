@@ -29,7 +29,7 @@ impl PackedBoundaries {
     pub fn add(&mut self, pc: u64, state: State, boundaries: &[Boundary]) -> u32 {
         let start = self.bytes.len() as u32;
         self.put_number(boundaries.len() as u64);
-        let mut before = Boundary { code_offset: 0, pc, state, parked: false };
+        let mut before = Boundary { code_offset: 0, pc, state, parked: false, recorded: None };
         for boundary in boundaries {
             let changes = boundary.state != before.state;
             let code_step = u64::from(boundary.code_offset - before.code_offset);
@@ -47,7 +47,7 @@ impl PackedBoundaries {
     pub fn find(&self, start: u32, pc: u64, state: State, offset: u32) -> Option<Found> {
         let mut position = start as usize;
         let count = self.number(&mut position);
-        let mut boundary = Boundary { code_offset: 0, pc, state, parked: false };
+        let mut boundary = Boundary { code_offset: 0, pc, state, parked: false, recorded: None };
         // The start is a boundary even if nothing is translated there: a jump to itself leaves no instruction.
         let mut found = Some(Found { boundary, exact: offset == 0 });
         for _ in 0..count {

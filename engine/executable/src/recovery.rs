@@ -7,12 +7,10 @@
 //! was stored to such a place and not loaded back is taken from there.
 
 use crate::extended;
-use crate::recording;
 use crate::settings;
 use crate::signals::frame::{UserContext, REGISTER_ORDER};
-use crate::threads::Thread;
 use core::ops::Range;
-use derivgrind_translate::context::{offset, Context, CONTEXT_SIZE};
+use derivgrind_translate::context::{offset, CONTEXT_SIZE};
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 
 /// Places for general registers in the context.
@@ -30,60 +28,6 @@ struct Displaced {
     vector: [Option<u64>; 16],
     /// What was added to the stack pointer.
     stack: i64,
-}
-
-/// What the block has under way in front of the faulting instruction is brought to an end: records, and shadows that are
-/// in low registers only. They are still in the interrupted registers.
-pub fn finish_beginning(thread: &Thread, user: &UserContext, block: u64, code_offset: u32) {
-    let settings = thread.settings();
-    if !settings.differentiating {
-        return;
-    }
-    let Some(described) = thread.cache.describe_block(block, &settings) else {
-        return;
-    };
-    let before = described.descriptions.iter().rev().find(|before| before.code_offset <= code_offset);
-    let Some(before) = before else { return };
-    if let Some(structure) = before.recorded {
-        recording::commit_beginning(thread, &described.structures[structure as usize]);
-    }
-    let slots = thread.context() as *mut Context as u64 + u64::from(offset::VECTOR_SHADOWS);
-    for (low, number) in before.cached.iter().enumerate() {
-        if let Some(number) = number {
-            let shadow = interrupted_vector(user, low);
-            // SAFETY: a slot of the thread's context, 64 bytes long.
-            let slot = unsafe { &mut *((slots + PLACE * u64::from(*number)) as *mut [u64; 4]) };
-            slot[..2].copy_from_slice(&shadow[..2]);
-            if !before.lower_halves {
-                slot[2..].copy_from_slice(&shadow[2..]);
-            } else if before.homeless >> number & 1 != 0 {
-                slot[2..].fill(0);
-            }
-        }
-    }
-}
-
-/// 256 bits of a vector register in the frame; 0 in a frame without them.
-fn interrupted_vector(user: &UserContext, number: usize) -> [u64; 4] {
-    let area = user.extended;
-    let mut vector = [0; 4];
-    if area == 0 {
-        return vector;
-    }
-    // SAFETY: the kernel's own frame on the signal stack, laid out as CPUID says.
-    unsafe {
-        let low = *((area + (extended::VECTORS_OFFSET + 16 * number) as u64) as *const [u64; 2]);
-        vector[..2].copy_from_slice(&low);
-        let has_upper = settings::has_xsave()
-            && extended::enabled_features() >> AVX & 1 != 0
-            && *((area + extended::LEGACY_SIZE as u64) as *const u64) >> AVX & 1 != 0;
-        if has_upper {
-            let component = area + extended::component_offset(AVX) as u64;
-            let upper = *((component + 16 * number as u64) as *const [u64; 2]);
-            vector[2..].copy_from_slice(&upper);
-        }
-    }
-    vector
 }
 
 /// Brings the interrupted registers to what the client's instruction would have found. Addresses are of the cache: the

@@ -112,7 +112,7 @@ pub struct Job<'a> {
     /// Address, below 2^31, of the word that a thread sets while it changes a value and its shadow together. It is the
     /// same for all threads.
     pub atomic_lock: u64,
-    /// True: [`Translation::descriptions`] is wanted.
+    /// True: [`Boundary::recorded`] is wanted.
     pub describes_boundaries: bool,
     pub settings: &'a Settings,
 }
@@ -124,8 +124,6 @@ pub struct Translation {
     pub exits: Vec<Exit>,
     /// One per client instruction, in ascending order of code offset. At its start all client registers are in place.
     pub boundaries: Vec<Boundary>,
-    /// One per boundary, if the job asks for it.
-    pub descriptions: Vec<Description>,
     /// Places where a counter goes up when an active value meets something that is not differentiated.
     pub sites: Vec<Site>,
     /// Class of the table that the code uses: with `None` no table is needed.
@@ -148,20 +146,8 @@ pub struct Boundary {
     pub state: State,
     /// The block has borrowed vector registers or holds shadows in them: only its own code can leave here.
     pub parked: bool,
-}
-
-/// What a block has under way at a boundary: needed when a client instruction faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Description {
-    pub code_offset: u32,
-    /// Position in [`Translation::structures`] of what has been recorded up to here.
+    /// Position in [`Translation::structures`] of what has been recorded up to here; only if the job asks for it.
     pub recorded: Option<u32>,
-    /// By number of a vector register: the client register whose shadow it holds, where that is not at home.
-    pub cached: [Option<u8>; 16],
-    /// Only the lower 128 bits of these registers belong to shadows.
-    pub lower_halves: bool,
-    /// Client registers whose shadows have no home yet: their bits 128 and up are zero if only the lower ones are known.
-    pub homeless: u16,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

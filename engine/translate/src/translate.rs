@@ -12,7 +12,7 @@ use crate::emit::{Assembler, Jump};
 use crate::flags;
 use crate::general::Mirror;
 use crate::interface::{
-    Boundary, ClientCode, Description, Exit, ExitKind, Job, Site, SiteKind, Translation, VectorShadows,
+    Boundary, ClientCode, Exit, ExitKind, Job, Site, SiteKind, Translation, VectorShadows,
 };
 use crate::logic::Origin;
 use crate::memory;
@@ -83,7 +83,6 @@ pub(crate) struct Translator<'a> {
     pub table: Option<Class>,
     exits: Vec<Exit>,
     boundaries: Vec<Boundary>,
-    descriptions: Vec<Description>,
     sites: Vec<Site>,
 }
 
@@ -146,7 +145,6 @@ impl<'a> Translator<'a> {
             table: None,
             exits: Vec::with_capacity(8),
             boundaries: Vec::with_capacity(32),
-            descriptions: Vec::new(),
             sites: Vec::new(),
         }
     }
@@ -332,14 +330,9 @@ impl<'a> Translator<'a> {
         let code_offset = self.asm.code.len() as u32;
         let state = self.state();
         let parked = self.pending().is_some();
-        self.boundaries.push(Boundary { code_offset, pc, state, parked });
-        if self.job.describes_boundaries {
-            let recorded = self.recording.recorded().map(|recorded| self.recording.structure(recorded));
-            let cached = self.vectors.not_at_home();
-            let (lower_halves, homeless) = (self.vectors.legacy, self.vectors.homeless());
-            let description = Description { code_offset, recorded, cached, lower_halves, homeless };
-            self.descriptions.push(description);
-        }
+        let recorded = self.recording.recorded().filter(|_| self.job.describes_boundaries);
+        let recorded = recorded.map(|recorded| self.recording.structure(recorded));
+        self.boundaries.push(Boundary { code_offset, pc, state, parked, recorded });
     }
 
     /// Registers an exit; its code is emitted by the caller or behind the block.
@@ -429,7 +422,6 @@ impl<'a> Translator<'a> {
             code: self.asm.code,
             exits: self.exits,
             boundaries: self.boundaries,
-            descriptions: self.descriptions,
             sites: self.sites,
             table: self.table,
             structures: self.recording.structures,

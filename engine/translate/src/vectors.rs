@@ -87,16 +87,6 @@ impl Vectors {
         self.homes == VectorShadows::Registers
     }
 
-    /// Client registers whose shadows are in low registers only, by low register.
-    pub fn not_at_home(&self) -> [Option<u8>; 16] {
-        self.cached.map(|cached| cached.and_then(|(number, differs)| differs.then_some(number)))
-    }
-
-    /// Shadows whose home was stale at the start of the block.
-    pub fn homeless(&self) -> u16 {
-        self.fresh
-    }
-
     /// What an exit at this point has to do first.
     pub fn pending(&self) -> Option<Pending> {
         let pending =

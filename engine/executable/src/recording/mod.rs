@@ -28,7 +28,7 @@ use crate::threads::{self, Thread};
 use alloc::string::String;
 use core::sync::atomic::{AtomicBool, Ordering};
 use derivgrind_tape::format::Ended;
-use derivgrind_translate::interface::{Mode, Structure, Translation};
+use derivgrind_translate::interface::{Mode, Translation};
 use iced_x86::{Decoder, DecoderOptions, OpKind};
 
 /// Addresses of the windows through which threads write to the tape.
@@ -116,10 +116,22 @@ pub fn release_after_fork() {
 
 /// A client instruction has faulted in the middle of a block: what the block has recorded in front of it becomes an
 /// execution of its own, because the client's handler and what follows will record, too.
-pub fn commit_beginning(thread: &Thread, structure: &Structure) {
+pub fn commit_beginning(thread: &Thread, block: u64, code_offset: u32) {
+    if !is_on() {
+        return;
+    }
+    let settings = thread.settings();
+    let Some(mut described) = thread.cache.describe_block(block, &settings) else {
+        return;
+    };
+    let boundary = described.boundaries.iter().rev().find(|boundary| boundary.code_offset <= code_offset);
+    let Some(structure) = boundary.and_then(|boundary| boundary.recorded) else {
+        return;
+    };
+    let structure = described.structures.swap_remove(structure as usize);
     if structure.results > 0 {
-        let number = tape::add_structures(core::slice::from_ref(structure));
-        thread.recorder.lock().commit(number, structure);
+        let number = tape::add_structures(core::slice::from_ref(&structure));
+        thread.recorder.lock().commit(number, &structure);
     }
 }
 

@@ -147,7 +147,7 @@ fn fault(thread: &Thread, signal: u32, information: &mut SignalInformation, user
     }
     stop_stepping(thread, user);
     atomic_lock::give_back(thread);
-    recovery::finish_beginning(thread, user, block, found.boundary.code_offset);
+    recording::commit_beginning(thread, block, found.boundary.code_offset);
     let code = block + u64::from(found.boundary.code_offset);
     recovery::restore(user, block, code, thread.context() as *const Context as u64);
     let fault = Fault { error: user.error, trap: user.trap, address };

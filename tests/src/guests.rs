@@ -20,6 +20,7 @@ const C_GUESTS: &[&str] = &[
     "control_flow.c",
     "conversions.c",
     "threads_with_queue.c",
+    "repaired_faults.c",
 ];
 
 /// Compilers with options.

@@ -52,6 +52,21 @@ static APART REAL across_faults(REAL x, REAL y)
   return stored + page[2] * y;
 }
 
+#define EACH(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14) DO(15)
+#define LOAD(n) "movsd 8*" #n "(%0), %%xmm" #n "\n\t"
+#define TWICE(n) "addsd %%xmm" #n ", %%xmm" #n "\n\t"
+#define STORE(n) "movsd %%xmm" #n ", 8*" #n "(%0)\n\t"
+#define NAME(n) , "xmm" #n
+
+/* All vector registers are active where one instruction faults. */
+static APART void with_all_registers(double* numbers, const double* factors)
+{
+  __asm__ volatile(EACH(LOAD) EACH(TWICE) "mulsd (%1), %%xmm3\n\tdivsd 8(%1), %%xmm4\n\t" EACH(STORE)
+                   :
+                   : "r"(numbers), "r"(factors)
+                   : "memory" EACH(NAME));
+}
+
 static void handle(int number, void (*handler)(int))
 {
   struct sigaction action = {0};
@@ -83,6 +98,20 @@ int main(void)
     check("in the handler of a fault", in_handler, i % 3 == 2 ? 0 : 3 * factor * factor);
   }
   check("faults", (REAL)faults, 0);
+  for (int i = 0; i < 3; i++) {
+    double numbers[16];
+    double* factors = (double*)(page + 16);
+    for (int k = 0; k < 16; k++)
+      numbers[k] = (double)x * (k + 1);
+    factors[0] = (double)y;
+    factors[1] = (double)x;
+    mprotect(page, PAGE, PROT_NONE);
+    with_all_registers(numbers, factors);
+    for (int k = 0; k < 16; k++) {
+      REAL number = 2 * x * (k + 1), dot = 4 * (k + 1);
+      check("with all registers", (REAL)numbers[k], k == 3 ? dot * y + number * 3 : k == 4 ? 0 : dot);
+    }
+  }
   handle(SIGSEGV, jump_back);
   REAL kept = 0;
   for (volatile int i = 0; i < 5; i++) {

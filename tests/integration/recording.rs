@@ -5,9 +5,12 @@
 //! must be the native ones bit by bit, and nothing may be reported.
 
 use derivgrind_tests::guests::{self, Compilers};
-use derivgrind_tests::lines::{is_alarmed, sorted};
+use derivgrind_tests::lines::{is_alarmed, number, sorted};
+use derivgrind_tests::random_programs::random_program;
 use derivgrind_tests::tapes::{declared, evaluate, is_declaration};
-use derivgrind_tests::{derivgrind, native, run, Finished, Shadows};
+use derivgrind_tests::{
+    compile, derivgrind, each, full, native, repository, run, Finished, Language, Program, Shadows,
+};
 use std::path::Path;
 
 const SOME: Compilers = &[
@@ -38,6 +41,35 @@ fn check_run(native: &Finished, tool: &Finished, directory: &Path, tolerance: f6
         return Err("lines are missing".to_string());
     }
     evaluate(directory, &inputs, &outputs, tolerance)
+}
+
+/// The dot value in each line `NAME VALUE DOT EXPECTED`.
+fn dot_values(output: &str) -> Option<Vec<f64>> {
+    output.lines().map(|line| number(line.rsplit(' ').nth(1)?)).collect()
+}
+
+/// Compares what the tape gives with forward mode.
+fn agrees_with_forward_mode(program: &Path, shadows: Shadows) -> Result<(), String> {
+    let path = program.to_str().expect("target directories have plain names");
+    let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let option = format!("--record={}", directory.path().display());
+    let forward = run(&mut derivgrind(&[], &[path], shadows))?;
+    let recorded = run(&mut derivgrind(&[&option], &[path], shadows))?;
+    for finished in [&forward, &recorded] {
+        if !finished.status.success() || is_alarmed(&finished.stderr()) {
+            return Err(format!("{}: {}", finished.status, finished.stderr()));
+        }
+    }
+    let dots = dot_values(&forward.stdout()).ok_or("a line is not understood")?;
+    let inputs = declared(&recorded.stdout(), "input")?;
+    let mut outputs = declared(&recorded.stdout(), "output")?;
+    if dots.len() != outputs.len() || dots.iter().all(|dot| *dot == 0.0) {
+        return Err(format!("{} outputs, {} of them recorded", dots.len(), outputs.len()));
+    }
+    for (output, dot) in outputs.iter_mut().zip(dots) {
+        output.dot = dot;
+    }
+    evaluate(directory.path(), &inputs, &outputs, 1e-12)
 }
 
 fn check(program: &Path, tolerance: f64) -> Result<(), String> {
@@ -94,4 +126,29 @@ fn openmp() {
 #[test]
 fn instructions_by_name() {
     guests::instructions_by_name(check);
+}
+
+#[test]
+fn reverse_gradients_of_random_programs_agree_with_forward_mode() {
+    let count = if full() { 100 } else { 8 };
+    let levels = [["-O0", "-mavx2"], ["-O2", "-msse2"], ["-O3", "-mfma"], ["-Ofast", "-mavx2"]];
+    let seeds: Vec<usize> = (0..count).collect();
+    each(&seeds, |seed| {
+        let source = random_program(*seed as u64, 30 * (1 + seed % 7)).map_err(|error| error.to_string())?;
+        let headers = format!("-I{}", repository("tests/guests").display());
+        let mut options = levels[seed % 4].to_vec();
+        options.push(&headers);
+        let program = compile(&Program {
+            language: Language::C,
+            compiler: ["gcc", "clang"][seed / 4 % 2],
+            sources: &[source.to_str().expect("target directories have plain names")],
+            options: &options,
+            libraries: &["-lm"],
+        })?;
+        for shadows in Shadows::all() {
+            agrees_with_forward_mode(&program, *shadows)
+                .map_err(|error| format!("{}, {shadows:?}: {error}", source.display()))?;
+        }
+        Ok(())
+    });
 }

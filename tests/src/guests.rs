@@ -19,6 +19,8 @@ const C_GUESTS: &[&str] = &[
     "integer_registers.c",
     "control_flow.c",
     "conversions.c",
+    "special_cases.c",
+    "interrupted_blocks.c",
     "threads_with_queue.c",
     "repaired_faults.c",
 ];

@@ -7,6 +7,7 @@
 mod compile;
 pub mod guests;
 pub mod lines;
+pub mod random_programs;
 mod run;
 pub mod tapes;
 

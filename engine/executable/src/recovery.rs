@@ -1,16 +1,22 @@
-//! The client's registers at a faulting instruction.
+//! The client's registers and their shadows at a faulting instruction.
 //!
 //! A translation may have moved registers out of the way when the client's access faults: general registers into the
 //! context's spill places for a few instructions (that which holds the tape's position for a whole block), vector registers into its parking places for a whole block (where
 //! shadows live in memory), and the stack pointer ahead of a push that is made by hand. The translator leaves no notes
 //! about that, since hardly any program ever faults. Instead the code in front of the fault is decoded: a register that
 //! was stored to such a place and not loaded back is taken from there.
+//!
+//! Shadows may be in the wrong place, too. Where they live in registers, the client's instruction may have parked some of
+//! them to have temporaries, which is found in the same way. Where they live in memory, a block keeps new ones in low
+//! registers until its end; which ones, only the translator can tell ([`HeldShadow`]), and they are sent home unless the
+//! client's instruction has done so itself.
 
 use crate::extended;
 use crate::settings;
 use crate::signals::frame::{UserContext, REGISTER_ORDER};
 use core::ops::Range;
 use derivgrind_translate::context::{offset, CONTEXT_SIZE};
+use derivgrind_translate::interface::HeldShadow;
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 
 /// Places for general registers in the context.
@@ -18,6 +24,8 @@ const SPILLS: Range<u64> = offset::SPILLED_RCX as u64..offset::BUDGET as u64;
 /// Places for vector registers, 64 bytes each.
 const PARKING: Range<u64> = offset::BORROWED as u64..offset::BORROWED as u64 + 32 * PLACE;
 const PLACE: u64 = 64;
+/// Homes of shadows in memory, where shadows in registers are parked.
+const HOMES: Range<u64> = offset::VECTOR_SHADOWS as u64..offset::VECTOR_SHADOWS as u64 + 16 * PLACE;
 const STACK_POINTER: usize = 4;
 
 /// Where displaced registers are.
@@ -26,14 +34,25 @@ struct Displaced {
     /// Address of the saved value, by encoding number.
     general: [Option<u64>; 16],
     vector: [Option<u64>; 16],
+    /// Shadows in zmm16 to zmm31 that are parked at home.
+    parked_shadows: u16,
+    /// Shadows that the client's instruction has sent home already.
+    sent_home: u16,
     /// What was added to the stack pointer.
     stack: i64,
 }
 
 /// Brings the interrupted registers to what the client's instruction would have found. Addresses are of the cache: the
 /// start of the block, of the code of the client's instruction, and the context.
-pub fn restore(user: &mut UserContext, block: u64, instruction: u64, context: u64) {
+pub fn restore(user: &mut UserContext, block: u64, instruction: u64, context: u64, held: &[HeldShadow]) {
     let displaced = find_displaced(user.instruction, block, instruction, context);
+    let frame = Frame { area: user.extended };
+    for shadow in held.iter().filter(|shadow| displaced.sent_home >> shadow.number & 1 == 0) {
+        send_home(&frame, context, shadow);
+    }
+    for number in (0..16).filter(|number| displaced.parked_shadows >> number & 1 != 0) {
+        frame.restore_shadow(number, home(context, number));
+    }
     for (place, number) in REGISTER_ORDER.iter().enumerate() {
         if let Some(address) = displaced.general[*number] {
             // SAFETY: a spill place in the thread's context.
@@ -45,7 +64,7 @@ pub fn restore(user: &mut UserContext, block: u64, instruction: u64, context: u6
     }
     for (number, address) in displaced.vector.iter().enumerate() {
         if let Some(address) = address {
-            restore_vector(user, number, *address);
+            frame.restore(number, *address);
         }
     }
 }
@@ -63,6 +82,7 @@ fn find_displaced(fault: u64, block: u64, instruction: u64, context: u64) -> Dis
                 *place = place.filter(|address| *address == parked);
             }
             displaced.stack = 0;
+            displaced.sent_home = 0;
         }
         follow(&mut displaced, &executed, context);
     }
@@ -90,6 +110,17 @@ fn follow(displaced: &mut Displaced, executed: &Instruction, context: u64) {
     }
     let register = if stores { executed.op1_register() } else { executed.op0_register() };
     let number = register.number();
+    if HOMES.contains(&place) && register.is_vector_register() {
+        let shadow = ((place - HOMES.start) / PLACE) as usize;
+        if number < 16 && stores {
+            displaced.sent_home |= 1 << shadow;
+        } else if number == 16 + shadow && register.is_ymm() {
+            let bit = 1 << shadow;
+            displaced.parked_shadows =
+                if stores { displaced.parked_shadows | bit } else { displaced.parked_shadows & !bit };
+        }
+        return;
+    }
     let is_spill = SPILLS.contains(&place) || place == u64::from(offset::TAPE_PARKED);
     let slots = if register.is_gpr64() && is_spill {
         &mut displaced.general
@@ -105,28 +136,92 @@ fn follow(displaced: &mut Displaced, executed: &Instruction, context: u64) {
     }
 }
 
-/// Bit of the upper halves of ymm0-15 in the header of the XSAVE area.
-const AVX: u32 = 2;
+/// Where the shadow of a client register lives in memory.
+fn home(context: u64, number: usize) -> u64 {
+    context + HOMES.start + PLACE * number as u64
+}
 
-/// Puts a parked register into the frame from which the kernel will load it.
-fn restore_vector(user: &mut UserContext, number: usize, parked: u64) {
-    let area = user.extended;
-    if area == 0 {
-        return;
-    }
-    // SAFETY: the kernel's own frame on the signal stack, laid out as CPUID says; a parking place is 64 bytes long.
+/// Writes the shadow in a low register to its home.
+fn send_home(frame: &Frame, context: u64, shadow: &HeldShadow) {
+    let Some([low, high]) = frame.vector(usize::from(shadow.low)) else { return };
+    let place = home(context, usize::from(shadow.number)) as *mut [u64; 2];
+    // SAFETY: a home in the thread's context.
     unsafe {
-        let parked = parked as *const [u64; 2];
-        let low = area + (extended::VECTORS_OFFSET + 16 * number) as u64;
-        *(low as *mut [u64; 2]) = *parked;
-        if settings::has_xsave() && extended::enabled_features() >> AVX & 1 != 0 {
-            let header = (area + extended::LEGACY_SIZE as u64) as *mut u64;
-            let component = area + extended::component_offset(AVX) as u64;
-            if *header >> AVX & 1 == 0 {
-                core::ptr::write_bytes(component as *mut u8, 0, 16 * 16);
+        *place = low;
+        if shadow.wide {
+            *place.add(1) = high;
+        } else if shadow.clears_upper {
+            *place.add(1) = [0; 2];
+        }
+    }
+}
+
+/// State components in the header of the XSAVE area: xmm0-15, the upper halves of ymm0-15, and zmm16-31.
+const SSE: u32 = 1;
+const AVX: u32 = 2;
+const HIGH_ZMM: u32 = 7;
+
+/// The extended state in the kernel's frame, which it will load when the handler returns.
+struct Frame {
+    area: u64,
+}
+
+impl Frame {
+    /// A component for registers of `size` bytes; its registers are zero if it was not in use.
+    fn component(&self, feature: u32, size: usize) -> Option<u64> {
+        if self.area == 0 || !settings::has_xsave() || extended::enabled_features() >> feature & 1 == 0 {
+            return None;
+        }
+        let component = self.area + extended::component_offset(feature) as u64;
+        // SAFETY: the kernel's own frame on the signal stack, laid out as CPUID says.
+        unsafe {
+            let header = (self.area + extended::LEGACY_SIZE as u64) as *mut u64;
+            if *header >> feature & 1 == 0 {
+                core::ptr::write_bytes(component as *mut u8, 0, 16 * size);
             }
-            *header |= 1 << AVX | 2;
-            *((component + 16 * number as u64) as *mut [u64; 2]) = *parked.add(1);
+            *header |= 1 << feature | 1 << SSE;
+        }
+        Some(component)
+    }
+
+    fn low_half(&self, number: usize) -> *mut [u64; 2] {
+        (self.area + (extended::VECTORS_OFFSET + 16 * number) as u64) as *mut [u64; 2]
+    }
+
+    /// Both halves of a ymm register.
+    fn vector(&self, number: usize) -> Option<[[u64; 2]; 2]> {
+        if self.area == 0 {
+            return None;
+        }
+        let upper = self.component(AVX, 16).map(|component| component + 16 * number as u64);
+        // SAFETY: as in `component`.
+        unsafe {
+            let high = upper.map_or([0; 2], |place| *(place as *const [u64; 2]));
+            Some([*self.low_half(number), high])
+        }
+    }
+
+    /// Takes a client register from its parking place of 64 bytes.
+    fn restore(&self, number: usize, parked: u64) {
+        if self.area == 0 {
+            return;
+        }
+        let parked = parked as *const [u64; 2];
+        // SAFETY: as in `component`; a parking place is 64 bytes long.
+        unsafe {
+            *self.low_half(number) = *parked;
+            if let Some(component) = self.component(AVX, 16) {
+                *((component + 16 * number as u64) as *mut [u64; 2]) = *parked.add(1);
+            }
+        }
+    }
+
+    /// Takes the shadow in zmm16+n from its home; it has no bits above 256.
+    fn restore_shadow(&self, number: usize, home: u64) {
+        let Some(component) = self.component(HIGH_ZMM, 64) else { return };
+        // SAFETY: as in `component`; a home is 64 bytes long.
+        unsafe {
+            *((component + 64 * number as u64) as *mut [u64; 4]) = *(home as *const [u64; 4]);
         }
     }
 }

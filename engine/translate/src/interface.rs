@@ -124,6 +124,8 @@ pub struct Translation {
     pub exits: Vec<Exit>,
     /// One per client instruction, in ascending order of code offset. At its start all client registers are in place.
     pub boundaries: Vec<Boundary>,
+    /// By boundary: shadows that are not at home there. Only if the job asks for it.
+    pub held: Vec<Vec<HeldShadow>>,
     /// Places where a counter goes up when an active value meets something that is not differentiated.
     pub sites: Vec<Site>,
     /// Class of the table that the code uses: with `None` no table is needed.
@@ -148,6 +150,18 @@ pub struct Boundary {
     pub parked: bool,
     /// Position in [`Translation::structures`] of what has been recorded up to here; only if the job asks for it.
     pub recorded: Option<u32>,
+}
+
+/// The shadow of a client register that is in a low vector register, and newer than what is at home in the context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldShadow {
+    pub low: u8,
+    /// The client register.
+    pub number: u8,
+    /// All 256 bits are held, else the lowest 128.
+    pub wide: bool,
+    /// What is at home above 128 bits is not valid: these bits are zero.
+    pub clears_upper: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::emit::{Assembler, Jump};
 use crate::flags;
 use crate::general::Mirror;
 use crate::interface::{
-    Boundary, ClientCode, Exit, ExitKind, Job, Site, SiteKind, Translation, VectorShadows,
+    Boundary, ClientCode, Exit, ExitKind, HeldShadow, Job, Site, SiteKind, Translation, VectorShadows,
 };
 use crate::logic::Origin;
 use crate::memory;
@@ -83,6 +83,7 @@ pub(crate) struct Translator<'a> {
     pub table: Option<Class>,
     exits: Vec<Exit>,
     boundaries: Vec<Boundary>,
+    held: Vec<Vec<HeldShadow>>,
     sites: Vec<Site>,
 }
 
@@ -145,6 +146,7 @@ impl<'a> Translator<'a> {
             table: None,
             exits: Vec::with_capacity(8),
             boundaries: Vec::with_capacity(32),
+            held: Vec::new(),
             sites: Vec::new(),
         }
     }
@@ -333,6 +335,9 @@ impl<'a> Translator<'a> {
         let recorded = self.recording.recorded().filter(|_| self.job.describes_boundaries);
         let recorded = recorded.map(|recorded| self.recording.structure(recorded));
         self.boundaries.push(Boundary { code_offset, pc, state, parked, recorded });
+        if self.job.describes_boundaries {
+            self.held.push(self.vectors.held());
+        }
     }
 
     /// Registers an exit; its code is emitted by the caller or behind the block.
@@ -422,6 +427,7 @@ impl<'a> Translator<'a> {
             code: self.asm.code,
             exits: self.exits,
             boundaries: self.boundaries,
+            held: self.held,
             sites: self.sites,
             table: self.table,
             structures: self.recording.structures,

@@ -10,9 +10,10 @@
 
 use crate::context::offset;
 use crate::emit::{xmm, ymm, Assembler, Memory};
-use crate::interface::{HostVectors, Settings, VectorShadows};
+use crate::interface::{HeldShadow, HostVectors, Settings, VectorShadows};
 use crate::masks::Masks;
 use crate::state::State;
+use alloc::vec::Vec;
 use iced_x86::{Code, Instruction, OpKind, Register};
 
 /// Cached shadows that must go home, and client registers that must come back, on the way out of a block.
@@ -85,6 +86,22 @@ impl Vectors {
 
     pub fn in_registers(&self) -> bool {
         self.homes == VectorShadows::Registers
+    }
+
+    /// Shadows that are not at home, where the homes are in memory: for one who leaves without the block's own code.
+    pub fn held(&self) -> Vec<HeldShadow> {
+        let clears_upper =
+            |number: u8| self.legacy && self.host != HostVectors::Sse2 && self.fresh >> number & 1 != 0;
+        let held = |(low, cached): (usize, &Option<(u8, bool)>)| match *cached {
+            Some((number, true)) => Some(HeldShadow {
+                low: low as u8,
+                number,
+                wide: !self.legacy,
+                clears_upper: clears_upper(number),
+            }),
+            _ => None,
+        };
+        self.cached.iter().enumerate().filter_map(held).collect()
     }
 
     /// What an exit at this point has to do first.

@@ -116,16 +116,8 @@ pub fn release_after_fork() {
 
 /// A client instruction has faulted in the middle of a block: what the block has recorded in front of it becomes an
 /// execution of its own, because the client's handler and what follows will record, too.
-pub fn commit_beginning(thread: &Thread, block: u64, code_offset: u32) {
-    if !is_on() {
-        return;
-    }
-    let settings = thread.settings();
-    let Some(mut described) = thread.cache.describe_block(block, &settings) else {
-        return;
-    };
-    let boundary = described.boundaries.iter().rev().find(|boundary| boundary.code_offset <= code_offset);
-    let Some(structure) = boundary.and_then(|boundary| boundary.recorded) else {
+pub fn commit_beginning(thread: &Thread, described: &mut Translation, boundary: usize) {
+    let Some(structure) = described.boundaries[boundary].recorded.filter(|_| is_on()) else {
         return;
     };
     let structure = described.structures.swap_remove(structure as usize);

@@ -16,9 +16,11 @@ use crate::sys::kernel;
 use crate::syscalls::entry;
 use crate::threads::{self, Thread};
 use crate::{client_memory, fatal, write_protection};
+use alloc::vec::Vec;
 use core::arch::global_asm;
 use core::sync::atomic::Ordering;
 use derivgrind_translate::context::{Context, SHADOW_END, SHADOW_OFFSET, SHADOW_START};
+use derivgrind_translate::interface::Translation;
 
 global_asm!(
     ".globl derivgrind_signal_return",
@@ -147,13 +149,28 @@ fn fault(thread: &Thread, signal: u32, information: &mut SignalInformation, user
     }
     stop_stepping(thread, user);
     atomic_lock::give_back(thread);
-    recording::commit_beginning(thread, block, found.boundary.code_offset);
-    let code = block + u64::from(found.boundary.code_offset);
-    recovery::restore(user, block, code, thread.context() as *const Context as u64);
+    let code_offset = found.boundary.code_offset;
+    let mut held = Vec::new();
+    // Elsewhere a block keeps nothing for itself.
+    if recording::is_on() || !thread.shadows_in_registers() {
+        let described = thread.cache.describe_block(block, &thread.settings());
+        if let Some((mut described, number)) = described.and_then(|described| at(described, code_offset)) {
+            recording::commit_beginning(thread, &mut described, number);
+            held = described.held.swap_remove(number);
+        }
+    }
+    let code = block + u64::from(code_offset);
+    recovery::restore(user, block, code, thread.context() as *const Context as u64, &held);
     let fault = Fault { error: user.error, trap: user.trap, address };
     thread.signals.enqueue(Queued { signal, information: *information, fault: Some(fault) });
     user.mask = !super::NEVER_BLOCKED;
     leave(thread, user, Interruption { pc, state: found.boundary.state });
+}
+
+/// The number of the last boundary of a translation up to an offset.
+fn at(described: Translation, code_offset: u32) -> Option<(Translation, usize)> {
+    let number = described.boundaries.iter().rposition(|boundary| boundary.code_offset <= code_offset)?;
+    Some((described, number))
 }
 
 /// After one instruction with the trap flag.

@@ -1,12 +1,14 @@
-//! `cargo xtask bench`: run times against native execution.
+//! `cargo xtask bench`: run times against native execution, and the recording mode.
 //!
-//! Each row is one piece of work. Native runs and runs under Derivgrind take turns, and the medians are compared.
+//! Each row of the first table is one piece of work. Native runs and runs under Derivgrind take turns, and the medians are compared.
 //! Valgrind, which takes many times longer, is given less of the same work at the end of the row, is compared with native
 //! runs of that, and is killed when its time is over. Where the shadows of vector registers live in
 //! registers, AVX-512 is hidden from the client, so that the native runs hide it, too: otherwise other instructions
 //! would be compared.
 
+mod adolc;
 mod programs;
+mod recording;
 mod table;
 
 use crate::command;
@@ -47,7 +49,7 @@ pub struct Arguments {
     #[arg(long, default_value = "")]
     only: String,
 
-    /// Write the table to benches/results, too.
+    /// Write the tables to benches/results, too.
     #[arg(long)]
     save: bool,
 
@@ -69,16 +71,17 @@ enum Clock {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Runner<'a> {
     Native,
-    Derivgrind(&'a Path),
+    /// With more options.
+    Derivgrind(&'a Path, &'a [OsString]),
     Valgrind(&'static str),
 }
 
-/// Measure all rows and print the table.
+/// Measure all rows and print the tables.
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if arguments.runs == 0 {
         bail!("--runs must be at least 1");
     }
-    setup::run(Purpose::Test)?;
+    setup::run(Purpose::Bench)?;
     eprintln!("Building derivgrind and the programs ...");
     let launcher = workspace.build_launcher()?;
     let work = programs::all(workspace)?;
@@ -92,12 +95,18 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         };
         rows.push(row);
     }
-    let text = report(workspace, arguments, &rows);
+    let recorded = recording::measure(workspace, &launcher, arguments)?;
+    let mut text = run_times(arguments, &rows);
+    text.push('\n');
+    text += &recording::report(&recorded);
+    text.push('\n');
+    text += &conditions(workspace, arguments);
     println!("{text}");
     if arguments.save {
         save(workspace, &text)?;
     }
-    let above = rows.iter().filter(|row| !row.within_limit).count();
+    let above = rows.iter().filter(|row| !row.within_limit).count()
+        + recorded.iter().filter(|row| !row.within_limit).count();
     if arguments.check && above > 0 {
         bail!("{above} rows are above their limit");
     }
@@ -105,14 +114,8 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
 }
 
 fn measure_row(work: &Work, launcher: &Path, arguments: &Arguments) -> Result<Row> {
-    let runs = arguments.runs * work.repetitions;
     let clock = if matches!(work.limit, Limit::Milliseconds(_)) { Clock::Wall } else { arguments.time };
-    let mut native = Vec::new();
-    let mut tool = Vec::new();
-    for _ in 0..runs {
-        native.push(time(work, Runner::Native, clock)?);
-        tool.push(time(work, Runner::Derivgrind(launcher), clock)?);
-    }
+    let (native, tool) = alternate(work, launcher, &[], clock, arguments)?;
     let (none, memcheck) = match arguments.valgrind_runs {
         0 => (None, None),
         _ => {
@@ -121,7 +124,24 @@ fn measure_row(work: &Work, launcher: &Path, arguments: &Arguments) -> Result<Ro
             (Some(compare("none")?), Some(compare("memcheck")?))
         }
     };
-    Ok(Row::measured(work, median(&native), median(&tool), none, memcheck))
+    Ok(Row::measured(work, native, tool, none, memcheck))
+}
+
+/// Median times of native runs and runs under Derivgrind that take turns.
+fn alternate(
+    work: &Work,
+    launcher: &Path,
+    options: &[OsString],
+    clock: Clock,
+    arguments: &Arguments,
+) -> Result<(f64, f64)> {
+    let mut native = Vec::new();
+    let mut tool = Vec::new();
+    for _ in 0..arguments.runs * work.repetitions {
+        native.push(time(work, Runner::Native, clock)?);
+        tool.push(time(work, Runner::Derivgrind(launcher, options), clock)?);
+    }
+    Ok((median(&native), median(&tool)))
 }
 
 /// Native time of the amount of work that Valgrind is given.
@@ -170,9 +190,10 @@ fn time_of(work: &Work, command: &mut Command, clock: Clock) -> Result<f64> {
 fn command(work: &Work, words: &[OsString], runner: Runner) -> Command {
     let mut command = match runner {
         Runner::Native => Command::new(&words[0]),
-        Runner::Derivgrind(launcher) => {
+        Runner::Derivgrind(launcher, options) => {
             let mut command = Command::new(launcher);
-            command.arg("-q").arg(format!("--vector-shadows={}", work.shadows.name())).arg(&words[0]);
+            command.arg("-q").arg(format!("--vector-shadows={}", work.shadows.name()));
+            command.args(options).arg(&words[0]);
             command
         }
         Runner::Valgrind(tool) => {
@@ -192,7 +213,7 @@ fn command(work: &Work, words: &[OsString], runner: Runner) -> Command {
 fn counted(work: &Work, stdout: &str, times: Times, clock: Clock) -> Result<f64> {
     Ok(match work.measured {
         Measured::Process => chosen(times, clock),
-        Measured::Printed => chosen(printed(stdout)?, clock),
+        Measured::Printed => chosen(printed(stdout, "seconds")?, clock),
     })
 }
 
@@ -203,17 +224,22 @@ fn chosen(times: Times, clock: Clock) -> f64 {
     }
 }
 
-/// Times of the part of a program that the program itself measured: `seconds WALL PROCESSOR`.
-fn printed(stdout: &str) -> Result<Times> {
-    let line = stdout
-        .lines()
-        .find_map(|line| line.strip_prefix("seconds "))
-        .context("the program printed no times")?;
-    let (wall, processor) = line.split_once(' ').context("the program printed one time")?;
+/// Times of the part of a program that the program itself measured: `NAME WALL PROCESSOR`.
+fn printed(stdout: &str, name: &str) -> Result<Times> {
+    let rest = labelled(stdout, name)?;
+    let (wall, processor) = rest.split_once(' ').with_context(|| format!("one time after `{name}`"))?;
     Ok(Times { wall: wall.trim().parse()?, processor: processor.trim().parse()? })
 }
 
-fn report(workspace: &Workspace, arguments: &Arguments, rows: &[Row]) -> String {
+/// What follows a name at the beginning of a line.
+fn labelled<'a>(text: &'a str, name: &str) -> Result<&'a str> {
+    text.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+        .map(str::trim)
+        .with_context(|| format!("nothing was printed after `{name}`"))
+}
+
+fn run_times(arguments: &Arguments, rows: &[Row]) -> String {
     let clock = match arguments.time {
         Clock::Processor => "user and system time",
         Clock::Wall => "wall time",
@@ -235,8 +261,14 @@ fn report(workspace: &Workspace, arguments: &Arguments, rows: &[Row]) -> String 
         );
     }
     text.push('\n');
-    text += &table::markdown(rows);
-    text.push('\n');
+    text += &table::markdown(table::HEADINGS, rows.iter().map(|row| &row.cells));
+    text += &table::failures(rows.iter().map(|row| (row.cells[0].as_str(), row.failure.as_deref())));
+    text
+}
+
+/// What both tables were made on and with.
+fn conditions(workspace: &Workspace, arguments: &Arguments) -> String {
+    let mut text = String::new();
     for (name, value) in machine::description() {
         text += &format!("- {name}: {value}\n");
     }

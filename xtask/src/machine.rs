@@ -17,6 +17,7 @@ pub fn description() -> Vec<(&'static str, String)> {
         ("rustc", first_line("rustc", &["--version"])),
         ("valgrind", first_line("valgrind", &["--version"])),
         ("python", first_line("/usr/bin/python3", &["--version"])),
+        ("ADOL-C", first_line("dpkg-query", &["-W", "-f", "${Version}", "libadolc-dev"])),
         ("numpy", first_line("/usr/bin/python3", &["-c", "import numpy; print(numpy.__version__)"])),
     ]
 }

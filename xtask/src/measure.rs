@@ -21,6 +21,9 @@ pub struct Times {
 /// One run and what it printed.
 pub struct Run {
     pub times: Times,
+    /// The largest resident set in bytes. The kernel counts what the process was before it executed the program, too, so
+    /// that this is never less than the resident set of the process that measures.
+    pub resident: u64,
     pub stdout: String,
 }
 
@@ -76,7 +79,7 @@ pub fn run_within(command: &mut Command, limit: Duration) -> Result<Ended> {
     // Its output ends when it ends, so that the guard can be sent away before the child is waited for.
     drop(ended);
     let late = guard.join().unwrap_or(false);
-    let (status, processor) = wait(process)?;
+    let (status, processor, resident) = wait(process)?;
     let times = Times { wall: start.elapsed().as_secs_f64(), processor };
     if late {
         return Ok(Ended::Killed(times));
@@ -89,11 +92,11 @@ pub fn run_within(command: &mut Command, limit: Duration) -> Result<Ended> {
             errors.lines().next_back().unwrap_or_default()
         );
     }
-    Ok(Ended::Completed(Run { times, stdout: String::from_utf8_lossy(&stdout).into_owned() }))
+    Ok(Ended::Completed(Run { times, resident, stdout: String::from_utf8_lossy(&stdout).into_owned() }))
 }
 
-/// Wait for a child, and return its wait status and its processor time in seconds.
-fn wait(process: libc::pid_t) -> Result<(i32, f64)> {
+/// Wait for a child, and return its wait status, its processor time in seconds and its largest resident set in bytes.
+fn wait(process: libc::pid_t) -> Result<(i32, f64, u64)> {
     let mut status = 0;
     // SAFETY: all fields of the structure are numbers, for which zero is a value.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -110,7 +113,19 @@ fn wait(process: libc::pid_t) -> Result<(i32, f64)> {
         }
     }
     let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 * 1e-6;
-    Ok((status, seconds(usage.ru_utime) + seconds(usage.ru_stime)))
+    let processor = seconds(usage.ru_utime) + seconds(usage.ru_stime);
+    Ok((status, processor, u64::try_from(usage.ru_maxrss)? * 1024))
+}
+
+/// The largest resident set of this process so far, in bytes.
+pub fn own_resident() -> Result<u64> {
+    // SAFETY: all fields of the structure are numbers, for which zero is a value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a variable of the right type that lives during the call.
+    if unsafe { libc::getrusage(libc::RUSAGE_SELF, &mut usage) } != 0 {
+        return Err(std::io::Error::last_os_error()).context("cannot read the use of resources");
+    }
+    Ok(u64::try_from(usage.ru_maxrss)? * 1024)
 }
 
 /// The median; of an even number of values, the mean of the two in the middle.

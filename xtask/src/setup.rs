@@ -8,11 +8,13 @@ use clap::ValueEnum;
 use std::process::{Command, Stdio};
 
 /// What the packages are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+///
+/// Each includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Purpose {
     Demo,
-    /// Tests and benchmarks.
     Test,
+    Bench,
 }
 
 /// Packages and what needs them.
@@ -32,6 +34,7 @@ const PACKAGES: &[(Purpose, &str)] = &[
     (Purpose::Test, "python3"),
     (Purpose::Test, "python3-numpy"),
     (Purpose::Test, "libopenblas0-pthread"), // NumPy with threads, not the reference BLAS
+    (Purpose::Bench, "libadolc-dev"),    // a source-level tool, beside the recording mode
 ];
 
 /// Install what is missing; without the right to do so, fail with the command that somebody else can run.
@@ -45,14 +48,14 @@ pub fn run(purpose: Purpose) -> Result<()> {
     }
     // The name of the package with Python's tests depends on the version of Python, which may have to come first.
     install_missing(wanted(purpose), purpose)?;
-    if purpose == Purpose::Test {
+    if purpose >= Purpose::Test {
         install_missing(python_tests().into_iter().collect(), purpose)?;
     }
     Ok(())
 }
 
 fn wanted(purpose: Purpose) -> Vec<String> {
-    let rows = PACKAGES.iter().filter(|(needed_for, _)| purpose == Purpose::Test || *needed_for == purpose);
+    let rows = PACKAGES.iter().filter(|(needed_for, _)| *needed_for <= purpose);
     rows.map(|(_, package)| (*package).to_string()).collect()
 }
 
@@ -70,7 +73,7 @@ fn install_missing(packages: Vec<String>, purpose: Purpose) -> Result<()> {
     }
     if !rustix::process::geteuid().is_root() {
         let mut all = missing;
-        if purpose == Purpose::Test {
+        if purpose >= Purpose::Test {
             all.extend(python_tests().filter(|package| !all.contains(package) && !is_installed(package)));
         }
         bail!(

@@ -4,7 +4,7 @@ use crate::workspace::Workspace;
 use anyhow::{Context, Result};
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One piece of work: a command, how it is measured, and how long it may take.
 pub struct Work {
@@ -58,6 +58,42 @@ pub enum Limit {
     Milliseconds(f64),
 }
 
+/// How the solver of the first example is compiled.
+pub struct Variant {
+    pub label: &'static str,
+    pub options: &'static [&'static str],
+    /// Time steps that take about a second natively.
+    pub steps: &'static str,
+    /// How many of them Valgrind is given: it computes FMA in software.
+    fewer_steps: &'static str,
+}
+
+/// All variants of the solver.
+pub const BURGERS: [Variant; 3] = [
+    Variant { label: "gcc -O3", options: &["-O3"], steps: "6000", fewer_steps: "3000" },
+    Variant {
+        label: "gcc -O3 -mavx2 -mfma",
+        options: &["-O3", "-mavx2", "-mfma"],
+        steps: "12000",
+        fewer_steps: "3000",
+    },
+    Variant { label: "gcc -O0", options: &["-O0"], steps: "1500", fewer_steps: "1500" },
+];
+
+impl Variant {
+    /// Compile the solver, and return its path.
+    pub fn compile(&self, workspace: &Workspace, scratch: &Path) -> Result<PathBuf> {
+        let program = scratch.join(self.file_name("burgers"));
+        workspace.compile_c("examples/01-burgers/burgers.c", &program, self.options, &["-lm"])?;
+        Ok(program)
+    }
+
+    /// A name of a program that is compiled in this way.
+    pub fn file_name(&self, program: &str) -> String {
+        format!("{program}{}", self.label.replace("gcc", "").replace(' ', ""))
+    }
+}
+
 const PYTHON: &str = "/usr/bin/python3";
 
 /// Settings that hide AVX-512 from a native program as Derivgrind does when shadows live in registers. Not for runs under
@@ -75,11 +111,9 @@ const WITHOUT_AVX512: [(&str, &str); 3] = [
 /// Every row of the table, after the programs for them have been compiled.
 pub fn all(workspace: &Workspace) -> Result<Vec<Work>> {
     let scratch = workspace.scratch("bench")?;
-    let active = scratch.join("libactive.so");
-    workspace.compile_c("benches/programs/active.c", &active, &["-O2", "-shared", "-fPIC"], &[])?;
     let mut all = burgers(workspace, &scratch)?;
     all.extend(without_inputs(workspace, &scratch)?);
-    all.extend(with_one_active_variable(workspace, &scratch, &active));
+    all.extend(with_one_active_variable(workspace, &scratch)?);
     all.push(Work {
         repetitions: 4,
         limit: Limit::Milliseconds(20.0),
@@ -90,25 +124,18 @@ pub fn all(workspace: &Workspace) -> Result<Vec<Work>> {
 
 /// The solver of the first example, everything active.
 fn burgers(workspace: &Workspace, scratch: &Path) -> Result<Vec<Work>> {
-    // The options, the number of time steps, and how many of them Valgrind is given: it computes FMA in software.
-    let variants: [(&str, &[&str], &str, &str); 3] = [
-        ("gcc -O3", &["-O3"], "6000", "3000"),
-        ("gcc -O3 -mavx2 -mfma", &["-O3", "-mavx2", "-mfma"], "12000", "3000"),
-        ("gcc -O0", &["-O0"], "1500", "1500"),
-    ];
     let mut all = Vec::new();
     for (shadows, limit) in [(Shadows::Registers, 2.0), (Shadows::Memory, 3.5)] {
         if shadows == Shadows::Registers && !has_avx512() {
             eprintln!("rows with shadows in registers are left out: this processor has no AVX-512");
             continue;
         }
-        for (label, options, steps, fewer_steps) in variants {
-            let program = scratch.join(format!("burgers{}", label.replace("gcc", "").replace(' ', "")));
-            workspace.compile_c("examples/01-burgers/burgers.c", &program, options, &["-lm"])?;
+        for variant in &BURGERS {
+            let program = variant.compile(workspace, scratch)?;
             let words = |steps: &str| [program.clone().into(), "128".into(), steps.into(), "0.5".into()];
-            let mut work =
-                whole(&format!("Burgers {label}, all active, {}", shadows.name()), &words(steps), limit);
-            work.less = words(fewer_steps).to_vec();
+            let name = format!("Burgers {}, all active, {}", variant.label, shadows.name());
+            let mut work = whole(&name, &words(variant.steps), limit);
+            work.less = words(variant.fewer_steps).to_vec();
             work.shadows = shadows;
             if shadows == Shadows::Memory {
                 work.native_environment.clear();
@@ -134,15 +161,17 @@ fn without_inputs(workspace: &Workspace, scratch: &Path) -> Result<Vec<Work>> {
 }
 
 /// The same with one active variable that the program does not use.
-fn with_one_active_variable(workspace: &Workspace, scratch: &Path, active: &Path) -> Vec<Work> {
+pub fn with_one_active_variable(workspace: &Workspace, scratch: &Path) -> Result<Vec<Work>> {
+    let active = scratch.join("libactive.so");
+    workspace.compile_c("benches/programs/active.c", &active, &["-O2", "-shared", "-fPIC"], &[])?;
     let library = Some(active.as_os_str());
     let mut xz = compression(scratch, "one active elsewhere", 1.3);
-    xz.environment.push(("LD_PRELOAD".into(), active.into()));
-    vec![
+    xz.environment.push(("LD_PRELOAD".into(), active.clone().into()));
+    Ok(vec![
         xz,
         python(workspace, "Python loop of 10^7 additions, one active elsewhere", LOOP, library, 2.0),
         python(workspace, "NumPy matmul 500 x 500, one active elsewhere", MATMUL, library, 1.5),
-    ]
+    ])
 }
 
 fn compression(scratch: &Path, suffix: &str, limit: f64) -> Work {
@@ -170,7 +199,7 @@ fn python(workspace: &Workspace, name: &str, script: Script, library: Option<&Os
 }
 
 /// Work that is measured as a whole.
-fn whole(name: &str, words: &[OsString], limit: f64) -> Work {
+pub fn whole(name: &str, words: &[OsString], limit: f64) -> Work {
     let mut native_environment: Vec<(OsString, OsString)> = Vec::new();
     if has_avx512() {
         native_environment

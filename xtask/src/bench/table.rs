@@ -4,9 +4,9 @@ use crate::bench::programs::{Limit, Work};
 
 /// One row in words.
 pub struct Row {
-    cells: [String; 7],
+    pub cells: [String; 7],
     /// Why the row could not be measured.
-    failure: Option<String>,
+    pub failure: Option<String>,
     pub within_limit: bool,
 }
 
@@ -25,7 +25,7 @@ pub enum Comparison {
     Unfinished(u64),
 }
 
-const HEADINGS: [&str; 7] =
+pub const HEADINGS: [&str; 7] =
     ["work", "native", "derivgrind", "overhead", "at most", "valgrind --tool=none", "valgrind (memcheck)"];
 
 impl Row {
@@ -84,16 +84,19 @@ fn in_words(work: &Work, comparison: Comparison) -> String {
     }
 }
 
-/// All rows with their headings, columns padded to the same width.
-pub fn markdown(rows: &[Row]) -> String {
-    let heading = HEADINGS.map(String::from);
+/// Rows with their headings, columns padded to the same width.
+pub fn markdown<'a, const COLUMNS: usize>(
+    headings: [&str; COLUMNS],
+    rows: impl Iterator<Item = &'a [String; COLUMNS]> + Clone,
+) -> String {
+    let heading = headings.map(String::from);
     let mut widths = heading.each_ref().map(|cell| cell.chars().count());
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(&row.cells) {
+    for row in rows.clone() {
+        for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    let line = |cells: &[String; 7]| {
+    let line = |cells: &[String; COLUMNS]| {
         let padded: Vec<String> =
             cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         format!("| {} |\n", padded.join(" | "))
@@ -101,12 +104,12 @@ pub fn markdown(rows: &[Row]) -> String {
     let mut text = line(&heading);
     text += &line(&widths.map(|width| "-".repeat(width)));
     for row in rows {
-        text += &line(&row.cells);
-    }
-    for row in rows {
-        if let Some(failure) = &row.failure {
-            text += &format!("\n{} failed: {failure}\n", row.cells[0]);
-        }
+        text += &line(row);
     }
     text
+}
+
+/// What could not be measured, and why.
+pub fn failures<'a>(rows: impl Iterator<Item = (&'a str, Option<&'a str>)>) -> String {
+    rows.filter_map(|(name, failure)| Some(format!("\n{name} failed: {}\n", failure?))).collect()
 }

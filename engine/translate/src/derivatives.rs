@@ -193,7 +193,9 @@ impl Translator<'_> {
         }
         let second_shadow = (!second.zero).then(|| self.second_shadow(second, shape));
         let first_shadow = (!self.vectors.is_zero(first)).then(|| self.shadow(first));
-        if let (Some(first_shadow), Some(second_shadow), None) = (first_shadow, second_shadow, second.register) {
+        if let (Some(first_shadow), Some(second_shadow), None) =
+            (first_shadow, second_shadow, second.register)
+        {
             // The target's shadow is often the last that is known: its term comes last.
             self.product(shape, second_shadow, second_shadow, first_value);
             self.accumulate(shape, second_shadow, first_shadow, second.value, false);

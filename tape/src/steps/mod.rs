@@ -2,9 +2,9 @@
 //!
 //! A step is called with a payload and the cells, and trusts what was checked when its structure was: that offsets lie
 //! within the payload, and results within those of the execution. The sweep has checked that the execution lies within
-//! its chunk, and its results within the cells. What only the payload says are indices of operands. They are those of
-//! earlier executions: a step compares each with the first index of its own execution, since a smaller index lies within
-//! the cells, too, and returns false if one is not smaller.
+//! its chunk, and its results within the cells. What only the payload says are indices of operands. A step compares
+//! each with the index of its result, since a smaller index lies within the cells, too, and returns false if one is not
+//! smaller.
 
 mod frequent;
 mod operands;
@@ -91,7 +91,7 @@ unsafe fn reverse<C: Cell, A: Source, B: Source, P: Partials, const LANES: usize
                 A::index(step.operands[0], payload, first, lane),
                 B::index(step.operands[1], payload, first, lane),
             ];
-            let limit = if A::MAY_BE_RESULT { result } else { first };
+            let limit = first + u64::from(step.result);
             let is_ordered = (A::IS_RESULT || operands[0] < limit) & (B::IS_RESULT || operands[1] < limit);
             if !is_ordered {
                 return false;
@@ -127,7 +127,7 @@ unsafe fn forward<C: Cell, A: Source, B: Source, P: Partials, const LANES: usize
                 A::index(step.operands[0], payload, first, lane),
                 B::index(step.operands[1], payload, first, lane),
             ];
-            let limit = if A::MAY_BE_RESULT { result } else { first };
+            let limit = first + u64::from(step.result);
             let is_ordered = (A::IS_RESULT || operands[0] < limit) & (B::IS_RESULT || operands[1] < limit);
             if !is_ordered {
                 return false;

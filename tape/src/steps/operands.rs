@@ -7,8 +7,6 @@ pub trait Source {
     const IS_PRESENT: bool = true;
     /// The index is a result of the execution: neither passive nor out of order.
     const IS_RESULT: bool = false;
-    /// Indices are compared with the result's, because it depends on the step whether they are results.
-    const MAY_BE_RESULT: bool = false;
 
     /// # Safety
     /// As for [`Run`], with `word` from the step's operands and `lane` below its number of lanes.
@@ -57,29 +55,17 @@ impl Source for InExecution {
 }
 
 impl Source for Any {
-    const MAY_BE_RESULT: bool = true;
-
     #[inline(always)]
     unsafe fn index(word: u32, payload: *const u8, first: u64, lane: usize) -> u64 {
         // SAFETY: the caller vouches for the payload.
         unsafe {
             match Operand::decode(word) {
                 Operand::Absent => 0,
-                Operand::Narrow(_) => from_outside(Narrow::index(word, payload, first, lane), first),
-                Operand::Wide(_) => from_outside(Wide::index(word, payload, first, lane), first),
+                Operand::Narrow(_) => Narrow::index(word, payload, first, lane),
+                Operand::Wide(_) => Wide::index(word, payload, first, lane),
                 Operand::Result(_) => InExecution::index(word, payload, first, lane),
             }
         }
-    }
-}
-
-/// An index of the payload, or one that is not smaller than any result if it is wrong.
-#[inline(always)]
-fn from_outside(index: u64, first: u64) -> u64 {
-    if index < first {
-        index
-    } else {
-        u64::MAX
     }
 }
 

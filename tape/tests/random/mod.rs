@@ -113,12 +113,15 @@ impl Numbers {
         0.5 + (self.next() % (1 << 20)) as f64 * (1.5 / f64::from(1 << 20))
     }
 
-    fn index(&mut self, end: u64) -> u64 {
-        // Mostly recent ones, sometimes passive ones.
+    /// The index of an operand in the payload, for a result that is so many results behind the first of its execution.
+    fn index(&mut self, first: u64, result: u32) -> u64 {
+        // Mostly recent ones, sometimes passive ones, or results of the same execution that went through memory.
         match self.next() % 8 {
             0 => 0,
-            1..=3 => self.next() % end,
-            _ => end - 1 - self.next() % end.min(12),
+            1..=2 => self.next() % first,
+            3 => self.next() % (first + u64::from(result)),
+            4 => first + u64::from(result) - 1 - self.next() % u64::from(result + 1),
+            _ => first - 1 - self.next() % first.min(12),
         }
     }
 }
@@ -139,14 +142,14 @@ fn execute(
             let operands = operation.operands.map(|operand| match operand {
                 Operand::Absent => 0,
                 Operand::Narrow(offset) => {
-                    let index = numbers.index(first);
+                    let index = numbers.index(first, operation.result);
                     // Results of binary32 operations are marked, which changes nothing.
                     let mark = if numbers.next() % 4 == 0 { 1 << 31 } else { 0 };
                     write(&mut payload, offset + 4 * lane, &(index as u32 | mark).to_le_bytes());
                     index
                 }
                 Operand::Wide(offset) => {
-                    let index = numbers.index(first);
+                    let index = numbers.index(first, operation.result);
                     write(&mut payload, offset + 8 * lane, &index.to_le_bytes());
                     index
                 }

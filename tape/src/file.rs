@@ -6,6 +6,7 @@ use crate::blocks;
 use crate::cell::Cell;
 use crate::discovery::{discover, Chunks};
 use crate::format::{Ended, FILE_MAGIC};
+use crate::generated::Generated;
 use crate::mapping;
 use crate::operations::{visit, Recorded};
 use crate::pipeline::{self, Stretch};
@@ -216,11 +217,36 @@ impl Tape {
         assert!(cells.len() as u64 >= self.indices(), "there is a cell for each index");
         let programs = self.programs(direction)?;
         let stretches = self.stretches(direction);
+        let single = self.programs(Direction::Reverse)?;
+        let mut generated = match &self.content {
+            Content::Chunks(chunks) if C::IS_ONE_COLUMN && direction == Direction::Reverse => {
+                Generated::new(&chunks.structures, &single)
+            }
+            _ => None,
+        };
         pipeline::run(&self.map, &stretches, direction, cells, kept, |stretch, cells| {
-            self.sweep_stretch(&programs, stretch, cells)?;
+            match &mut generated {
+                Some(generated) => self.sweep_generated(generated, stretch, cells, kept)?,
+                None => self.sweep_stretch(&programs, stretch, cells)?,
+            }
             progress(stretch.bytes as u64);
             Ok(())
         })
+    }
+
+    fn sweep_generated<C: Cell + Pod>(
+        &self,
+        generated: &mut Generated,
+        stretch: &Stretch,
+        cells: &mut [C],
+        kept: &[u64],
+    ) -> Result<(), TapeError> {
+        for chunk in self.chunks()[stretch.chunks.clone()].iter().rev() {
+            let cells = bytemuck::cast_slice_mut(cells);
+            let swept = generated.sweep(self.executions(chunk), chunk.indices.clone(), cells, kept);
+            swept.map_err(|damage| self.execution_error(chunk, damage))?;
+        }
+        Ok(())
     }
 
     fn programs<C: Cell>(&self, direction: Direction) -> Result<Programs<C>, TapeError> {

@@ -34,6 +34,8 @@ mod discovery;
 #[cfg(feature = "std")]
 pub mod file;
 #[cfg(feature = "std")]
+mod generated;
+#[cfg(feature = "std")]
 #[allow(unsafe_code)]
 mod mapping;
 #[cfg(feature = "std")]

@@ -128,15 +128,14 @@ fn zeros_infinities_and_nans_are_treated_alike() {
             let mut recorder = Recorder::default();
             let structure = special_structure(function, element);
             let number = recorder.structure(&structure);
-            let mut seeds = vec![0.0];
-            let mut inputs = Vec::new();
+            // All inputs first: before an execution whose cells are wanted, code would return.
+            let inputs: Vec<u64> = (0..2 * (SPECIAL.len().pow(3) + 100)).map(|_| recorder.input()).collect();
+            let mut unused = inputs.iter();
+            let mut seeds = vec![0.0; inputs.len() + 1];
             let mut execute = |bar: f64, values: [f64; 2]| {
                 let mut payload = Vec::new();
-                for _ in 0..2 {
-                    let input = recorder.input();
-                    inputs.push(input);
-                    payload.extend((input as u32).to_le_bytes());
-                    seeds.push(0.0);
+                for input in unused.by_ref().take(2) {
+                    payload.extend((*input as u32).to_le_bytes());
                 }
                 for value in values {
                     match element {
@@ -144,6 +143,7 @@ fn zeros_infinities_and_nans_are_treated_alike() {
                         Element::Binary64 => payload.extend(value.to_le_bytes()),
                     }
                 }
+                assert_eq!(payload.len() as u32, structure.payload);
                 recorder.execute(number, 2, &payload);
                 seeds.extend([bar, 0.0]);
             };

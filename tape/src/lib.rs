@@ -41,4 +41,7 @@ mod mapping;
 #[cfg(feature = "std")]
 mod pipeline;
 #[cfg(feature = "std")]
+#[allow(unsafe_code)]
+mod recycling;
+#[cfg(feature = "std")]
 pub mod vector;

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use random::{repetitive_tape, Numbers};
 use recorder::Recorder;
 use std::fs;
+use std::ops::Range;
 
 fn open(bytes: &[u8]) -> (tempfile::TempDir, Result<Tape, TapeError>) {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -169,4 +170,92 @@ fn zeros_infinities_and_nans_are_treated_alike() {
             }
         }
     }
+}
+
+/// Executions with 16 results, of which the last one is half the sum of two earlier ones, in several chunks. Some indices
+/// are in no chunk.
+fn long_tape() -> (Vec<u8>, Vec<u64>, Vec<Range<u64>>, u64) {
+    const RESULTS: u32 = 16;
+    let operation = |function, result, operands, value| Operation {
+        function,
+        element: Element::Binary64,
+        lanes: 1,
+        signs: 0,
+        result,
+        operands,
+        values: [None, value],
+    };
+    let mut operations = vec![
+        operation(Function::Sum, 0, [Operand::Narrow(0), Operand::Narrow(4)], None),
+        operation(Function::Product, 1, [Operand::Result(0), Operand::Absent], Some(8)),
+    ];
+    for result in 2..RESULTS {
+        operations.push(operation(
+            Function::Sum,
+            result,
+            [Operand::Result(result - 1), Operand::Absent],
+            None,
+        ));
+    }
+    let mut recorder = Recorder::default();
+    let number = recorder.structure(&Structure { payload: 16, results: RESULTS, address: 0, operations });
+    let mut numbers = Numbers(5);
+    let mut inputs = Vec::new();
+    let mut gaps = Vec::new();
+    let mut ends = Vec::new();
+    for position in 0..400_000_u64 {
+        if position % 50_000 == 0 {
+            let gap = recorder.next_index()..recorder.next_index() + position % 3 * 100_000;
+            recorder.next_chunk(0, gap.end);
+            gaps.push(gap);
+            for _ in 0..10 {
+                let input = recorder.input();
+                inputs.push(input);
+                ends.push(input);
+            }
+        }
+        let operand = |numbers: &mut Numbers, ends: &[u64]| {
+            let back = match numbers.next() % 65536 {
+                0 => ends.len() as u64,
+                _ => 30_000.min(ends.len() as u64),
+            };
+            ends[ends.len() - 1 - (numbers.next() % back) as usize]
+        };
+        let mut payload = Vec::new();
+        for _ in 0..2 {
+            payload.extend((operand(&mut numbers, &ends) as u32).to_le_bytes());
+        }
+        payload.extend(0.5_f64.to_le_bytes());
+        ends.push(recorder.execute(number, RESULTS, &payload) + u64::from(RESULTS) - 1);
+    }
+    (recorder.finish(Ended::Completely), inputs, gaps, ends[ends.len() - 1])
+}
+
+#[test]
+fn memory_of_adjoints_is_used_again() {
+    let (bytes, mut kept, gaps, output) = long_tape();
+    let (_directory, file) = open(&bytes);
+    let file = file.expect("the tape is sound");
+    let mut seeds = vec![0.0; file.indices() as usize];
+    seeds[output as usize] = 1.0;
+    let mut numbers = Numbers(6);
+    // Results that are wanted, and cells that no operation makes zero.
+    for _ in 0..20 {
+        kept.push(1 + numbers.next() % (file.indices() - 1));
+    }
+    for index in gaps.into_iter().flatten() {
+        seeds[index as usize] = 0.25;
+    }
+    kept.sort_unstable();
+    let expected = by_interpreter(&file, &seeds).expect("the tape is sound");
+    let bars = by_code(&file, &seeds, &kept).expect("the tape is sound");
+    for index in &kept {
+        let (bar, expected) = (bars[*index as usize], expected[*index as usize]);
+        assert!(
+            (bar - expected).abs() <= 1e-12 * expected.abs(),
+            "{bar} instead of {expected}, index {index}"
+        );
+    }
+    let reached = kept.iter().filter(|index| bars[**index as usize] != 0.0).count();
+    assert!(reached > 40, "{reached}");
 }

@@ -46,6 +46,9 @@ const PATIENCE: u32 = 24;
 /// Code for a structure is made at most so often.
 const MOST_VERSIONS: u32 = 8;
 
+/// After so many results, the caller is told.
+const STEP: u64 = 1 << 18;
+
 /// What is known of a structure.
 struct Known {
     executions: u32,
@@ -107,19 +110,21 @@ impl<'a> Generated<'a> {
     }
 
     /// As [`crate::sweep::sweep`] in reverse, but afterwards only the cells of `kept` indices, which ascend, and of
-    /// smaller indices than those of the executions have their values; others are zero.
+    /// smaller indices than those of the executions have their values; others are zero. `passed` is told of which they
+    /// are, from time to time, from the last to the first.
     pub fn sweep(
         &mut self,
         executions: &[u8],
         indices: Range<u64>,
         cells: &mut [Bar],
         kept: &[u64],
+        passed: &mut dyn FnMut(Range<u64>),
     ) -> Result<(), Damage> {
         if indices.start == 0 || indices.start > indices.end || indices.end > cells.len() as u64 {
             return Err(Damage { offset: 0, kind: DamageKind::Indices });
         }
         let passive = cells[0];
-        let swept = self.sweep_all(executions, indices, cells, kept);
+        let swept = self.sweep_all(executions, indices, cells, kept, passed);
         cells[0] = passive;
         swept
     }
@@ -130,12 +135,19 @@ impl<'a> Generated<'a> {
         indices: Range<u64>,
         cells: &mut [Bar],
         mut kept: &[u64],
+        passed: &mut dyn FnMut(Range<u64>),
     ) -> Result<(), Damage> {
         let mut end = executions.len();
         let mut index = indices.end;
+        let mut told = indices.end;
         while end > 0 {
             kept = &kept[..kept.partition_point(|kept| *kept < index)];
-            let stop = kept.last().map_or(indices.start, |kept| indices.start.max(kept + 1));
+            if told - index >= STEP {
+                passed(index..told);
+                told = index;
+            }
+            let lowest = indices.start.max(told.saturating_sub(STEP));
+            let stop = kept.last().map_or(lowest, |kept| lowest.max(kept + 1));
             (end, index) = self.run_code(executions, end, index, stop, cells);
             let execution = last_execution(executions, end, |number| {
                 let program = self.programs.find(number)?;
@@ -156,6 +168,7 @@ impl<'a> Generated<'a> {
             end = execution.start;
             index = first;
         }
+        passed(index..told);
         if index != indices.start {
             return Err(Damage { offset: 0, kind: DamageKind::FewResults });
         }

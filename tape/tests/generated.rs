@@ -32,7 +32,10 @@ fn by_code(tape: &Tape, seeds: &[f64], kept: &[u64]) -> Result<Vec<f64>, TapeErr
     let mut cells: CellVector<[f64; 1]> =
         CellVector::new(tape.indices(), Place::Memory).expect("there is room");
     for (cell, seed) in cells.iter_mut().zip(seeds) {
-        *cell = [*seed];
+        // Memory that nothing is written to is not there.
+        if *seed != 0.0 {
+            *cell = [*seed];
+        }
     }
     tape.sweep_in_pipeline(Direction::Reverse, &mut cells, kept, &mut |_| {})?;
     Ok(cells.iter().map(|[bar]| *bar).collect())

@@ -9,6 +9,8 @@ pub trait Cell: Copy {
     const ZERO: Self;
     /// Adding what a zero cell contributes costs no more than finding out that it is zero.
     const ZERO_IS_HARMLESS: bool;
+    /// A cell is one binary64 number, and nothing else is.
+    const IS_ONE_COLUMN: bool;
     fn is_zero(&self) -> bool;
     /// Add `partial * other`.
     fn add_scaled(&mut self, partial: f64, other: &Self);
@@ -22,6 +24,7 @@ pub const SIGN_BIT: u64 = 1 << 63;
 impl<const COLUMNS: usize> Cell for [f64; COLUMNS] {
     const ZERO: Self = [0.0; COLUMNS];
     const ZERO_IS_HARMLESS: bool = COLUMNS == 1;
+    const IS_ONE_COLUMN: bool = COLUMNS == 1;
 
     #[inline(always)]
     fn is_zero(&self) -> bool {
@@ -72,6 +75,7 @@ impl Reached {
 impl Cell for Reached {
     const ZERO: Self = Reached(0);
     const ZERO_IS_HARMLESS: bool = true;
+    const IS_ONE_COLUMN: bool = false;
 
     #[inline(always)]
     fn is_zero(&self) -> bool {

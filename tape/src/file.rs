@@ -6,10 +6,12 @@ use crate::blocks;
 use crate::cell::Cell;
 use crate::discovery::{discover, Chunks};
 use crate::format::{Ended, FILE_MAGIC};
+use crate::generated::Generated;
 use crate::mapping;
 use crate::operations::{visit, Recorded};
-use crate::pipeline::{self, Stretch};
+use crate::pipeline::{self, Keeping, Memory, Stretch};
 use crate::program::{Direction, Programs};
+use crate::recycling::Recycler;
 use crate::structure::{Structure, StructureError};
 use crate::sweep::{sweep, Damage, DamageKind};
 use crate::vector::CellVector;
@@ -216,11 +218,49 @@ impl Tape {
         assert!(cells.len() as u64 >= self.indices(), "there is a cell for each index");
         let programs = self.programs(direction)?;
         let stretches = self.stretches(direction);
-        pipeline::run(&self.map, &stretches, direction, cells, kept, |stretch, cells| {
-            self.sweep_stretch(&programs, stretch, cells)?;
+        let single = self.programs(Direction::Reverse)?;
+        let mut generated = match &self.content {
+            Content::Chunks(chunks) if C::IS_ONE_COLUMN && direction == Direction::Reverse => {
+                Generated::new(&chunks.structures, &single)
+            }
+            _ => None,
+        };
+        let is_recycled = generated.is_some() && cells.is_memory() && pipeline::is_long(&stretches);
+        let mut recycler = is_recycled.then(|| Recycler::new(cells.place(), kept)).flatten();
+        let memory = match recycler {
+            Some(_) => Memory::Recycled,
+            None => Memory::Managed,
+        };
+        let kept_by = Keeping { memory, kept };
+        pipeline::run(&self.map, &stretches, direction, cells, &kept_by, |stretch, cells| {
+            let mut passed = |indices| {
+                if let Some(recycler) = &mut recycler {
+                    recycler.passed(indices);
+                }
+            };
+            match &mut generated {
+                Some(generated) => self.sweep_generated(generated, stretch, cells, kept, &mut passed)?,
+                None => self.sweep_stretch(&programs, stretch, cells)?,
+            }
             progress(stretch.bytes as u64);
             Ok(())
         })
+    }
+
+    fn sweep_generated<C: Cell + Pod>(
+        &self,
+        generated: &mut Generated,
+        stretch: &Stretch,
+        cells: &mut [C],
+        kept: &[u64],
+        passed: &mut dyn FnMut(Range<u64>),
+    ) -> Result<(), TapeError> {
+        for chunk in self.chunks()[stretch.chunks.clone()].iter().rev() {
+            let cells = bytemuck::cast_slice_mut(cells);
+            let swept = generated.sweep(self.executions(chunk), chunk.indices.clone(), cells, kept, passed);
+            swept.map_err(|damage| self.execution_error(chunk, damage))?;
+        }
+        Ok(())
     }
 
     fn programs<C: Cell>(&self, direction: Direction) -> Result<Programs<C>, TapeError> {

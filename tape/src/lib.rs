@@ -34,9 +34,14 @@ mod discovery;
 #[cfg(feature = "std")]
 pub mod file;
 #[cfg(feature = "std")]
+mod generated;
+#[cfg(feature = "std")]
 #[allow(unsafe_code)]
 mod mapping;
 #[cfg(feature = "std")]
 mod pipeline;
+#[cfg(feature = "std")]
+#[allow(unsafe_code)]
+mod recycling;
 #[cfg(feature = "std")]
 pub mod vector;

@@ -41,6 +41,10 @@ impl Place {
     pub fn of(map: &[u8]) -> Place {
         Place { address: map.as_ptr() as usize, length: map.len() }
     }
+
+    pub fn addresses(&self) -> Range<usize> {
+        self.address..self.address + self.length
+    }
 }
 
 /// Bring in a part of a file that is read soon: cheaper than a page fault for each few pages.
@@ -72,14 +76,19 @@ pub fn discard(map: &mut MmapMut, part: Range<usize>, is_file: bool) -> Range<us
     start..end
 }
 
+/// Give back memory of a mapping without a file, all of which is zero.
+pub fn discard_zeros(place: &Place, part: Range<usize>) {
+    advise(place, part, Advice::LinuxDontNeed);
+}
+
 /// All advice is a hint: kernels that do not know it refuse it, and the sweep is right without it.
 fn advise(place: &Place, part: Range<usize>, advice: Advice) {
     let page = rustix::param::page_size();
     let start = (place.address + part.start.min(place.length)) / page * page;
     let end = place.address + part.end.min(place.length);
     if start < end {
-        // SAFETY: the range lies within a mapping that exists while there are borrows of it, and which of the advices
-        // changes content (that of `discard`) has exclusive access.
+        // SAFETY: the range lies within a mapping that exists while there are borrows of it, and what would change
+        // content (the advice of `discard`) has exclusive access.
         let _ = unsafe { madvise(start as *mut _, end - start, advice) };
     }
 }

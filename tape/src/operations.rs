@@ -55,8 +55,7 @@ pub fn visit<E: From<Damage>>(
                 let mut recorded = one(operation, payload, first, lane, &passive);
                 recorded.structure = number;
                 recorded.address = structure.address;
-                let limit = first + u64::from(operation.result);
-                if recorded.operands.iter().any(|operand| *operand >= limit) {
+                if recorded.operands.iter().any(|operand| *operand >= recorded.index) {
                     return Err(Damage { offset: start, kind: DamageKind::Order(number) }.into());
                 }
                 if recorded.is_hole() {
@@ -74,18 +73,20 @@ pub fn visit<E: From<Damage>>(
 }
 
 fn one(operation: &Operation, payload: &[u8], first: u64, lane: usize, passive: &[u64]) -> Recorded {
-    let operands = operation.operands.map(|operand| match operand {
-        Operand::Absent => 0,
-        Operand::Narrow(offset) => read::<4>(payload, offset, lane) & u64::from(!BINARY32_MARK),
-        Operand::Wide(offset) => read::<8>(payload, offset, lane),
-        Operand::Result(result) => {
-            let index = first + u64::from(result) + lane as u64;
-            // Results ascend, so that the list of passive ones does.
-            if passive.binary_search(&index).is_ok() {
-                0
-            } else {
-                index
+    let limit = first + u64::from(operation.result);
+    let operands = operation.operands.map(|operand| {
+        let index = match operand {
+            Operand::Absent => 0,
+            Operand::Narrow(offset) => {
+                earlier(read::<4>(payload, offset, lane) & u64::from(!BINARY32_MARK), limit)
             }
+            Operand::Wide(offset) => earlier(read::<8>(payload, offset, lane), limit),
+            Operand::Result(result) => first + u64::from(result) + lane as u64,
+        };
+        // Results ascend, so that the list of passive ones does.
+        match passive.binary_search(&index) {
+            Ok(_) => 0,
+            Err(_) => index,
         }
     });
     let values = operation.values.map(|value| match (value, operation.element) {
@@ -111,6 +112,15 @@ fn one(operation: &Operation, payload: &[u8], first: u64, lane: usize, passive: 
         partials,
         structure: 0,
         address: 0,
+    }
+}
+
+/// An index of the payload, or one that is not smaller than any result if it does not belong to an earlier operation.
+fn earlier(index: u64, limit: u64) -> u64 {
+    if index < limit {
+        index
+    } else {
+        u64::MAX
     }
 }
 

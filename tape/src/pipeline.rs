@@ -32,18 +32,39 @@ pub(crate) struct Stretch {
     pub parts: Vec<Range<usize>>,
 }
 
-/// Sweep all stretches, which are in the order of the direction. In a reverse sweep, only the cells of `kept` indices,
-/// which ascend, have their values afterwards; others may be zero.
+/// What happens to the memory of cells that the sweep has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// It is given back, and memory for the next cells is brought in, here.
+    Managed,
+    /// The sweep itself sees to it.
+    Recycled,
+}
+
+/// Which cells have their values after a reverse sweep; others may be zero.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keeping<'a> {
+    pub memory: Memory,
+    /// Indices that ascend.
+    pub kept: &'a [u64],
+}
+
+/// Whether a second thread pays for a tape that consists of these.
+pub(crate) fn is_long(stretches: &[Stretch]) -> bool {
+    stretches.iter().map(|stretch| stretch.bytes).sum::<usize>() > SHORT
+}
+
+/// Sweep all stretches, which are in the order of the direction.
 pub(crate) fn run<C: Cell + Pod, E>(
     map: &Mmap,
     stretches: &[Stretch],
     direction: Direction,
     cells: &mut CellVector<C>,
-    kept: &[u64],
+    keeping: &Keeping,
     mut sweep: impl FnMut(&Stretch, &mut [C]) -> Result<(), E>,
 ) -> Result<(), E> {
-    let bytes: usize = stretches.iter().map(|stretch| stretch.bytes).sum();
-    let is_long = bytes > SHORT;
+    let is_long = is_long(stretches);
+    let is_managed = keeping.memory == Memory::Managed;
     let tape_place = Place::of(map);
     let cell_place = cells.place();
     thread::scope(|scope| {
@@ -55,7 +76,9 @@ pub(crate) fn run<C: Cell + Pod, E>(
                     for part in &stretch.parts {
                         mapping::populate_for_reading(&tape_place, part.clone());
                     }
-                    mapping::populate_for_writing(&cell_place, bytes_of::<C>(&stretch.indices));
+                    if is_managed {
+                        mapping::populate_for_writing(&cell_place, bytes_of::<C>(&stretch.indices));
+                    }
                 }
                 if sender.send(()).is_err() {
                     return;
@@ -74,8 +97,8 @@ pub(crate) fn run<C: Cell + Pod, E>(
                 for part in &stretch.parts {
                     mapping::forget(map, part.clone());
                 }
-                if direction == Direction::Reverse {
-                    swept_from = cells.discard(stretch.indices.start..swept_from, kept);
+                if direction == Direction::Reverse && is_managed {
+                    swept_from = cells.discard(stretch.indices.start..swept_from, keeping.kept);
                 }
             }
         }

@@ -217,7 +217,7 @@ pub fn count_results<C: Cell>(programs: &Programs<C>, executions: &[u8]) -> Resu
 /// Run the steps of one execution, whose results lie within `cells` from `first` on.
 #[allow(unsafe_code)]
 #[inline(always)]
-fn run<C: Cell>(
+pub(crate) fn run<C: Cell>(
     programs: &Programs<C>,
     executions: &[u8],
     execution: Execution<Program>,

@@ -70,6 +70,11 @@ impl<C: Pod> CellVector<C> {
         mapping::Place::of(&self.map)
     }
 
+    /// Whether they are in memory, and not in a file.
+    pub(crate) fn is_memory(&self) -> bool {
+        !self.is_file
+    }
+
     /// Give back memory of these cells, except for those of `kept` indices, which ascend. Cells that are given back are
     /// zero. Returns the first index from which on everything was given back that can be.
     pub(crate) fn discard(&mut self, indices: Range<u64>, kept: &[u64]) -> u64 {

@@ -91,9 +91,10 @@ unsafe fn reverse_lane<C: Cell, A: Source, B: Source, P: Partials>(
     first: u64,
 ) -> bool {
     // SAFETY: the caller vouches for the cells up to the last result, and for the payload; indices of the payload are
-    // compared with the result's before they are used.
+    // compared with that of the result before they are used.
     unsafe {
         let own = cells.add(first as usize);
+        let limit = first + u64::from(step.result);
         let bar = *own.add(step.result as usize);
         let operands_are_results = A::IS_RESULT && (B::IS_RESULT || !B::IS_PRESENT);
         // Cells of the execution are at hand; others are not touched without need.
@@ -104,7 +105,7 @@ unsafe fn reverse_lane<C: Cell, A: Source, B: Source, P: Partials>(
             propagate::<C, P, 0>(step, payload, 0, &mut *own.add(step.places[0] as usize), &bar);
         } else {
             let operand = A::index(step.places[0], payload, first, 0);
-            if operand >= first + u64::from(step.result) {
+            if operand >= limit {
                 return false;
             }
             if operand != 0 {
@@ -118,7 +119,7 @@ unsafe fn reverse_lane<C: Cell, A: Source, B: Source, P: Partials>(
             propagate::<C, P, 1>(step, payload, 0, &mut *own.add(step.places[1] as usize), &bar);
         } else {
             let operand = B::index(step.places[1], payload, first, 0);
-            if operand >= first + u64::from(step.result) {
+            if operand >= limit {
                 return false;
             }
             if operand != 0 {

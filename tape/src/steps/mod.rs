@@ -2,9 +2,9 @@
 //!
 //! A step is called with a payload and the cells, and trusts what was checked when its structure was: that offsets lie
 //! within the payload, and results within those of the execution. The sweep has checked that the execution lies within
-//! its chunk, and its results within the cells. What only the payload says are indices of operands, of
-//! earlier executions or of this one, whose results may have been in memory meanwhile. A step compares each with the index
-//! of its first lane's result, since a smaller index lies within the cells, too, and returns false if one is not smaller.
+//! its chunk, and its results within the cells. What only the payload says are indices of operands. A step compares
+//! each with the index of its result, since a smaller index lies within the cells, too, and returns false if one is not
+//! smaller.
 
 mod frequent;
 mod operands;
@@ -78,9 +78,8 @@ unsafe fn reverse<C: Cell, A: Source, B: Source, P: Partials, const LANES: usize
     first: u64,
 ) -> bool {
     let lanes = if LANES == 0 { usize::from(step.lanes) } else { LANES };
-    let limit = first + u64::from(step.result);
     for lane in 0..lanes {
-        let result = limit + lane as u64;
+        let result = first + u64::from(step.result) + lane as u64;
         // SAFETY: the caller vouches for the cells up to the last result, and for the payload; operands are compared
         // with the result before they are used.
         unsafe {
@@ -92,6 +91,7 @@ unsafe fn reverse<C: Cell, A: Source, B: Source, P: Partials, const LANES: usize
                 A::index(step.operands[0], payload, first, lane),
                 B::index(step.operands[1], payload, first, lane),
             ];
+            let limit = first + u64::from(step.result);
             let is_ordered = (A::IS_RESULT || operands[0] < limit) & (B::IS_RESULT || operands[1] < limit);
             if !is_ordered {
                 return false;
@@ -118,9 +118,8 @@ unsafe fn forward<C: Cell, A: Source, B: Source, P: Partials, const LANES: usize
     first: u64,
 ) -> bool {
     let lanes = if LANES == 0 { usize::from(step.lanes) } else { LANES };
-    let limit = first + u64::from(step.result);
     for lane in 0..lanes {
-        let result = limit + lane as u64;
+        let result = first + u64::from(step.result) + lane as u64;
         // SAFETY: the caller vouches for the cells up to the last result, and for the payload; operands are compared
         // with the result before they are used.
         unsafe {
@@ -128,6 +127,7 @@ unsafe fn forward<C: Cell, A: Source, B: Source, P: Partials, const LANES: usize
                 A::index(step.operands[0], payload, first, lane),
                 B::index(step.operands[1], payload, first, lane),
             ];
+            let limit = first + u64::from(step.result);
             let is_ordered = (A::IS_RESULT || operands[0] < limit) & (B::IS_RESULT || operands[1] < limit);
             if !is_ordered {
                 return false;

@@ -4,7 +4,6 @@
 use crate::recorder::Recorder;
 use derivgrind_tape::structure::{Element, Function, Operand, Operation, Structure};
 use proptest::prelude::*;
-use std::collections::BTreeSet;
 
 /// One scalar operation: partial derivatives with respect to indices, passive ones left out.
 #[derive(Clone, Debug)]
@@ -114,12 +113,28 @@ impl Numbers {
         0.5 + (self.next() % (1 << 20)) as f64 * (1.5 / f64::from(1 << 20))
     }
 
-    fn index(&mut self, end: u64) -> u64 {
-        // Mostly recent ones, sometimes passive ones.
+    /// The same as [`Numbers::index`], but mostly of the kind that is usual at this place.
+    fn usual_index(&mut self, first: u64, result: u32, place: u64) -> u64 {
+        let mut usual = Numbers(place);
+        if self.next() % 128 == 0 {
+            return self.index(first, result);
+        }
+        match usual.next() % 6 {
+            0 => 0,
+            1 | 2 if result > 0 => first + usual.next() % u64::from(result),
+            _ => self.next() % first,
+        }
+    }
+
+    /// The index of an operand in the payload, for a result that is so many results behind the first of its execution.
+    fn index(&mut self, first: u64, result: u32) -> u64 {
+        // Mostly recent ones, sometimes passive ones, or results of the same execution that went through memory.
         match self.next() % 8 {
             0 => 0,
-            1..=3 => self.next() % end,
-            _ => end - 1 - self.next() % end.min(12),
+            1..=2 => self.next() % first,
+            3 => self.next() % (first + u64::from(result)),
+            4 => first + u64::from(result) - 1 - self.next() % u64::from(result + 1),
+            _ => first - 1 - self.next() % first.min(12),
         }
     }
 }
@@ -131,26 +146,31 @@ fn execute(
     structure: &Structure,
     numbers: &mut Numbers,
     operations: &mut Vec<Simple>,
+    is_usual: bool,
 ) {
     let first = recorder.next_index();
     let mut payload = vec![0; structure.payload as usize];
-    // Results that are no holes.
-    let mut active = BTreeSet::new();
+    let index = |numbers: &mut Numbers, operation: &Operation, offset: u32| {
+        if is_usual {
+            numbers.usual_index(first, operation.result, u64::from(number << 16 | offset))
+        } else {
+            numbers.index(first, operation.result)
+        }
+    };
     for operation in &structure.operations {
-        let first_lane = first + u64::from(operation.result);
         for lane in 0..u32::from(operation.lanes) {
             let result = first + u64::from(operation.result + lane);
             let operands = operation.operands.map(|operand| match operand {
                 Operand::Absent => 0,
                 Operand::Narrow(offset) => {
-                    let index = operand_in_payload(numbers, &active, first, first_lane);
+                    let index = index(numbers, operation, offset + 4 * lane);
                     // Results of binary32 operations are marked, which changes nothing.
                     let mark = if numbers.next() % 4 == 0 { 1 << 31 } else { 0 };
                     write(&mut payload, offset + 4 * lane, &(index as u32 | mark).to_le_bytes());
                     index
                 }
                 Operand::Wide(offset) => {
-                    let index = operand_in_payload(numbers, &active, first, first_lane);
+                    let index = index(numbers, operation, offset + 8 * lane);
                     write(&mut payload, offset + 8 * lane, &index.to_le_bytes());
                     index
                 }
@@ -192,25 +212,10 @@ fn execute(
                     terms.push((operands[number], sign * partials[number]));
                 }
             }
-            let is_active = |(index, _): &(u64, f64)| *index < first || active.contains(index);
-            if terms.iter().any(is_active) {
-                active.insert(result);
-            }
             operations.push(Simple { result, function: operation.function, terms });
         }
     }
     recorder.execute(number, structure.results, &payload);
-}
-
-/// An index from outside, or the result of an earlier operation of the same execution, which was in memory meanwhile. A
-/// passive result would have index 0 there.
-fn operand_in_payload(numbers: &mut Numbers, active: &BTreeSet<u64>, first: u64, first_lane: u64) -> u64 {
-    let index = numbers.index(first_lane);
-    if index < first || active.contains(&index) {
-        index
-    } else {
-        0
-    }
 }
 
 fn write(payload: &mut [u8], offset: u32, bytes: &[u8]) {
@@ -219,29 +224,53 @@ fn write(payload: &mut [u8], offset: u32, bytes: &[u8]) {
 
 /// A few inputs, then executions of random structures in chunks of two threads.
 pub fn random_tape() -> impl Strategy<Value = RandomTape> {
-    let structures = prop::collection::vec(prop::collection::vec(choice(), 1..6), 1..5);
-    let executions = prop::collection::vec((any::<u32>(), prop::bool::weighted(0.2)), 1..12);
-    (1..6_u64, structures, executions, any::<u64>()).prop_map(|(inputs, structures, executions, seed)| {
-        let mut recorder = Recorder::default();
-        let structures: Vec<Structure> = structures.iter().map(|choices| structure(choices)).collect();
-        let mut numbers = Numbers(seed);
-        let mut operations = Vec::new();
-        for _ in 0..inputs {
-            recorder.input();
-        }
-        let recorded: Vec<u32> = structures.iter().map(|structure| recorder.structure(structure)).collect();
-        for (position, (which, is_new_chunk)) in executions.into_iter().enumerate() {
-            if is_new_chunk {
-                let gap = numbers.next() % 2;
-                recorder.next_chunk(position as u32 % 2, recorder.next_index() + gap);
+    tape(5, 12, 0.2, false)
+}
+
+/// The same with fewer structures, which are executed more often, mostly with indices of the same kinds.
+pub fn repetitive_tape() -> impl Strategy<Value = RandomTape> {
+    tape(3, 250, 0.02, true)
+}
+
+fn tape(
+    structures: usize,
+    executions: usize,
+    new_chunks: f64,
+    is_usual: bool,
+) -> impl Strategy<Value = RandomTape> {
+    let structures = prop::collection::vec(prop::collection::vec(choice(), 1..6), 1..structures);
+    let executions = prop::collection::vec((any::<u32>(), prop::bool::weighted(new_chunks)), 1..executions);
+    (1..6_u64, structures, executions, any::<u64>()).prop_map(
+        move |(inputs, structures, executions, seed)| {
+            let mut recorder = Recorder::default();
+            let structures: Vec<Structure> = structures.iter().map(|choices| structure(choices)).collect();
+            let mut numbers = Numbers(seed);
+            let mut operations = Vec::new();
+            for _ in 0..inputs {
+                recorder.input();
             }
-            let which = which as usize % structures.len();
-            execute(&mut recorder, recorded[which], &structures[which], &mut numbers, &mut operations);
-        }
-        let indices = recorder.next_index();
-        let file = recorder.finish(derivgrind_tape::format::Ended::Completely);
-        RandomTape { file, operations, inputs, indices }
-    })
+            let recorded: Vec<u32> =
+                structures.iter().map(|structure| recorder.structure(structure)).collect();
+            for (position, (which, is_new_chunk)) in executions.into_iter().enumerate() {
+                if is_new_chunk {
+                    let gap = numbers.next() % 2;
+                    recorder.next_chunk(position as u32 % 2, recorder.next_index() + gap);
+                }
+                let which = which as usize % structures.len();
+                execute(
+                    &mut recorder,
+                    recorded[which],
+                    &structures[which],
+                    &mut numbers,
+                    &mut operations,
+                    is_usual,
+                );
+            }
+            let indices = recorder.next_index();
+            let file = recorder.finish(derivgrind_tape::format::Ended::Completely);
+            RandomTape { file, operations, inputs, indices }
+        },
+    )
 }
 
 impl RandomTape {

@@ -1,0 +1,554 @@
+//! Machine code for one structure.
+//!
+//! While code runs, RDI is the address of the [`State`], RSI the address behind the execution, RDX that of the cell of
+//! index 0, R8 the index behind the last result, R9 the address of the table. Code begins with checks, after any of
+//! which it leaves with RSI and R8 as they were; then R11 is the index of the first result and RCX the address of its
+//! cell. Nothing is written to cells before all checks are passed.
+
+use super::accumulators::{Accumulators, Home};
+use super::assembler::{at, cell, Arithmetic, Assembler, Source};
+use super::assembler::{ADD, DIVIDE, MULTIPLY, SQUARE_ROOT, SUBTRACT, WIDEN};
+use super::observed::{Place, Seen};
+use super::state::{field, slot, Entry, State, SLOTS, STATE};
+use crate::structure::{Element, Function, Operand, Operation, Structure, BINARY32_MARK};
+use iced_x86::{Code, Instruction, MemoryOperand, Register};
+use std::mem::offset_of;
+
+const END: Register = Register::RSI;
+const CELLS: Register = Register::RDX;
+const OWN: Register = Register::RCX;
+const INDEX: Register = Register::R8;
+const TABLE: Register = Register::R9;
+const FIRST: Register = Register::R11;
+/// For intermediate numbers.
+const SCRATCH: Register = Register::RAX;
+/// They keep indices of operands from the check to the end.
+const KEEPERS: [Register; 7] =
+    [Register::RBX, Register::RBP, Register::R10, Register::R12, Register::R13, Register::R14, Register::R15];
+/// What the calling convention wants to have back (System V ABI, x86-64 supplement, 3.2.1).
+const SAVED: [Register; 6] =
+    [Register::RBX, Register::RBP, Register::R12, Register::R13, Register::R14, Register::R15];
+
+/// XMM registers for intermediate numbers, and the one that holds the number one.
+const BAR: u32 = 0;
+const TERM: u32 = 1;
+const PARTIAL: u32 = 2;
+const ONE: u32 = 3;
+
+/// Structures with more operations have no code: they are rare, and long enough for the interpreter.
+const MOST_OPERATIONS: u32 = 1500;
+/// How many earlier executions of the same structure a prefetch looks ahead; and bytes.
+const AHEAD: u32 = 4;
+const TAPE_AHEAD: i64 = 2048;
+
+/// Where code goes that leaves, and which registers the processor has.
+#[derive(Clone, Copy)]
+pub struct Surroundings {
+    pub exit: u64,
+    pub registers: u32,
+}
+
+/// The code that is entered and left by: address of the way out first, relative to `address`; the way in is there.
+pub fn frame(address: u64) -> Option<(Vec<u8>, u64)> {
+    let mut assembler = Assembler::new(address);
+    assembler.store_general(field(offset_of!(State, end)), END);
+    assembler.store_general(field(offset_of!(State, index)), INDEX);
+    assembler.emit(Ok(Instruction::with(Code::VEX_Vzeroupper)));
+    for register in SAVED.into_iter().rev() {
+        assembler.emit(Instruction::with1(Code::Pop_r64, register));
+    }
+    assembler.emit(Ok(Instruction::with(Code::Retnq)));
+    let entry = assembler.address();
+    for register in SAVED {
+        assembler.emit(Instruction::with1(Code::Push_r64, register));
+    }
+    assembler.load_general(END, field(offset_of!(State, end)));
+    assembler.load_general(INDEX, field(offset_of!(State, index)));
+    assembler.load_general(CELLS, field(offset_of!(State, cells)));
+    assembler.load_general(TABLE, field(offset_of!(State, table)));
+    assembler.load(ONE, field(offset_of!(State, one)));
+    go_on(&mut assembler, address);
+    Some((assembler.finish()?, entry))
+}
+
+/// Jump to the code of the execution that ends at RSI, if there is one.
+fn go_on(assembler: &mut Assembler, exit: u64) {
+    let number = Register::EAX;
+    assembler.emit(Instruction::with2(Code::Mov_r32_rm32, number, at(END, -4)));
+    assembler.emit(Instruction::with2(Code::Cmp_r32_rm32, number, field(offset_of!(State, numbers))));
+    assembler.jump(Code::Jae_rel32_64, exit);
+    assembler.emit(Instruction::with2(Code::Shl_rm64_imm8, SCRATCH, size_of::<Entry>().trailing_zeros()));
+    let code = MemoryOperand::with_base_index(TABLE, SCRATCH);
+    assembler.load_general(SCRATCH, code);
+    assembler.emit(Instruction::with2(Code::Test_rm64_r64, SCRATCH, SCRATCH));
+    assembler.jump(Code::Je_rel32_64, exit);
+    assembler.emit(Instruction::with1(Code::Jmp_rm64, SCRATCH));
+}
+
+/// One lane of an operation.
+struct Lane {
+    function: Function,
+    element: Element,
+    /// The sum that is the adjoint of its result.
+    result: usize,
+    operands: [Option<Term>; 2],
+    /// Offsets in the payload.
+    values: [Option<u32>; 2],
+}
+
+/// An operand: to which sum its contribution goes.
+#[derive(Clone, Copy)]
+struct Term {
+    sum: usize,
+    is_negated: bool,
+}
+
+/// Sums are those of results, then those of places of the payload.
+struct Compiler<'a> {
+    assembler: Assembler,
+    surroundings: Surroundings,
+    structure: &'a Structure,
+    places: &'a [Place],
+    /// Bytes of an execution.
+    length: i64,
+    sums: Accumulators,
+    /// Registers with the indices of places.
+    kept: Vec<Option<Register>>,
+}
+
+/// The code of the structure with this number, to stand at `address`; none if it can have none.
+pub fn compile(
+    number: u32,
+    structure: &Structure,
+    places: &[Place],
+    address: u64,
+    surroundings: Surroundings,
+) -> Option<Vec<u8>> {
+    let operations: u32 = structure.operations.iter().map(|operation| u32::from(operation.lanes)).sum();
+    let is_possible = places.iter().all(|place| !matches!(place.seen, Seen::Own(own) if own >= place.limit));
+    if operations > MOST_OPERATIONS || structure.results > 2 * MOST_OPERATIONS || !is_possible {
+        return None;
+    }
+    let lanes = lanes(structure, places);
+    let sums = Accumulators::new(uses(&lanes, structure, places), surroundings.registers);
+    let mut compiler = Compiler {
+        assembler: Assembler::new(address),
+        surroundings,
+        structure,
+        places,
+        length: i64::from(structure.payload) + 4,
+        sums,
+        kept: vec![None; places.len()],
+    };
+    compiler.begin();
+    compiler.prefetch(number);
+    compiler.check_places();
+    for (position, lane) in lanes.iter().enumerate() {
+        compiler.lane(lane, position as u32);
+    }
+    compiler.check_sums();
+    compiler.add_to_cells();
+    compiler.clear_own_cells();
+    compiler.assembler.address_of(END, at(END, -compiler.length));
+    compiler.assembler.emit(Instruction::with2(Code::Mov_r64_rm64, INDEX, FIRST));
+    go_on(&mut compiler.assembler, surroundings.exit);
+    if compiler.sums.slots() > SLOTS {
+        return None;
+    }
+    compiler.assembler.finish()
+}
+
+/// Lanes with operands, in the order of a reverse sweep.
+fn lanes(structure: &Structure, places: &[Place]) -> Vec<Lane> {
+    let mut lanes = Vec::new();
+    for operation in structure.operations.iter().rev() {
+        for lane in (0..u32::from(operation.lanes)).rev() {
+            let operands = [0, 1].map(|number| {
+                let sum = target(operation, number, lane, structure, places)?;
+                Some(Term { sum, is_negated: operation.is_negated(number, lane as usize) })
+            });
+            let size = operation.element as u32;
+            let values = operation.values.map(|value| value.map(|offset| offset + size * lane));
+            if operands.iter().any(Option::is_some) {
+                lanes.push(Lane {
+                    function: operation.function,
+                    element: operation.element,
+                    result: (operation.result + lane) as usize,
+                    operands,
+                    values,
+                });
+            }
+        }
+    }
+    lanes
+}
+
+/// The sum that contributions to an operand go to; none if it is passive.
+fn target(
+    operation: &Operation,
+    number: usize,
+    lane: u32,
+    structure: &Structure,
+    places: &[Place],
+) -> Option<usize> {
+    let (offset, is_wide) = match operation.operands[number] {
+        Operand::Absent => return None,
+        Operand::Result(result) => return Some((result + lane) as usize),
+        Operand::Narrow(offset) => (offset + 4 * lane, false),
+        Operand::Wide(offset) => (offset + 8 * lane, true),
+    };
+    let place =
+        places.binary_search_by_key(&(offset, is_wide), |place| (place.offset, place.is_wide)).ok()?;
+    match places[place].seen {
+        Seen::Passive => None,
+        Seen::Own(own) => Some(own as usize),
+        Seen::Never | Seen::Earlier => Some(structure.results as usize + place),
+    }
+}
+
+/// At which lanes each sum is used. Those of places are used at the end, too.
+fn uses(lanes: &[Lane], structure: &Structure, places: &[Place]) -> Vec<Vec<u32>> {
+    let results = structure.results as usize;
+    let mut uses = vec![Vec::new(); results + places.len()];
+    for (position, lane) in lanes.iter().enumerate() {
+        for sum in lane.operands.iter().flatten().map(|term| term.sum).chain([lane.result]) {
+            uses[sum].push(position as u32);
+        }
+    }
+    for of_place in &mut uses[results..] {
+        of_place.push(lanes.len() as u32);
+    }
+    uses
+}
+
+impl Compiler<'_> {
+    /// The payload at this offset.
+    fn payload(&self, offset: u32) -> MemoryOperand {
+        at(END, i64::from(offset) - self.length)
+    }
+
+    /// Check that the execution lies within what is swept.
+    fn begin(&mut self) {
+        let exit = self.surroundings.exit;
+        let length = self.length;
+        let results = i64::from(self.structure.results);
+        let assembler = &mut self.assembler;
+        assembler.address_of(SCRATCH, at(END, -length));
+        assembler.emit(Instruction::with2(Code::Cmp_r64_rm64, SCRATCH, field(offset_of!(State, lowest))));
+        assembler.jump(Code::Jb_rel32_64, exit);
+        assembler.address_of(FIRST, at(INDEX, -results));
+        assembler.emit(Instruction::with2(Code::Cmp_r64_rm64, FIRST, field(offset_of!(State, stop))));
+        assembler.jump(Code::Jl_rel32_64, exit);
+        let own = MemoryOperand::with_base_index_scale(CELLS, FIRST, 8);
+        assembler.address_of(OWN, own);
+    }
+
+    /// Bring into the cache the cells that will be needed some executions later: if the distance from the last execution
+    /// of this structure to this one is that of the next ones, their indices are at known places of the tape.
+    fn prefetch(&mut self, number: u32) {
+        let length = self.length;
+        let guess = KEEPERS[0];
+        let entry = i64::from(number) * size_of::<Entry>() as i64;
+        let last = at(TABLE, entry + offset_of!(Entry, last) as i64);
+        let assembler = &mut self.assembler;
+        for line in (0..length).step_by(64) {
+            assembler.emit(Instruction::with1(Code::Prefetcht0_m8, at(END, line - length - TAPE_AHEAD)));
+        }
+        let places = self.places.iter().filter(|place| matches!(place.seen, Seen::Never | Seen::Earlier));
+        if places.clone().count() == 0 {
+            return;
+        }
+        assembler.load_general(guess, last);
+        assembler.store_general(last, END);
+        assembler.emit(Instruction::with2(Code::Sub_r64_rm64, guess, END));
+        assembler.emit(Instruction::with2(Code::Shl_rm64_imm8, guess, AHEAD.trailing_zeros()));
+        assembler.emit(Instruction::with1(Code::Neg_rm64, guess));
+        assembler.emit(Instruction::with2(Code::Add_r64_rm64, guess, SCRATCH));
+        // Whatever it is, it must be within the executions and not behind this one.
+        let start = field(offset_of!(State, start));
+        assembler.emit(Instruction::with2(Code::Cmp_r64_rm64, guess, start));
+        assembler.emit(Instruction::with2(Code::Cmovb_r64_rm64, guess, start));
+        assembler.emit(Instruction::with2(Code::Cmp_r64_rm64, guess, SCRATCH));
+        assembler.emit(Instruction::with2(Code::Cmova_r64_rm64, guess, SCRATCH));
+        for place in places {
+            let code = if place.is_wide { Code::Mov_r64_rm64 } else { Code::Mov_r32_rm32 };
+            let target = if place.is_wide { SCRATCH } else { Register::EAX };
+            assembler.emit(Instruction::with2(code, target, at(guess, i64::from(place.offset))));
+            assembler.emit(Instruction::with1(Code::Prefetcht0_m8, cell(CELLS, SCRATCH)));
+        }
+    }
+
+    /// Load the index at a place.
+    fn load_index(&mut self, place: Place, register: Register) {
+        let memory = self.payload(place.offset);
+        if place.is_wide {
+            self.assembler.load_general(register, memory);
+            return;
+        }
+        let half = register.full_register32();
+        self.assembler.emit(Instruction::with2(Code::Mov_r32_rm32, half, memory));
+        self.assembler.emit(Instruction::with2(Code::And_rm32_imm32, half, !BINARY32_MARK));
+    }
+
+    /// Leave if an index is not what it has been.
+    fn check_places(&mut self) {
+        let exit = self.surroundings.exit;
+        let mut keepers = KEEPERS.into_iter();
+        for (number, place) in self.places.iter().enumerate() {
+            match place.seen {
+                Seen::Never | Seen::Earlier => {
+                    let keeper = keepers.next();
+                    let register = keeper.unwrap_or(SCRATCH);
+                    self.kept[number] = keeper;
+                    self.load_index(*place, register);
+                    self.assembler.emit(Instruction::with2(Code::Cmp_r64_rm64, register, FIRST));
+                    self.assembler.jump(Code::Jae_rel32_64, exit);
+                }
+                Seen::Passive => {
+                    self.load_index(*place, SCRATCH);
+                    self.assembler.emit(Instruction::with2(Code::Test_rm64_r64, SCRATCH, SCRATCH));
+                    self.assembler.jump(Code::Jne_rel32_64, exit);
+                }
+                Seen::Own(own) => {
+                    self.load_index(*place, SCRATCH);
+                    self.assembler.emit(Instruction::with2(Code::Sub_r64_rm64, SCRATCH, FIRST));
+                    self.assembler.emit(Instruction::with2(Code::Cmp_rm64_imm32, SCRATCH, own as i32));
+                    self.assembler.jump(Code::Jne_rel32_64, exit);
+                }
+            }
+        }
+    }
+
+    fn own_cell(&self, result: usize) -> MemoryOperand {
+        at(OWN, 8 * result as i64)
+    }
+
+    /// Propagate the adjoint of one result.
+    fn lane(&mut self, lane: &Lane, position: u32) {
+        let home = self.sums.homes[lane.result];
+        let (bar, pinned) = match home {
+            Home::Nowhere => {
+                self.assembler.load(BAR, self.own_cell(lane.result));
+                (BAR, None)
+            }
+            Home::Register(register) => (register, Some(register)),
+            Home::Slot(number) => {
+                self.assembler.load(BAR, slot(number));
+                (BAR, None)
+            }
+        };
+        let is_bar_negative = home != Home::Nowhere && self.sums.negative[lane.result];
+        for (number, operand) in lane.operands.iter().enumerate() {
+            let Some(term) = *operand else { continue };
+            let (contribution, is_partial_negative) = self.contribution(lane, number, bar);
+            let is_negated = term.is_negated ^ is_bar_negative ^ is_partial_negative;
+            self.sums.advance(term.sum, position + 1);
+            self.add(term.sum, contribution, is_negated, pinned);
+        }
+        self.sums.release(lane.result);
+    }
+
+    /// The register with the product of the adjoint and the partial derivative with respect to an operand, and whether
+    /// its sign is the opposite one.
+    fn contribution(&mut self, lane: &Lane, number: usize, bar: u32) -> (u32, bool) {
+        let half = field(offset_of!(State, half));
+        let is_negative = match (lane.function, number) {
+            (Function::Input | Function::Sum, _) => return (bar, false),
+            (Function::Linear, number) => return self.product(lane, number, bar),
+            (Function::Product, number) => return self.product(lane, 1 - number, bar),
+            (Function::Quotient, 0) => {
+                self.with_value(DIVIDE, PARTIAL, ONE, lane, 0);
+                false
+            }
+            (Function::Quotient, _) => {
+                self.value(PARTIAL, lane, 1);
+                self.with_value(DIVIDE, PARTIAL, PARTIAL, lane, 0);
+                true
+            }
+            (Function::SquareRoot, _) => {
+                self.assembler.load(PARTIAL, half);
+                self.with_value(DIVIDE, PARTIAL, PARTIAL, lane, 0);
+                false
+            }
+            (Function::Reciprocal, _) => {
+                self.value(PARTIAL, lane, 0);
+                self.with_value(MULTIPLY, PARTIAL, PARTIAL, lane, 0);
+                self.assembler.arithmetic(DIVIDE, PARTIAL, ONE, Source::Xmm(PARTIAL));
+                true
+            }
+            (Function::ReciprocalSquareRoot, _) => {
+                self.value(TERM, lane, 0);
+                self.assembler.arithmetic(SQUARE_ROOT, PARTIAL, TERM, Source::Xmm(TERM));
+                self.assembler.arithmetic(MULTIPLY, PARTIAL, TERM, Source::Xmm(PARTIAL));
+                self.assembler.load(TERM, half);
+                self.assembler.arithmetic(DIVIDE, PARTIAL, TERM, Source::Xmm(PARTIAL));
+                true
+            }
+        };
+        self.assembler.arithmetic(MULTIPLY, TERM, PARTIAL, Source::Xmm(bar));
+        (TERM, is_negative)
+    }
+
+    /// The adjoint times a value of the payload.
+    fn product(&mut self, lane: &Lane, value: usize, bar: u32) -> (u32, bool) {
+        self.with_value(MULTIPLY, TERM, bar, lane, value);
+        (TERM, false)
+    }
+
+    fn value(&mut self, target: u32, lane: &Lane, value: usize) {
+        let memory = self.payload(lane.values[value].unwrap_or_default());
+        match lane.element {
+            Element::Binary64 => self.assembler.load(target, memory),
+            // The upper half is of no interest; that of a constant is there early.
+            Element::Binary32 => self.assembler.arithmetic(WIDEN, target, ONE, Source::Memory(memory)),
+        }
+    }
+
+    /// `target = first (operation) value`.
+    fn with_value(&mut self, operation: Arithmetic, target: u32, first: u32, lane: &Lane, value: usize) {
+        match lane.element {
+            Element::Binary64 => {
+                let memory = self.payload(lane.values[value].unwrap_or_default());
+                self.assembler.arithmetic(operation, target, first, Source::Memory(memory));
+            }
+            Element::Binary32 => {
+                self.value(TERM, lane, value);
+                self.assembler.arithmetic(operation, target, first, Source::Xmm(TERM));
+            }
+        }
+    }
+
+    /// Add a contribution to a sum, or subtract it.
+    fn add(&mut self, sum: usize, contribution: u32, is_negated: bool, pinned: Option<u32>) {
+        let before = self.sums.homes[sum];
+        let register = self.sums.take_register(sum, pinned, &mut self.assembler);
+        let first = match before {
+            Home::Nowhere => {
+                self.sums.negative[sum] = is_negated;
+                if sum >= self.structure.results as usize {
+                    self.assembler.copy(register, contribution);
+                    return;
+                }
+                // What later executions have added.
+                let own = self.own_cell(sum);
+                if is_negated {
+                    self.assembler.arithmetic(SUBTRACT, register, contribution, Source::Memory(own));
+                } else {
+                    self.assembler.arithmetic(ADD, register, contribution, Source::Memory(own));
+                }
+                return;
+            }
+            Home::Register(register) => register,
+            Home::Slot(number) => {
+                self.assembler.load(register, slot(number));
+                register
+            }
+        };
+        let operation = if is_negated == self.sums.negative[sum] { ADD } else { SUBTRACT };
+        self.assembler.arithmetic(operation, register, first, Source::Xmm(contribution));
+    }
+
+    /// Sums of places, as they are now.
+    fn sums_of_places(&self) -> Vec<(usize, Home)> {
+        let results = self.structure.results as usize;
+        let homes = self.sums.homes[results..].iter().copied().enumerate();
+        homes.filter(|(_, home)| *home != Home::Nowhere).collect()
+    }
+
+    /// Leave if a contribution is NaN: it may come from a zero, and should then not be there. A product that is NaN
+    /// makes all sums NaN that depend on it, so that a test of their sum finds it. Rarely that is NaN without a reason.
+    fn check_sums(&mut self) {
+        let sums = self.sums_of_places();
+        let mut total = None;
+        for (_, home) in &sums {
+            let source = match *home {
+                Home::Nowhere => continue,
+                Home::Register(register) => Source::Xmm(register),
+                Home::Slot(number) => Source::Memory(slot(number)),
+            };
+            match (total, source) {
+                (None, Source::Xmm(register)) => total = Some(register),
+                (None, Source::Memory(memory)) => {
+                    self.assembler.load(TERM, memory);
+                    total = Some(TERM);
+                }
+                (Some(first), source) => {
+                    self.assembler.arithmetic(ADD, TERM, first, source);
+                    total = Some(TERM);
+                }
+            }
+        }
+        if let Some(mut total) = total {
+            if total >= 16 {
+                self.assembler.copy(TERM, total);
+                total = TERM;
+            }
+            self.assembler.jump_if_nan(total, self.surroundings.exit);
+        }
+    }
+
+    /// Add the sums of places to the cells of their indices. Two places may have the same index.
+    fn add_to_cells(&mut self) {
+        let results = self.structure.results as usize;
+        for (number, home) in self.sums_of_places() {
+            let place = self.places[number];
+            let index = self.kept[number].unwrap_or(SCRATCH);
+            if index == SCRATCH {
+                self.load_index(place, SCRATCH);
+            }
+            let target = cell(CELLS, index);
+            let is_negative = self.sums.negative[results + number];
+            let (register, source) = match home {
+                Home::Nowhere => continue,
+                Home::Register(register) => (register, Source::Xmm(register)),
+                Home::Slot(number) => (TERM, Source::Memory(slot(number))),
+            };
+            if is_negative {
+                self.assembler.load(TERM, target);
+                self.assembler.arithmetic(SUBTRACT, TERM, TERM, source);
+                self.assembler.store(target, TERM);
+                continue;
+            }
+            if register == TERM {
+                self.assembler.load(TERM, target);
+                self.assembler.arithmetic(ADD, TERM, TERM, source);
+            } else {
+                self.assembler.arithmetic(ADD, register, register, Source::Memory(target));
+            }
+            self.assembler.store(target, register);
+        }
+    }
+
+    /// Nothing refers to this execution's results any more: cells that are zero again can be used again.
+    fn clear_own_cells(&mut self) {
+        let zero = Register::YMM0 + TERM;
+        self.assembler.emit(Instruction::with3(
+            Code::VEX_Vxorps_xmm_xmm_xmmm128,
+            Register::XMM1,
+            Register::XMM1,
+            Register::XMM1,
+        ));
+        let mut result = 0;
+        let results = self.structure.results as usize;
+        while result < results {
+            let left = results - result;
+            let memory = self.own_cell(result);
+            if left >= 4 {
+                self.assembler.emit(Instruction::with2(Code::VEX_Vmovups_ymmm256_ymm, memory, zero));
+                result += 4;
+            } else if left >= 2 {
+                self.assembler.emit(Instruction::with2(
+                    Code::VEX_Vmovups_xmmm128_xmm,
+                    memory,
+                    Register::XMM1,
+                ));
+                result += 2;
+            } else {
+                self.assembler.store(memory, TERM);
+                result += 1;
+            }
+        }
+    }
+}
+
+const _: () = assert!(matches!(STATE, Register::RDI));

@@ -38,8 +38,8 @@ const ONE: u32 = 3;
 /// Structures with more operations have no code: they are rare, and long enough for the interpreter.
 const MOST_OPERATIONS: u32 = 1500;
 /// How many earlier executions of the same structure a prefetch looks ahead; and bytes.
-const AHEAD: u32 = 4;
-const TAPE_AHEAD: i64 = 2048;
+const AHEAD: u32 = 2;
+const TAPE_AHEAD: i64 = 4096;
 
 /// Where code goes that leaves, and which registers the processor has.
 #[derive(Clone, Copy)]

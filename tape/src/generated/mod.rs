@@ -26,6 +26,8 @@ mod code;
 mod memory;
 mod observed;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use crate::cell::Cell;
 use crate::program::Programs;
@@ -66,6 +68,8 @@ pub struct Generated<'a> {
     memory: CodeMemory,
     surroundings: Surroundings,
     entry: u64,
+    /// Executions that were left to the interpreter.
+    interpreted: u64,
 }
 
 impl<'a> Generated<'a> {
@@ -78,6 +82,14 @@ impl<'a> Generated<'a> {
             return None;
         }
         let registers = if is_x86_feature_detected!("avx512f") { 32 } else { 16 };
+        Generated::with_registers(structures, programs, registers)
+    }
+
+    fn with_registers(
+        structures: &'a BTreeMap<u32, Structure>,
+        programs: &'a Programs<Bar>,
+        registers: u32,
+    ) -> Option<Generated<'a>> {
         let mut memory = CodeMemory::new().ok()?;
         let exit = memory.next_address()?;
         let (frame, entry) = frame(exit)?;
@@ -106,6 +118,7 @@ impl<'a> Generated<'a> {
             memory,
             surroundings: Surroundings { exit, registers },
             entry,
+            interpreted: 0,
         })
     }
 
@@ -159,6 +172,7 @@ impl<'a> Generated<'a> {
             }
             let first = index - results;
             run(self.programs, executions, execution, first, cells)?;
+            self.interpreted += 1;
             self.learn(execution.structure, &executions[execution.start..end], first);
             for own in first..index {
                 if kept.binary_search(&own).is_err() {

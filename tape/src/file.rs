@@ -216,14 +216,15 @@ impl Tape {
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), TapeError> {
         assert!(cells.len() as u64 >= self.indices(), "there is a cell for each index");
-        let programs = self.programs(direction)?;
         let stretches = self.stretches(direction);
-        let single = self.programs(Direction::Reverse)?;
-        let mut generated = match &self.content {
-            Content::Chunks(chunks) if C::IS_ONE_COLUMN && direction == Direction::Reverse => {
-                Generated::new(&chunks.structures, &single)
-            }
-            _ => None,
+        let is_simple = C::IS_ONE_COLUMN && direction == Direction::Reverse;
+        let structures = self.structures().filter(|_| is_simple);
+        let single = structures.map(|_| self.programs(Direction::Reverse)).transpose()?;
+        let generated = structures.zip(single.as_ref());
+        let mut generated = generated.and_then(|(structures, single)| Generated::new(structures, single));
+        let programs = match generated {
+            Some(_) => Programs::new(direction),
+            None => self.programs(direction)?,
         };
         let is_recycled = generated.is_some() && cells.is_memory() && pipeline::is_long(&stretches);
         let mut recycler = is_recycled.then(|| Recycler::new(cells.place(), kept)).flatten();

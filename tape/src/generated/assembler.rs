@@ -9,35 +9,18 @@ pub enum Source {
     Memory(MemoryOperand),
 }
 
-/// Arithmetic of binary64 numbers, as AVX has it: the encodings for the lower 16 registers, and those for all 32.
-#[derive(Clone, Copy)]
-pub struct Arithmetic {
-    register: [Code; 2],
-    memory: [Code; 2],
-}
+/// Arithmetic of binary64 numbers, as AVX has it: the encoding for the lower 16 registers, and that for all 32.
+pub type Arithmetic = [Code; 2];
 
-const fn arithmetic(lower: Code, all: Code) -> Arithmetic {
-    Arithmetic { register: [lower, all], memory: [lower, all] }
-}
-
-pub const ADD: Arithmetic =
-    arithmetic(Code::VEX_Vaddsd_xmm_xmm_xmmm64, Code::EVEX_Vaddsd_xmm_k1z_xmm_xmmm64_er);
-pub const SUBTRACT: Arithmetic =
-    arithmetic(Code::VEX_Vsubsd_xmm_xmm_xmmm64, Code::EVEX_Vsubsd_xmm_k1z_xmm_xmmm64_er);
-pub const MULTIPLY: Arithmetic =
-    arithmetic(Code::VEX_Vmulsd_xmm_xmm_xmmm64, Code::EVEX_Vmulsd_xmm_k1z_xmm_xmmm64_er);
-pub const DIVIDE: Arithmetic =
-    arithmetic(Code::VEX_Vdivsd_xmm_xmm_xmmm64, Code::EVEX_Vdivsd_xmm_k1z_xmm_xmmm64_er);
+pub const ADD: Arithmetic = [Code::VEX_Vaddsd_xmm_xmm_xmmm64, Code::EVEX_Vaddsd_xmm_k1z_xmm_xmmm64_er];
+pub const SUBTRACT: Arithmetic = [Code::VEX_Vsubsd_xmm_xmm_xmmm64, Code::EVEX_Vsubsd_xmm_k1z_xmm_xmmm64_er];
+pub const MULTIPLY: Arithmetic = [Code::VEX_Vmulsd_xmm_xmm_xmmm64, Code::EVEX_Vmulsd_xmm_k1z_xmm_xmmm64_er];
+pub const DIVIDE: Arithmetic = [Code::VEX_Vdivsd_xmm_xmm_xmmm64, Code::EVEX_Vdivsd_xmm_k1z_xmm_xmmm64_er];
 pub const SQUARE_ROOT: Arithmetic =
-    arithmetic(Code::VEX_Vsqrtsd_xmm_xmm_xmmm64, Code::EVEX_Vsqrtsd_xmm_k1z_xmm_xmmm64_er);
+    [Code::VEX_Vsqrtsd_xmm_xmm_xmmm64, Code::EVEX_Vsqrtsd_xmm_k1z_xmm_xmmm64_er];
 /// The binary64 value of a binary32 number in memory.
 pub const WIDEN: Arithmetic =
-    arithmetic(Code::VEX_Vcvtss2sd_xmm_xmm_xmmm32, Code::EVEX_Vcvtss2sd_xmm_k1z_xmm_xmmm32_sae);
-/// Binary64 numbers; between registers the upper half comes from the first source.
-pub const LOAD: Arithmetic = Arithmetic {
-    register: [Code::VEX_Vmovsd_xmm_xmm_xmm, Code::EVEX_Vmovsd_xmm_k1z_xmm_xmm],
-    memory: [Code::VEX_Vmovsd_xmm_m64, Code::EVEX_Vmovsd_xmm_k1z_m64],
-};
+    [Code::VEX_Vcvtss2sd_xmm_xmm_xmmm32, Code::EVEX_Vcvtss2sd_xmm_k1z_xmm_xmmm32_sae];
 
 /// Machine code that is to stand at an address.
 pub struct Assembler {
@@ -94,18 +77,18 @@ impl Assembler {
         match second {
             Source::Xmm(second) => {
                 let all = usize::from(target.max(first).max(second) >= 16);
-                let code = operation.register[all];
+                let code = operation[all];
                 self.emit(Instruction::with3(code, xmm(target), xmm(first), xmm(second)));
             }
             Source::Memory(memory) => {
                 let all = usize::from(target.max(first) >= 16);
-                self.emit(Instruction::with3(operation.memory[all], xmm(target), xmm(first), memory));
+                self.emit(Instruction::with3(operation[all], xmm(target), xmm(first), memory));
             }
         }
     }
 
     pub fn load(&mut self, target: u32, memory: MemoryOperand) {
-        let code = LOAD.memory[usize::from(target >= 16)];
+        let code = if target >= 16 { Code::EVEX_Vmovsd_xmm_k1z_m64 } else { Code::VEX_Vmovsd_xmm_m64 };
         self.emit(Instruction::with2(code, xmm(target), memory));
     }
 

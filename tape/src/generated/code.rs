@@ -1,42 +1,29 @@
 //! Machine code for one structure.
 //!
-//! While code runs, RDI is the address of the [`State`], RSI the address behind the execution, RDX that of the cell of
-//! index 0, R8 the index behind the last result, R9 the address of the table. Code begins with checks, after any of
-//! which it leaves with RSI and R8 as they were; then R11 is the index of the first result and RCX the address of its
-//! cell. Nothing is written to cells before all checks are passed.
+//! It begins with checks, after any of which it leaves as if it had not been entered. Then come the lanes, whose sums
+//! are kept in registers, and the last check. Nothing is written to cells before all checks are passed.
 
 use super::accumulators::{Accumulators, Home};
 use super::assembler::{at, cell, Arithmetic, Assembler, Source};
 use super::assembler::{ADD, DIVIDE, MULTIPLY, SQUARE_ROOT, SUBTRACT, WIDEN};
+use super::frame::{go_on, CELLS, END, FIRST, INDEX, KEEPERS, ONE, OWN, SCRATCH, TABLE};
+use super::lanes::{lanes, uses, Lane};
 use super::observed::{Place, Seen};
-use super::state::{field, slot, Entry, State, SLOTS, STATE};
-use crate::structure::{Element, Function, Operand, Operation, Structure, BINARY32_MARK};
+use super::state::{field, slot, Entry, State, SLOTS};
+use crate::structure::{Element, Function, Structure, BINARY32_MARK};
 use iced_x86::{Code, Instruction, MemoryOperand, Register};
 use std::mem::offset_of;
 
-const END: Register = Register::RSI;
-const CELLS: Register = Register::RDX;
-const OWN: Register = Register::RCX;
-const INDEX: Register = Register::R8;
-const TABLE: Register = Register::R9;
-const FIRST: Register = Register::R11;
-/// For intermediate numbers.
-const SCRATCH: Register = Register::RAX;
-/// They keep indices of operands from the check to the end.
-const KEEPERS: [Register; 7] =
-    [Register::RBX, Register::RBP, Register::R10, Register::R12, Register::R13, Register::R14, Register::R15];
-/// What the calling convention wants to have back (System V ABI, x86-64 supplement, 3.2.1).
-const SAVED: [Register; 6] =
-    [Register::RBX, Register::RBP, Register::R12, Register::R13, Register::R14, Register::R15];
-
-/// XMM registers for intermediate numbers, and the one that holds the number one.
+/// XMM registers for intermediate numbers.
 const BAR: u32 = 0;
 const TERM: u32 = 1;
 const PARTIAL: u32 = 2;
-const ONE: u32 = 3;
 
 /// Structures with more operations have no code: they are rare, and long enough for the interpreter.
 const MOST_OPERATIONS: u32 = 1500;
+/// Nor have those with more bytes: what is before the first execution is compared as an address, which must not wrap
+/// around. The lowest 64 kB of the address space are never mapped.
+const MOST_BYTES: u32 = 48 << 10;
 /// How many earlier executions of the same structure a prefetch looks ahead; and bytes.
 const AHEAD: u32 = 2;
 const TAPE_AHEAD: i64 = 4096;
@@ -46,61 +33,6 @@ const TAPE_AHEAD: i64 = 4096;
 pub struct Surroundings {
     pub exit: u64,
     pub registers: u32,
-}
-
-/// The code that is entered and left by: address of the way out first, relative to `address`; the way in is there.
-pub fn frame(address: u64) -> Option<(Vec<u8>, u64)> {
-    let mut assembler = Assembler::new(address);
-    assembler.store_general(field(offset_of!(State, end)), END);
-    assembler.store_general(field(offset_of!(State, index)), INDEX);
-    assembler.emit(Ok(Instruction::with(Code::VEX_Vzeroupper)));
-    for register in SAVED.into_iter().rev() {
-        assembler.emit(Instruction::with1(Code::Pop_r64, register));
-    }
-    assembler.emit(Ok(Instruction::with(Code::Retnq)));
-    let entry = assembler.address();
-    for register in SAVED {
-        assembler.emit(Instruction::with1(Code::Push_r64, register));
-    }
-    assembler.load_general(END, field(offset_of!(State, end)));
-    assembler.load_general(INDEX, field(offset_of!(State, index)));
-    assembler.load_general(CELLS, field(offset_of!(State, cells)));
-    assembler.load_general(TABLE, field(offset_of!(State, table)));
-    assembler.load(ONE, field(offset_of!(State, one)));
-    go_on(&mut assembler, address);
-    Some((assembler.finish()?, entry))
-}
-
-/// Jump to the code of the execution that ends at RSI, if there is one.
-fn go_on(assembler: &mut Assembler, exit: u64) {
-    let number = Register::EAX;
-    assembler.emit(Instruction::with2(Code::Mov_r32_rm32, number, at(END, -4)));
-    assembler.emit(Instruction::with2(Code::Cmp_r32_rm32, number, field(offset_of!(State, numbers))));
-    assembler.jump(Code::Jae_rel32_64, exit);
-    assembler.emit(Instruction::with2(Code::Shl_rm64_imm8, SCRATCH, size_of::<Entry>().trailing_zeros()));
-    let code = MemoryOperand::with_base_index(TABLE, SCRATCH);
-    assembler.load_general(SCRATCH, code);
-    assembler.emit(Instruction::with2(Code::Test_rm64_r64, SCRATCH, SCRATCH));
-    assembler.jump(Code::Je_rel32_64, exit);
-    assembler.emit(Instruction::with1(Code::Jmp_rm64, SCRATCH));
-}
-
-/// One lane of an operation.
-struct Lane {
-    function: Function,
-    element: Element,
-    /// The sum that is the adjoint of its result.
-    result: usize,
-    operands: [Option<Term>; 2],
-    /// Offsets in the payload.
-    values: [Option<u32>; 2],
-}
-
-/// An operand: to which sum its contribution goes.
-#[derive(Clone, Copy)]
-struct Term {
-    sum: usize,
-    is_negated: bool,
 }
 
 /// Sums are those of results, then those of places of the payload.
@@ -125,8 +57,9 @@ pub fn compile(
     surroundings: Surroundings,
 ) -> Option<Vec<u8>> {
     let operations: u32 = structure.operations.iter().map(|operation| u32::from(operation.lanes)).sum();
+    let is_short = structure.payload <= MOST_BYTES;
     let is_possible = places.iter().all(|place| !matches!(place.seen, Seen::Own(own) if own >= place.limit));
-    if operations > MOST_OPERATIONS || structure.results > 2 * MOST_OPERATIONS || !is_possible {
+    if operations > MOST_OPERATIONS || structure.results > 2 * MOST_OPERATIONS || !is_short || !is_possible {
         return None;
     }
     let lanes = lanes(structure, places);
@@ -156,69 +89,6 @@ pub fn compile(
         return None;
     }
     compiler.assembler.finish()
-}
-
-/// Lanes with operands, in the order of a reverse sweep.
-fn lanes(structure: &Structure, places: &[Place]) -> Vec<Lane> {
-    let mut lanes = Vec::new();
-    for operation in structure.operations.iter().rev() {
-        for lane in (0..u32::from(operation.lanes)).rev() {
-            let operands = [0, 1].map(|number| {
-                let sum = target(operation, number, lane, structure, places)?;
-                Some(Term { sum, is_negated: operation.is_negated(number, lane as usize) })
-            });
-            let size = operation.element as u32;
-            let values = operation.values.map(|value| value.map(|offset| offset + size * lane));
-            if operands.iter().any(Option::is_some) {
-                lanes.push(Lane {
-                    function: operation.function,
-                    element: operation.element,
-                    result: (operation.result + lane) as usize,
-                    operands,
-                    values,
-                });
-            }
-        }
-    }
-    lanes
-}
-
-/// The sum that contributions to an operand go to; none if it is passive.
-fn target(
-    operation: &Operation,
-    number: usize,
-    lane: u32,
-    structure: &Structure,
-    places: &[Place],
-) -> Option<usize> {
-    let (offset, is_wide) = match operation.operands[number] {
-        Operand::Absent => return None,
-        Operand::Result(result) => return Some((result + lane) as usize),
-        Operand::Narrow(offset) => (offset + 4 * lane, false),
-        Operand::Wide(offset) => (offset + 8 * lane, true),
-    };
-    let place =
-        places.binary_search_by_key(&(offset, is_wide), |place| (place.offset, place.is_wide)).ok()?;
-    match places[place].seen {
-        Seen::Passive => None,
-        Seen::Own(own) => Some(own as usize),
-        Seen::Never | Seen::Earlier => Some(structure.results as usize + place),
-    }
-}
-
-/// At which lanes each sum is used. Those of places are used at the end, too.
-fn uses(lanes: &[Lane], structure: &Structure, places: &[Place]) -> Vec<Vec<u32>> {
-    let results = structure.results as usize;
-    let mut uses = vec![Vec::new(); results + places.len()];
-    for (position, lane) in lanes.iter().enumerate() {
-        for sum in lane.operands.iter().flatten().map(|term| term.sum).chain([lane.result]) {
-            uses[sum].push(position as u32);
-        }
-    }
-    for of_place in &mut uses[results..] {
-        of_place.push(lanes.len() as u32);
-    }
-    uses
 }
 
 impl Compiler<'_> {
@@ -522,12 +392,8 @@ impl Compiler<'_> {
     /// Nothing refers to this execution's results any more: cells that are zero again can be used again.
     fn clear_own_cells(&mut self) {
         let zero = Register::YMM0 + TERM;
-        self.assembler.emit(Instruction::with3(
-            Code::VEX_Vxorps_xmm_xmm_xmmm128,
-            Register::XMM1,
-            Register::XMM1,
-            Register::XMM1,
-        ));
+        let half = Register::XMM0 + TERM;
+        self.assembler.emit(Instruction::with3(Code::VEX_Vxorps_xmm_xmm_xmmm128, half, half, half));
         let mut result = 0;
         let results = self.structure.results as usize;
         while result < results {
@@ -537,11 +403,7 @@ impl Compiler<'_> {
                 self.assembler.emit(Instruction::with2(Code::VEX_Vmovups_ymmm256_ymm, memory, zero));
                 result += 4;
             } else if left >= 2 {
-                self.assembler.emit(Instruction::with2(
-                    Code::VEX_Vmovups_xmmm128_xmm,
-                    memory,
-                    Register::XMM1,
-                ));
+                self.assembler.emit(Instruction::with2(Code::VEX_Vmovups_xmmm128_xmm, memory, half));
                 result += 2;
             } else {
                 self.assembler.store(memory, TERM);
@@ -550,5 +412,3 @@ impl Compiler<'_> {
         }
     }
 }
-
-const _: () = assert!(matches!(STATE, Register::RDI));

@@ -23,6 +23,8 @@
 mod accumulators;
 mod assembler;
 mod code;
+mod frame;
+mod lanes;
 mod memory;
 mod observed;
 mod state;
@@ -33,7 +35,8 @@ use crate::cell::Cell;
 use crate::program::Programs;
 use crate::structure::Structure;
 use crate::sweep::{last_execution, run, Damage, DamageKind};
-use code::{compile, frame, Surroundings};
+use code::{compile, Surroundings};
+use frame::frame;
 use memory::CodeMemory;
 use observed::{observe, places, Place};
 use state::{Entry, State, SLOTS};

@@ -109,7 +109,7 @@ impl Cache {
         unsafe { write_code(code.start, &common.code) };
         let mut cache = Cache {
             context,
-            templates: Templates::new(context, common.exit),
+            templates: Templates::new(context, common.exit, zero_table),
             common,
             tables: [zero_table; CLASSES],
             owned_tables: Vec::new(),

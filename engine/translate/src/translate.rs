@@ -17,6 +17,7 @@ use crate::interface::{
 use crate::logic::Origin;
 use crate::memory;
 use crate::passive::is_write;
+use crate::plain;
 use crate::pointers;
 use crate::proven::{self, Proven};
 use crate::recording::{Recorded, Recording};
@@ -100,6 +101,11 @@ pub fn translate(job: &Job, client: &dyn ClientCode) -> Translation {
         VectorShadows::Memory if settings.notices_zmm => Avoid::LowZmm,
         VectorShadows::Memory => Avoid::None,
     };
+    if level == Level::Plain {
+        if let Some(translation) = plain::translate(job, client) {
+            return translation;
+        }
+    }
     let block = decode::decode(job.pc, client, avoid, level != Level::Active);
     let mut translator = Translator::new(job, client, level);
     translator.block(&block);

@@ -392,7 +392,7 @@ impl Cache {
     fn entrance(&self, from: Missed, address: u64, pc: u64) -> Vec<u8> {
         // SAFETY: the slot is in the table.
         let before = unsafe { *self.slot(from, pc) };
-        glue::entrance(address, self.context, pc, from.arrival, before)
+        self.templates.entrance(address, pc, from.arrival, before)
     }
 
     /// Writes the entrance for `pc` and lets the table lead to it.
@@ -415,7 +415,7 @@ impl Cache {
         }
         // SAFETY: the slot is in the table.
         let before = unsafe { *self.slot(from, pc) };
-        let code = glue::remote_entrance(address, self.context, pc, from.arrival, body, before);
+        let code = self.templates.remote_entrance(address, pc, from.arrival, body, before);
         self.put_into_table(from, pc, address, &code);
         self.memory.take(address + code.len() as u64, self.blocks.len());
     }

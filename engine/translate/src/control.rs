@@ -119,19 +119,18 @@ impl Translator<'_> {
     /// Puts the target into the context, and does what the branch does to the stack. rcx is spilled and still holds the
     /// client's value. Returns a register that holds the target then.
     fn store_target(&mut self, instruction: &Instruction) -> Register {
-        let target = self.asm.context(offset::TARGET);
         let flow = instruction.flow_control();
         let named = flow != FlowControl::Return && instruction.op0_kind() == OpKind::Register;
         let holder = if named { instruction.op0_register() } else { Register::RCX };
         if named && holder != Register::RSP {
-            self.asm.store(target, holder);
+            self.asm.store_target(holder);
             if flow == FlowControl::IndirectCall {
                 self.push_return_address(instruction.next_ip());
             }
             return holder;
         }
         self.load_target(instruction);
-        self.asm.store(target, Register::RCX);
+        self.asm.store_target(Register::RCX);
         Register::RCX
     }
 

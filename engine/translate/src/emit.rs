@@ -177,6 +177,11 @@ impl Assembler {
         self.address_of(Register::RSP, Memory::at(Register::RSP, 8));
         self.jump_by_table(half);
     }
+    /// Puts the target of an indirect branch where entrances look for it.
+    pub fn store_target(&mut self, holder: Register) {
+        let target = self.context(offset::TARGET);
+        self.store(target, holder);
+    }
     /// Jumps to what this half of a table holds for the number in rcx.
     pub fn jump_by_table(&mut self, half: u64) {
         let entry = Memory { index: Register::RCX, scale: 8, ..Memory::absolute(half) };

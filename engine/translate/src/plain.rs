@@ -5,11 +5,11 @@
 //! operands relative to RIP, and takes what it adds from templates. What it cannot do is left to the general one: the block
 //! ends in front of such an instruction, and a block that begins with one is none of this module's.
 //!
-//! Invariant: the code is the same as the general translator's at [`Level::Plain`](crate::translate::Level).
+//! Invariant: the code is the same as the general translator's at [`crate::translate::Level::Plain`].
 
 use crate::context::offset;
 use crate::decode::{self, Avoid};
-use crate::emit::{Assembler, Memory};
+use crate::emit::Assembler;
 use crate::glue::Arrival;
 use crate::interface::{Boundary, ClientCode, Exit, ExitKind, Job, Translation};
 use crate::memory;
@@ -90,6 +90,9 @@ fn near(branch: &Instruction) -> Code {
     near.as_near_branch();
     near.code()
 }
+
+#[cfg(test)]
+mod tests;
 
 struct Plain<'a> {
     job: &'a Job<'a>,
@@ -315,17 +318,20 @@ impl Plain<'_> {
         let by_register = instruction.op0_kind() == OpKind::Register;
         let holder = if by_register { instruction.op0_register() } else { Register::RCX };
         self.assemble(|asm| {
-            let (spilled, target) = (asm.context(offset::SPILLED_RCX), asm.context(offset::TARGET));
+            let spilled = asm.context(offset::SPILLED_RCX);
             asm.store(spilled, Register::RCX);
-            if let Some(operand) = memory::direct(instruction).filter(|_| !by_register) {
-                asm.load(Register::RCX, operand);
+            match memory::direct(instruction) {
+                Some(operand) if !by_register => asm.load(Register::RCX, operand),
+                _ => asm.store_target(holder),
             }
-            asm.store(target, holder);
         });
         if is_call {
             self.push_return_address(instruction.next_ip());
         }
         self.assemble(|asm| {
+            if !by_register {
+                asm.store_target(holder);
+            }
             let low = Register::AX + holder.number() as u32;
             asm.built(Instruction::with2(Code::Movzx_r32_rm16, Register::ECX, low));
             asm.jump_by_table(half);
@@ -354,6 +360,7 @@ impl Plain<'_> {
             boundaries: self.boundaries,
             sites: Vec::new(),
             table: self.table,
+            held: Vec::new(),
             structures: Vec::new(),
             structure_references: Vec::new(),
             ranges,

@@ -3,7 +3,7 @@
 
 use crate::context::offset;
 use crate::emit::Assembler;
-use crate::glue::Arrival;
+use crate::glue::{Arrival, Entrances};
 use crate::plain::Kinds;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -72,6 +72,8 @@ pub struct Templates {
     push: Template,
     /// A return in the zero state.
     plain_return: Template,
+    entrances: Entrances,
+    context: u64,
     pub(crate) kinds: Kinds,
 }
 
@@ -101,6 +103,8 @@ impl Templates {
             common_exit,
             push: Template::of(&push.code),
             plain_return: Template::of(&plain_return.code),
+            entrances: Entrances::new(context),
+            context,
             kinds: Kinds::new(),
         })
     }
@@ -119,6 +123,22 @@ impl Templates {
         let number_at = start + self.number_at;
         code[number_at..number_at + FIELD].copy_from_slice(&number.to_le_bytes());
         code[end - FIELD..].copy_from_slice(&displacement.to_le_bytes());
+    }
+
+    /// An entrance for branches to `pc`, which go on behind it, see [`crate::glue`]. Others go to `next`, the former content
+    /// of the table.
+    pub fn entrance(&self, address: u64, pc: u64, arrival: Arrival, next: u64) -> Vec<u8> {
+        self.entrances.make(address, self.context, pc, arrival, next)
+    }
+
+    /// The same for a translation elsewhere, at `body`.
+    pub fn remote_entrance(&self, address: u64, pc: u64, arrival: Arrival, body: u64, next: u64) -> Vec<u8> {
+        let mut code = self.entrance(address, pc, arrival, next);
+        code.extend_from_slice(self.jumps[0].bytes());
+        let end = code.len();
+        let distance = body.wrapping_sub(address + end as u64) as u32;
+        code[end - FIELD..].copy_from_slice(&distance.to_le_bytes());
+        code
     }
 
     /// Appends a push of a return address below 2^31.

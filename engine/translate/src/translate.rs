@@ -96,16 +96,22 @@ pub fn translate(job: &Job, client: &dyn ClientCode) -> Translation {
         (true, false) => Level::Passive,
         (true, true) => Level::Active,
     };
+    if level == Level::Plain && !job.describes_boundaries {
+        if let Some(translation) = plain::translate(job, client) {
+            return translation;
+        }
+    }
+    general(job, client, level)
+}
+
+/// Translates at any level.
+pub(crate) fn general(job: &Job, client: &dyn ClientCode, level: Level) -> Translation {
+    let settings = job.settings;
     let avoid = match settings.vector_shadows {
         VectorShadows::Registers => Avoid::Avx512,
         VectorShadows::Memory if settings.notices_zmm => Avoid::LowZmm,
         VectorShadows::Memory => Avoid::None,
     };
-    if level == Level::Plain {
-        if let Some(translation) = plain::translate(job, client) {
-            return translation;
-        }
-    }
     let block = decode::decode(job.pc, client, avoid, level != Level::Active);
     let mut translator = Translator::new(job, client, level);
     translator.block(&block);

@@ -171,6 +171,10 @@ impl Cache {
     }
 
     fn known_address(&self, pc: u64, state: State) -> Option<u64> {
+        // Most questions come from exits whose target has just been reached for the first time.
+        if state == State::ZERO && !self.known.may_contain(pc) {
+            return None;
+        }
         let number = self.index.get(&(pc, state.0))?;
         Some(u64::from(self.blocks[*number as usize].address))
     }

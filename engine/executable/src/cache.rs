@@ -109,7 +109,7 @@ impl Cache {
         unsafe { write_code(code.start, &common.code) };
         let mut cache = Cache {
             context,
-            templates: Templates::new(context, common.exit),
+            templates: Templates::new(context, common.exit, zero_table),
             common,
             tables: [zero_table; CLASSES],
             owned_tables: Vec::new(),
@@ -171,6 +171,10 @@ impl Cache {
     }
 
     fn known_address(&self, pc: u64, state: State) -> Option<u64> {
+        // Most questions come from exits whose target has just been reached for the first time.
+        if state == State::ZERO && !self.known.may_contain(pc) {
+            return None;
+        }
         let number = self.index.get(&(pc, state.0))?;
         Some(u64::from(self.blocks[*number as usize].address))
     }
@@ -392,7 +396,7 @@ impl Cache {
     fn entrance(&self, from: Missed, address: u64, pc: u64) -> Vec<u8> {
         // SAFETY: the slot is in the table.
         let before = unsafe { *self.slot(from, pc) };
-        glue::entrance(address, self.context, pc, from.arrival, before)
+        self.templates.entrance(address, pc, from.arrival, before)
     }
 
     /// Writes the entrance for `pc` and lets the table lead to it.
@@ -415,7 +419,7 @@ impl Cache {
         }
         // SAFETY: the slot is in the table.
         let before = unsafe { *self.slot(from, pc) };
-        let code = glue::remote_entrance(address, self.context, pc, from.arrival, body, before);
+        let code = self.templates.remote_entrance(address, pc, from.arrival, body, before);
         self.put_into_table(from, pc, address, &code);
         self.memory.take(address + code.len() as u64, self.blocks.len());
     }

@@ -75,12 +75,7 @@ impl Translator<'_> {
         if address >> 31 == 0 {
             self.asm.built(Instruction::with1(Code::Pushq_imm32, address as i32));
         } else {
-            self.asm.address_of(Register::RSP, Memory::at(Register::RSP, -8));
-            let halves = [address as u32 as i32, (address >> 32) as i32];
-            for (half, place) in halves.into_iter().zip([0, 4]) {
-                let memory = Memory::at(Register::RSP, place).operand();
-                self.asm.built(Instruction::with2(Code::Mov_rm32_imm32, memory, half));
-            }
+            self.asm.push_far_address(address);
         }
         // Unwinders read return addresses as data, and something active may have been there before.
         if self.job.settings.differentiating {
@@ -103,19 +98,16 @@ impl Translator<'_> {
         // A return that removes more leaves its target somewhere else than the entrances look.
         let returns = instruction.flow_control() == FlowControl::Return && instruction.op_count() == 0;
         let arrival = if returns { Arrival::Return } else { Arrival::Branch };
+        self.table = Some(class);
+        let half = self.job.tables[class as usize] + arrival.offset();
         if returns {
-            let top = Memory::at(Register::RSP, 0).operand();
-            self.asm.built(Instruction::with2(Code::Movzx_r32_rm16, Register::ECX, top));
-            self.asm.address_of(Register::RSP, Memory::at(Register::RSP, 8));
+            self.asm.return_by_table(half);
         } else {
             let holder = self.store_target(instruction);
             let low = Register::AX + holder.number() as u32;
             self.asm.built(Instruction::with2(Code::Movzx_r32_rm16, Register::ECX, low));
+            self.asm.jump_by_table(half);
         }
-        self.table = Some(class);
-        let table = Memory::absolute(self.job.tables[class as usize] + arrival.offset());
-        let entry = Memory { index: Register::RCX, scale: 8, ..table };
-        self.asm.built(Instruction::with1(Code::Jmp_rm64, entry.operand()));
         if let Some(sampled) = sampled {
             self.asm.land(sampled);
             self.restore_rcx();
@@ -127,19 +119,18 @@ impl Translator<'_> {
     /// Puts the target into the context, and does what the branch does to the stack. rcx is spilled and still holds the
     /// client's value. Returns a register that holds the target then.
     fn store_target(&mut self, instruction: &Instruction) -> Register {
-        let target = self.asm.context(offset::TARGET);
         let flow = instruction.flow_control();
         let named = flow != FlowControl::Return && instruction.op0_kind() == OpKind::Register;
         let holder = if named { instruction.op0_register() } else { Register::RCX };
         if named && holder != Register::RSP {
-            self.asm.store(target, holder);
+            self.asm.store_target(holder);
             if flow == FlowControl::IndirectCall {
                 self.push_return_address(instruction.next_ip());
             }
             return holder;
         }
         self.load_target(instruction);
-        self.asm.store(target, Register::RCX);
+        self.asm.store_target(Register::RCX);
         Register::RCX
     }
 

@@ -7,10 +7,10 @@ use iced_x86::{
 };
 
 /// A longer block saves exits; a shorter one wastes less when its first branch leaves.
-const MAXIMUM: usize = 96;
+pub(crate) const MAXIMUM: usize = 96;
 
 /// `rol rdi,3; rol rdi,13; rol rdi,61; rol rdi,51; xchg rbx,rbx`: a client request.
-const MAGIC: [u8; 19] =
+pub(crate) const MAGIC: [u8; 19] =
     [0x48, 0xc1, 0xc7, 3, 0x48, 0xc1, 0xc7, 13, 0x48, 0xc1, 0xc7, 61, 0x48, 0xc1, 0xc7, 51, 0x48, 0x87, 0xdb];
 
 /// A decoded client instruction.
@@ -130,7 +130,9 @@ fn run(
         if flow == FlowControl::UnconditionalBranch {
             let target = instruction.near_branch_target();
             let repeated = block.instructions.iter().any(|known| known.instruction.ip() == target);
-            if repeated || target == pc || link_to_known && client.is_translated(target) {
+            // Jumps leave no instruction that would be found repeated.
+            let jumps_only = block.ranges.len() >= MAXIMUM;
+            if repeated || target == pc || jumps_only || link_to_known && client.is_translated(target) {
                 block.end = End::Continue(target);
                 return None;
             }
@@ -156,7 +158,7 @@ fn undecodable(pc: u64) -> End {
 }
 
 /// Instructions that the engine executes on the client's behalf.
-fn engine_acts(instruction: &Instruction, avoid: Avoid) -> Option<ExitKind> {
+pub(crate) fn engine_acts(instruction: &Instruction, avoid: Avoid) -> Option<ExitKind> {
     match instruction.mnemonic() {
         Mnemonic::Syscall => Some(ExitKind::SystemCall),
         Mnemonic::Cpuid => Some(ExitKind::Cpuid),
@@ -189,7 +191,7 @@ fn is_wide(instruction: &Instruction) -> bool {
 }
 
 /// Far transfers and interrupt returns: the client would leave 64-bit mode, where this engine cannot follow.
-fn is_far(code: Code) -> bool {
+pub(crate) fn is_far(code: Code) -> bool {
     use Code::*;
     let to_memory = matches!(code, Jmp_m1616 | Jmp_m1632 | Jmp_m1664 | Call_m1616 | Call_m1632 | Call_m1664);
     to_memory

@@ -160,6 +160,33 @@ impl Assembler {
     pub fn jump_to_by(&mut self, code: Code, target: u64) {
         self.built(Instruction::with_branch(code, target));
     }
+    /// Pushes an address that is no immediate of a push.
+    pub fn push_far_address(&mut self, address: u64) {
+        self.address_of(Register::RSP, Memory::at(Register::RSP, -8));
+        let halves = [address as u32 as i32, (address >> 32) as i32];
+        for (half, place) in halves.into_iter().zip([0, 4]) {
+            let memory = Memory::at(Register::RSP, place).operand();
+            self.built(Instruction::with2(Code::Mov_rm32_imm32, memory, half));
+        }
+    }
+    /// Pops a return address and jumps to what this half of a table holds for it. rcx is spilled, and holds part of the
+    /// address then.
+    pub fn return_by_table(&mut self, half: u64) {
+        let top = Memory::at(Register::RSP, 0).operand();
+        self.built(Instruction::with2(Code::Movzx_r32_rm16, Register::ECX, top));
+        self.address_of(Register::RSP, Memory::at(Register::RSP, 8));
+        self.jump_by_table(half);
+    }
+    /// Puts the target of an indirect branch where entrances look for it.
+    pub fn store_target(&mut self, holder: Register) {
+        let target = self.context(offset::TARGET);
+        self.store(target, holder);
+    }
+    /// Jumps to what this half of a table holds for the number in rcx.
+    pub fn jump_by_table(&mut self, half: u64) {
+        let entry = Memory { index: Register::RCX, scale: 8, ..Memory::absolute(half) };
+        self.built(Instruction::with1(Code::Jmp_rm64, entry.operand()));
+    }
     /// A conditional or unconditional jump with a 32-bit displacement to be set later.
     pub fn jump(&mut self, code: Code) -> Jump {
         match self.templates.as_ref().and_then(|templates| templates.jump(code)) {

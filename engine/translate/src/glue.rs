@@ -7,7 +7,7 @@
 //! popped it, and flags do not live across them, so their test is cheaper; they have tables of their own.
 
 use crate::context::{offset, CLASSES, TABLE_ENTRIES};
-use crate::emit::{general, xmm, Assembler, Jump, Memory};
+use crate::emit::{general, xmm, Assembler, Memory};
 use alloc::vec::Vec;
 use iced_x86::{Code, Instruction, Register};
 
@@ -121,42 +121,70 @@ fn restore_rcx(asm: &mut Assembler) {
     asm.load(Register::RCX, spilled);
 }
 
+/// An entrance, and the ends of those of its instructions that end in a field.
+struct Entrance {
+    code: Vec<u8>,
+    /// In the field: the target, or its negative. Only if that has 32 bits.
+    after_target: usize,
+    after_next: usize,
+}
+
 /// An entrance for branches to `pc`, which go on behind it. Others go to `next`, the former content of the table.
-pub fn entrance(address: u64, context: u64, pc: u64, arrival: Arrival, next: u64) -> Vec<u8> {
+fn entrance(address: u64, context: u64, pc: u64, arrival: Arrival, next: u64) -> Entrance {
     let mut asm = Assembler::new(address, context);
+    let (after_target, after_next);
     match arrival {
         Arrival::Branch => {
-            let hit = test_target(&mut asm, pc);
+            subtract_target(&mut asm, pc);
+            after_target = asm.code.len();
+            let hit = asm.short_jump(Code::Jrcxz_rel8_64);
             asm.jump_to(next);
+            after_next = asm.code.len();
             asm.land(hit);
         }
         Arrival::Return => {
-            compare_popped(&mut asm, pc);
+            after_target = compare_popped(&mut asm, pc);
             asm.built(Instruction::with_branch(Code::Jne_rel32_64, next));
+            after_next = asm.code.len();
         }
     }
     restore_rcx(&mut asm);
-    asm.code
+    Entrance { code: asm.code, after_target, after_next }
 }
 
-/// The same for a translation elsewhere, at `body`.
-pub fn remote_entrance(
-    address: u64,
-    context: u64,
-    pc: u64,
-    arrival: Arrival,
-    body: u64,
-    next: u64,
-) -> Vec<u8> {
-    let mut code = entrance(address, context, pc, arrival, next);
-    let mut jump = Assembler::new(address + code.len() as u64, context);
-    jump.jump_to(body);
-    code.extend_from_slice(&jump.code);
-    code
+/// Entrances for targets below 2^31, encoded once for a thread.
+pub(crate) struct Entrances([Entrance; Arrival::ALL.len()]);
+
+/// A target whose field has 32 bits.
+const TYPICAL_TARGET: u64 = 1 << 30;
+
+impl Entrances {
+    pub fn new(context: u64) -> Entrances {
+        Entrances(Arrival::ALL.map(|arrival| entrance(0, context, TYPICAL_TARGET, arrival, 0)))
+    }
+
+    /// Code of an entrance.
+    pub fn make(&self, address: u64, context: u64, pc: u64, arrival: Arrival, next: u64) -> Vec<u8> {
+        // Smaller ones have shorter fields.
+        if !(1 << 16..1 << 31).contains(&pc) {
+            return entrance(address, context, pc, arrival, next).code;
+        }
+        let known = &self.0[arrival as usize];
+        let mut code = known.code.clone();
+        let target = match arrival {
+            Arrival::Branch => pc.wrapping_neg(),
+            Arrival::Return => pc,
+        };
+        let distance = next.wrapping_sub(address + known.after_next as u64);
+        for (end, value) in [(known.after_target, target), (known.after_next, distance)] {
+            code[end - 4..end].copy_from_slice(&(value as u32).to_le_bytes());
+        }
+        code
+    }
 }
 
-/// Compares the context's target with `pc` without touching flags; the jump returned is taken if they are equal.
-fn test_target(asm: &mut Assembler, pc: u64) -> Jump {
+/// Puts the difference between the context's target and `pc` into rcx without touching flags.
+fn subtract_target(asm: &mut Assembler, pc: u64) {
     let target = asm.context(offset::TARGET);
     asm.load(Register::RCX, target);
     let negative = pc.wrapping_neg() as i64;
@@ -170,16 +198,18 @@ fn test_target(asm: &mut Assembler, pc: u64) -> Jump {
         asm.address_of(Register::RCX, sum);
         asm.load(Register::RDX, spilled);
     }
-    asm.short_jump(Code::Jrcxz_rel8_64)
 }
 
-/// Compares what was popped with `pc`; rcx is free.
-fn compare_popped(asm: &mut Assembler, pc: u64) {
+/// Compares what was popped with `pc`; rcx is free. Returns the end of the instruction that holds `pc`.
+fn compare_popped(asm: &mut Assembler, pc: u64) -> usize {
     let signed = pc as i64;
     if signed == i64::from(signed as i32) {
         asm.built(Instruction::with2(Code::Cmp_rm64_imm32, POPPED.operand(), signed as i32));
+        asm.code.len()
     } else {
         asm.built(Instruction::with2(Code::Mov_r64_imm64, Register::RCX, pc));
+        let end = asm.code.len();
         asm.built(Instruction::with2(Code::Cmp_rm64_r64, POPPED.operand(), Register::RCX));
+        end
     }
 }

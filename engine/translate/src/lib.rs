@@ -37,6 +37,7 @@ mod logic;
 mod masks;
 mod memory;
 mod passive;
+mod plain;
 mod pointers;
 mod proven;
 mod recorded_logic;

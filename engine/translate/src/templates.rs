@@ -3,8 +3,11 @@
 
 use crate::context::offset;
 use crate::emit::Assembler;
+use crate::glue::{Arrival, Entrances};
+use crate::plain::Kinds;
 use alloc::rc::Rc;
-use iced_x86::{Code, ConditionCode};
+use alloc::vec::Vec;
+use iced_x86::{Code, ConditionCode, Instruction, Register};
 
 /// Jumps with a 32-bit displacement, by their condition; the first has none.
 const JUMPS: [Code; 17] = [
@@ -30,9 +33,9 @@ const JUMPS: [Code; 17] = [
 /// Bytes of a displacement or immediate, the last of an instruction.
 const FIELD: usize = 4;
 /// No template is longer.
-const LONGEST: usize = 24;
+const LONGEST: usize = 32;
 
-/// One or two instructions.
+/// A few instructions.
 #[derive(Clone, Copy)]
 struct Template {
     bytes: [u8; LONGEST],
@@ -51,6 +54,12 @@ impl Template {
     }
 }
 
+/// Is there a template for this jump?
+pub(crate) fn is_known(code: Code) -> bool {
+    debug_assert_eq!(ConditionCode::None as usize, 0);
+    JUMPS[code.condition_code() as usize] == code
+}
+
 /// See the module.
 pub struct Templates {
     jumps: [Template; JUMPS.len()],
@@ -59,11 +68,18 @@ pub struct Templates {
     /// Offset of the number in it.
     number_at: usize,
     common_exit: u64,
+    /// Pushes a return address below 2^31.
+    push: Template,
+    /// A return in the zero state.
+    plain_return: Template,
+    entrances: Entrances,
+    context: u64,
+    pub(crate) kinds: Kinds,
 }
 
 impl Templates {
-    /// For a thread whose context and common exit are at these addresses.
-    pub fn new(context: u64, common_exit: u64) -> Rc<Templates> {
+    /// For a thread whose context, common exit and table of the zero state are at these addresses.
+    pub fn new(context: u64, common_exit: u64, zero_table: u64) -> Rc<Templates> {
         let mut leave = Assembler::new(common_exit, context);
         let slot = leave.context(offset::EXIT);
         leave.store_immediate(slot, 0);
@@ -74,18 +90,32 @@ impl Templates {
             jump.jump_to_by(code, common_exit);
             Template::of(&jump.code)
         });
-        Rc::new(Templates { jumps, leave: Template::of(&leave.code), number_at, common_exit })
+        let mut push = Assembler::new(common_exit, context);
+        push.built(Instruction::with1(Code::Pushq_imm32, 0));
+        let mut plain_return = Assembler::new(common_exit, context);
+        let spilled = plain_return.context(offset::SPILLED_RCX);
+        plain_return.store(spilled, Register::RCX);
+        plain_return.return_by_table(zero_table + Arrival::Return.offset());
+        Rc::new(Templates {
+            jumps,
+            leave: Template::of(&leave.code),
+            number_at,
+            common_exit,
+            push: Template::of(&push.code),
+            plain_return: Template::of(&plain_return.code),
+            entrances: Entrances::new(context),
+            context,
+            kinds: Kinds::new(),
+        })
     }
 
     /// Bytes of a jump, with a displacement to be set; `None` if there is no template for it.
     pub(crate) fn jump(&self, code: Code) -> Option<&[u8]> {
-        let condition = code.condition_code() as usize;
-        debug_assert_eq!(ConditionCode::None as usize, 0);
-        (JUMPS[condition] == code).then(|| self.jumps[condition].bytes())
+        is_known(code).then(|| self.jumps[code.condition_code() as usize].bytes())
     }
 
     /// Appends the way out by exit `number` to code that will run at `address`.
-    pub(crate) fn leave(&self, code: &mut alloc::vec::Vec<u8>, address: u64, number: u32) {
+    pub(crate) fn leave(&self, code: &mut Vec<u8>, address: u64, number: u32) {
         let start = code.len();
         code.extend_from_slice(self.leave.bytes());
         let end = code.len();
@@ -93,5 +123,33 @@ impl Templates {
         let number_at = start + self.number_at;
         code[number_at..number_at + FIELD].copy_from_slice(&number.to_le_bytes());
         code[end - FIELD..].copy_from_slice(&displacement.to_le_bytes());
+    }
+
+    /// An entrance for branches to `pc`, which go on behind it, see [`crate::glue`]. Others go to `next`, the former content
+    /// of the table.
+    pub fn entrance(&self, address: u64, pc: u64, arrival: Arrival, next: u64) -> Vec<u8> {
+        self.entrances.make(address, self.context, pc, arrival, next)
+    }
+
+    /// The same for a translation elsewhere, at `body`.
+    pub fn remote_entrance(&self, address: u64, pc: u64, arrival: Arrival, body: u64, next: u64) -> Vec<u8> {
+        let mut code = self.entrance(address, pc, arrival, next);
+        code.extend_from_slice(self.jumps[0].bytes());
+        let end = code.len();
+        let distance = body.wrapping_sub(address + end as u64) as u32;
+        code[end - FIELD..].copy_from_slice(&distance.to_le_bytes());
+        code
+    }
+
+    /// Appends a push of a return address below 2^31.
+    pub(crate) fn push(&self, code: &mut Vec<u8>, return_address: u32) {
+        code.extend_from_slice(self.push.bytes());
+        let end = code.len();
+        code[end - FIELD..].copy_from_slice(&return_address.to_le_bytes());
+    }
+
+    /// Appends a return in the zero state.
+    pub(crate) fn plain_return(&self, code: &mut Vec<u8>) {
+        code.extend_from_slice(self.plain_return.bytes());
     }
 }

@@ -17,6 +17,7 @@ use crate::interface::{
 use crate::logic::Origin;
 use crate::memory;
 use crate::passive::is_write;
+use crate::plain;
 use crate::pointers;
 use crate::proven::{self, Proven};
 use crate::recording::{Recorded, Recording};
@@ -95,6 +96,17 @@ pub fn translate(job: &Job, client: &dyn ClientCode) -> Translation {
         (true, false) => Level::Passive,
         (true, true) => Level::Active,
     };
+    if level == Level::Plain && !job.describes_boundaries {
+        if let Some(translation) = plain::translate(job, client) {
+            return translation;
+        }
+    }
+    general(job, client, level)
+}
+
+/// Translates at any level.
+pub(crate) fn general(job: &Job, client: &dyn ClientCode, level: Level) -> Translation {
+    let settings = job.settings;
     let avoid = match settings.vector_shadows {
         VectorShadows::Registers => Avoid::Avx512,
         VectorShadows::Memory if settings.notices_zmm => Avoid::LowZmm,

@@ -233,7 +233,7 @@ impl Harness {
             address: CACHE,
             context: CONTEXT,
             common_exit: self.region.common.exit,
-            templates: Templates::new(CONTEXT, self.region.common.exit),
+            templates: Templates::new(CONTEXT, self.region.common.exit, self.region.tables[0]),
             tables: self.region.tables,
             samples: self.region.common.samples,
             first_exit: FIRST_EXIT,

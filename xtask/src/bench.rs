@@ -300,3 +300,19 @@ fn save(workspace: &Workspace, text: &str) -> Result<()> {
     eprintln!("{}", path.display());
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRINTED: &str = "recording 2.5 2.25\nrecording-again 1.5 1.25\nvalue 3\n";
+
+    #[test]
+    fn times_after_a_name() {
+        let times = |name| printed(PRINTED, name).map(|times| (times.wall, times.processor)).ok();
+        assert_eq!(times("recording"), Some((2.5, 2.25)));
+        assert_eq!(times("recording-again"), Some((1.5, 1.25)));
+        assert_eq!(times("value"), None);
+        assert_eq!(times("record"), None);
+    }
+}

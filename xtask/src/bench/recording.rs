@@ -322,3 +322,25 @@ impl Row {
         self.within_limit = false;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_at_and_above_their_limit() {
+        let row = |result: f64| Row::new("row", Default::default(), result, 8.0);
+        assert!(row(8.0).within_limit);
+        assert!(!row(8.1).within_limit && row(8.1).cells[3].ends_with("(above)"));
+        assert!(!row(f64::NAN).within_limit);
+    }
+
+    #[test]
+    fn row_without_its_peer_is_a_failure() {
+        let mut row = Row::of_times("row", 1.0, 2.0, 8.0);
+        row.fail("ADOL-C: not installed");
+        assert!(!row.within_limit);
+        let text = report(&[row]);
+        assert!(text.contains("row failed: ADOL-C: not installed"), "{text}");
+    }
+}

@@ -102,9 +102,10 @@ pub fn report(rows: &[Row]) -> String {
          has 2 MB,\n  less than Derivgrind's own code and tables.\n\
          - one active elsewhere: a preloaded library declares an input that the program does not use.\n\
          - ADOL-C: {KEPT_STEPS} steps of the same scheme in its type `adouble`, with the same options of the compiler. The \
-         tape is in new\n  memory, or (warm) in memory that the process has used before. Bytes are those of the tape and of \
-         the values that\n  its evaluation needs, for each operation by its own count. Derivatives agree with Derivgrind's \
-         to {TOLERANCE:e}, relatively.\n\n",
+         tape is in new\n  memory, or (warm) in memory that the process has used before. Times are those of the parts of one \
+         process, while\n  Derivgrind's are of whole processes. Bytes are those of the tape and of the values that its \
+         evaluation needs, for each\n  operation by its own count. Derivatives agree with Derivgrind's to {TOLERANCE:e}, \
+         relatively.\n\n",
         LARGE[0],
     );
     text += &table::markdown(HEADINGS, rows.iter().map(|row| &row.cells));

@@ -1,10 +1,10 @@
 //! `cargo xtask bench`: run times against native execution, and the recording mode.
 //!
-//! Each row of the first table is one piece of work. Native runs and runs under Derivgrind take turns, and the medians are compared.
-//! Valgrind, which takes many times longer, is given less of the same work at the end of the row, is compared with native
-//! runs of that, and is killed when its time is over. Where the shadows of vector registers live in
-//! registers, AVX-512 is hidden from the client, so that the native runs hide it, too: otherwise other instructions
-//! would be compared.
+//! Each row of the first table is one piece of work. Native runs and runs under Derivgrind take turns, and the medians are
+//! compared. Valgrind, which takes many times longer, is given less of the same work at the end of the row, is compared
+//! with native runs of that, and is killed when its time is over. Where the shadows of vector registers live in
+//! registers, AVX-512 is hidden from the client, so that the native runs hide it, too: otherwise other instructions would
+//! be compared. The second table is described where it is made, in `recording`.
 
 mod adolc;
 mod programs;
@@ -299,4 +299,20 @@ fn save(workspace: &Workspace, text: &str) -> Result<()> {
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     eprintln!("{}", path.display());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRINTED: &str = "recording 2.5 2.25\nrecording-again 1.5 1.25\nvalue 3\n";
+
+    #[test]
+    fn times_after_a_name() {
+        let times = |name| printed(PRINTED, name).map(|times| (times.wall, times.processor)).ok();
+        assert_eq!(times("recording"), Some((2.5, 2.25)));
+        assert_eq!(times("recording-again"), Some((1.5, 1.25)));
+        assert_eq!(times("value"), None);
+        assert_eq!(times("record"), None);
+    }
 }

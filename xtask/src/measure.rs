@@ -117,15 +117,13 @@ fn wait(process: libc::pid_t) -> Result<(i32, f64, u64)> {
     Ok((status, processor, u64::try_from(usage.ru_maxrss)? * 1024))
 }
 
-/// The largest resident set of this process so far, in bytes.
+/// The largest resident set of this process since it executed its program, in bytes.
 pub fn own_resident() -> Result<u64> {
-    // SAFETY: all fields of the structure are numbers, for which zero is a value.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: the pointer is to a variable of the right type that lives during the call.
-    if unsafe { libc::getrusage(libc::RUSAGE_SELF, &mut usage) } != 0 {
-        return Err(std::io::Error::last_os_error()).context("cannot read the use of resources");
-    }
-    Ok(u64::try_from(usage.ru_maxrss)? * 1024)
+    let status =
+        std::fs::read_to_string("/proc/self/status").context("cannot read the state of this process")?;
+    let size = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    let kilobytes: u64 = size.context("the kernel tells no largest resident set")?.parse()?;
+    Ok(kilobytes * 1024)
 }
 
 /// The median; of an even number of values, the mean of the two in the middle.
@@ -155,6 +153,17 @@ mod tests {
         let run = run(Command::new("sh").args(["-c", "echo words; echo more >&2"])).unwrap();
         assert_eq!(run.stdout, "words\n");
         assert!(run.times.wall > 0.0);
+        assert!(run.resident >= 1 << 16, "{}", run.resident);
+    }
+
+    #[test]
+    fn memory_of_a_process() {
+        // A program that fills 64 MB.
+        let fill = "x=$(head -c 67108864 /dev/zero | tr '\\0' x); echo ${#x}";
+        let run = run(Command::new("sh").args(["-c", fill])).unwrap();
+        assert_eq!(run.stdout, "67108864\n");
+        assert!(run.resident > 64 << 20, "{}", run.resident);
+        assert!(own_resident().unwrap() < run.resident);
     }
 
     #[test]

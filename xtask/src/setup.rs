@@ -102,3 +102,16 @@ fn is_installed(package: &str) -> bool {
         command::output(Command::new("dpkg-query").args(["-W", "-f", "${db:Status-Status}", package]));
     query.is_ok_and(|status| status == "installed")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_purpose_includes_those_before_it() {
+        let has = |purpose, package: &str| wanted(purpose).iter().any(|other| other == package);
+        assert!(has(Purpose::Demo, "gcc") && has(Purpose::Test, "gcc") && has(Purpose::Bench, "gcc"));
+        assert!(!has(Purpose::Demo, "xz-utils") && has(Purpose::Bench, "xz-utils"));
+        assert!(!has(Purpose::Test, "libadolc-dev") && has(Purpose::Bench, "libadolc-dev"));
+    }
+}

@@ -102,9 +102,10 @@ pub fn report(rows: &[Row]) -> String {
          has 2 MB,\n  less than Derivgrind's own code and tables.\n\
          - one active elsewhere: a preloaded library declares an input that the program does not use.\n\
          - ADOL-C: {KEPT_STEPS} steps of the same scheme in its type `adouble`, with the same options of the compiler. The \
-         tape is in new\n  memory, or (warm) in memory that the process has used before. Bytes are those of the tape and of \
-         the values that\n  its evaluation needs, for each operation by its own count. Derivatives agree with Derivgrind's \
-         to {TOLERANCE:e}, relatively.\n\n",
+         tape is in new\n  memory, or (warm) in memory that the process has used before. Times are those of the parts of one \
+         process, while\n  Derivgrind's are of whole processes. Bytes are those of the tape and of the values that its \
+         evaluation needs, for each\n  operation by its own count. Derivatives agree with Derivgrind's to {TOLERANCE:e}, \
+         relatively.\n\n",
         LARGE[0],
     );
     text += &table::markdown(HEADINGS, rows.iter().map(|row| &row.cells));
@@ -320,5 +321,27 @@ impl Row {
         self.set_peer("failed".to_string());
         self.failure = Some(failure.to_string());
         self.within_limit = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_at_and_above_their_limit() {
+        let row = |result: f64| Row::new("row", Default::default(), result, 8.0);
+        assert!(row(8.0).within_limit);
+        assert!(!row(8.1).within_limit && row(8.1).cells[3].ends_with("(above)"));
+        assert!(!row(f64::NAN).within_limit);
+    }
+
+    #[test]
+    fn row_without_its_peer_is_a_failure() {
+        let mut row = Row::of_times("row", 1.0, 2.0, 8.0);
+        row.fail("ADOL-C: not installed");
+        assert!(!row.within_limit);
+        let text = report(&[row]);
+        assert!(text.contains("row failed: ADOL-C: not installed"), "{text}");
     }
 }

@@ -97,6 +97,9 @@ impl Program {
     }
 }
 
+/// Appends a part of a program.
+type Part = fn(&mut Assembler);
+
 fn some_work(asm: &mut Assembler) {
     asm.load(Register::RBX, Memory::at(Register::RDI, 24));
     asm.built(Instruction::with2(Code::Addsd_xmm_xmmm64, Register::XMM1, Register::XMM2));
@@ -110,7 +113,7 @@ fn relative_load(asm: &mut Assembler) {
 /// A branch of each kind ends a block, behind a branch that does not and an operand relative to RIP.
 #[test]
 fn same_code_for_each_branch() {
-    let ends: [fn(&mut Assembler); 8] = [
+    let ends: [Part; 8] = [
         |asm| asm.instruction(&Instruction::with(Code::Retnq)),
         |asm| asm.jump_to_by(Code::Call_rel32_64, asm.here() + 0x300),
         |asm| asm.built(Instruction::with1(Code::Jmp_rm64, Register::R11)),
@@ -166,7 +169,7 @@ fn a_long_block_is_cut() {
 /// These are left to the general translator: a block ends in front of one, and none begins with one.
 #[test]
 fn leaves_the_rest() {
-    let rest: [(u64, fn(&mut Assembler)); 7] = [
+    let rest: [(u64, Part); 7] = [
         (NEAR, |asm| asm.instruction(&Instruction::with(Code::Syscall))),
         (NEAR, |asm| asm.instruction(&Instruction::with(Code::Cpuid))),
         (NEAR, |asm| asm.bytes(&crate::decode::MAGIC)),
@@ -183,8 +186,14 @@ fn leaves_the_rest() {
         });
         let plain = program.both().0.expect("a block for this module");
         assert_eq!((plain.boundaries.len(), plain.exits.len()), (2, 1));
-        assert_eq!(plain.exits[0].target, start + program.length_of_work());
+        assert_eq!(plain.exits[0].target, start + length_of_work());
     }
+}
+
+fn length_of_work() -> u64 {
+    let mut asm = Assembler::new(NEAR, CONTEXT);
+    some_work(&mut asm);
+    asm.code.len() as u64
 }
 
 /// Jumps in a circle end the block.
@@ -197,12 +206,4 @@ fn jumps_only() {
     let (plain, general) = program.both();
     assert_eq!(plain.map(|translation| translation.exits.len()), Some(1));
     assert_eq!(general.exits.len(), 1);
-}
-
-impl Program {
-    fn length_of_work(&self) -> u64 {
-        let mut asm = Assembler::new(self.start, CONTEXT);
-        some_work(&mut asm);
-        asm.code.len() as u64
-    }
 }

@@ -68,8 +68,8 @@ fn misspelt_option() {
 #[test]
 fn option_that_is_not_available_yet() {
     assert_eq!(
-        refusal(&[word("--record=tape"), word("/bin/true")], 125),
-        "--record is not available yet: this version of derivgrind does not have recording mode"
+        refusal(&[word("--record-values=yes"), word("/bin/true")], 125),
+        "--record-values is not available yet: this version of derivgrind does not have values on the tape"
     );
 }
 

@@ -12,6 +12,7 @@ use crate::cpuid;
 use crate::extended;
 use crate::invalidate;
 use crate::library_functions::{self, RETURN_TRAP};
+use crate::recording;
 use crate::requests;
 use crate::shadow;
 use crate::signals::handler::TRAP_FLAG;
@@ -148,9 +149,14 @@ fn serve(thread: &mut Thread, exit: &ExitRecord) -> Continuation {
             cpuid::emulate_xgetbv(thread.context());
             next
         }
-        ExitKind::ClientRequest => requests::serve(thread, next),
+        ExitKind::ClientRequest => {
+            let next = requests::serve(thread, next);
+            recording::follow_widening(thread);
+            next
+        }
         ExitKind::NewSegment => {
             thread.recorder.lock().begin_segment();
+            recording::follow_widening(thread);
             next
         }
         ExitKind::NeedsMemoryShadows => activation::move_shadows_to_memory(thread, next),

@@ -31,6 +31,7 @@ mod general;
 pub mod glue;
 mod groups;
 mod halves;
+mod index_lanes;
 pub mod interface;
 mod library_calls;
 mod logic;

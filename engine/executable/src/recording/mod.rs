@@ -95,11 +95,15 @@ pub fn change_chunk(thread: &Thread, user: &mut UserContext, address: u64) -> bo
     recorder.next_chunk(needed);
     user.registers[place] = recorder.position();
     drop(recorder);
+    follow_widening(thread);
+    true
+}
+
+/// Long before indices need more than four bytes, all translations are made anew, with operands of eight.
+pub fn follow_widening(thread: &Thread) {
     if tape::take_widening() {
-        // From the next translation on operands have eight bytes.
         invalidate::flush_soon(thread);
     }
-    true
 }
 
 pub fn acquire_for_fork() {

@@ -8,6 +8,7 @@
 //! anything else happens on the way out. So a signal handler that finds it set may step forward to a boundary.
 
 use crate::cache::{ExitRecord, Missed};
+use crate::computed;
 use crate::cpuid;
 use crate::extended;
 use crate::invalidate;
@@ -102,6 +103,7 @@ fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) 
     let epoch = thread.cache.epoch;
     loop {
         if thread.signals.is_pending() {
+            next.state = next.state.without_rule_applied();
             next = delivery::deliver(thread, next);
             shortcut = Shortcut::None;
         }
@@ -129,6 +131,11 @@ fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) 
         thread.context().resume = address;
         thread.set_in_cache(true);
         if invalidate::generation() == thread.seen_generation() && !thread.signals.is_pending() {
+            if next.state.rule_is_applied() {
+                computed::commit(thread, next.state);
+            } else {
+                computed::discard(thread);
+            }
             return;
         }
         thread.set_in_cache(false);
@@ -159,6 +166,7 @@ fn serve(thread: &mut Thread, exit: &ExitRecord) -> Continuation {
             recording::follow_widening(thread);
             next
         }
+        ExitKind::ComputedRule { counter } => computed::prepare(thread, next, counter),
         ExitKind::NeedsMemoryShadows => activation::move_shadows_to_memory(thread, next),
         ExitKind::NeedsFullRegisters => activation::save_full_registers(thread, next),
         ExitKind::Undecodable => {

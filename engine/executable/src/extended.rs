@@ -19,6 +19,9 @@ pub const VECTORS_OFFSET: usize = 160;
 pub const MXCSR_OFFSET: usize = 24;
 /// x87, SSE and AVX state.
 const VISIBLE_FEATURES: u64 = 7;
+const AVX_FEATURE: u64 = 1 << 2;
+/// Mask registers, and bits that only zmm registers have.
+const AVX512_FEATURES: u64 = 7 << 5;
 
 /// XCR0: what the operating system has enabled. Only if XSAVE is there.
 pub fn enabled_features() -> u64 {
@@ -117,6 +120,77 @@ pub unsafe fn restore(context: &mut Context, area: *const u8) {
         context.vectors =
             if vectors_valid { *(area.add(VECTORS_OFFSET) as *const [[u64; 2]; 16]) } else { [[0; 2]; 16] };
     }
+}
+
+/// Runs `work` with the floating-point environment that a program starts with: the client's may trap or round otherwise.
+pub fn with_default_rounding<R>(work: impl FnOnce() -> R) -> R {
+    const DEFAULT: u32 = 0x1f80;
+    let mut clients = 0u32;
+    // SAFETY: the control register is put back.
+    unsafe {
+        asm!("stmxcsr [{}]", in(reg) &mut clients);
+        asm!("ldmxcsr [{}]", in(reg) &DEFAULT);
+        let result = work();
+        asm!("ldmxcsr [{}]", in(reg) &clients);
+        result
+    }
+}
+
+/// Values of the client's vector and mask registers. What the processor does not have, or what holds shadows, is zero.
+pub struct ClientRegisters {
+    pub vectors: [[u8; 64]; 32],
+    pub masks: [u64; 8],
+}
+
+/// Reads the client's vector and mask registers; translated code was left through the common exit.
+pub fn client_registers(context: &Context) -> ClientRegisters {
+    let mut registers = ClientRegisters { vectors: [[0; 64]; 32], masks: [0; 8] };
+    let enabled = if settings::has_xsave() { enabled_features() } else { 0 };
+    // SAFETY: the places are large enough, and the processor has what is read.
+    unsafe {
+        if enabled & AVX512_FEATURES == AVX512_FEATURES {
+            derivgrind_store_low_zmm(registers.vectors.as_mut_ptr());
+            if !settings::shadows_in_registers() {
+                derivgrind_store_shadow_registers(registers.vectors[16..].as_mut_ptr().cast());
+                derivgrind_store_masks(registers.masks.as_mut_ptr());
+            }
+        } else if enabled & AVX_FEATURE != 0 {
+            derivgrind_store_ymm(registers.vectors.as_mut_ptr());
+        }
+    }
+    for (vector, low) in registers.vectors.iter_mut().zip(&context.vectors) {
+        for (bytes, word) in vector.chunks_exact_mut(8).zip(low) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+    }
+    registers
+}
+
+global_asm!(
+    ".globl derivgrind_store_low_zmm",
+    "derivgrind_store_low_zmm:",
+    ".irp number, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
+    "vmovdqu64 [rdi + 64 * \\number], zmm\\number",
+    ".endr",
+    "ret",
+    ".globl derivgrind_store_ymm",
+    "derivgrind_store_ymm:",
+    ".irp number, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
+    "vmovups [rdi + 64 * \\number], ymm\\number",
+    ".endr",
+    "ret",
+    ".globl derivgrind_store_masks",
+    "derivgrind_store_masks:",
+    ".irp number, 0, 1, 2, 3, 4, 5, 6, 7",
+    "kmovq [rdi + 8 * \\number], k\\number",
+    ".endr",
+    "ret",
+);
+
+extern "C" {
+    fn derivgrind_store_low_zmm(vectors: *mut [u8; 64]);
+    fn derivgrind_store_ymm(vectors: *mut [u8; 64]);
+    fn derivgrind_store_masks(masks: *mut u64);
 }
 
 /// Shadows of the vector registers 0-31, 64 bytes each.

@@ -28,6 +28,7 @@ mod cache;
 mod client_memory;
 mod client_view;
 mod code_memory;
+mod computed;
 mod config;
 mod counters;
 mod cpuid;

@@ -8,6 +8,7 @@
 //! registry, by itself at its exit or by its creator if it shares memory through `vfork`.
 
 use crate::cache::Cache;
+use crate::computed;
 use crate::invalidate;
 use crate::library_functions::Awaited;
 use crate::lock::{self, Mutex};
@@ -57,6 +58,8 @@ pub struct Thread {
     /// Counter of the request `DISABLE`.
     pub disabled: u64,
     pub recorder: Mutex<Recorder>,
+    /// Shadows that a computed rule leaves behind.
+    pub computed: computed::Pending,
 }
 
 struct Registry(Vec<*mut Thread>);
@@ -99,6 +102,7 @@ impl Thread {
             awaited: Vec::new(),
             disabled: 0,
             recorder: Mutex::new(Recorder::new()),
+            computed: computed::Pending::default(),
         }));
         if recording::is_on() {
             // SAFETY: nobody else knows the thread yet.

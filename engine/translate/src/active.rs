@@ -110,8 +110,7 @@ impl Translator<'_> {
                 // A binary32 has no room for such an index: counted.
                 self.without_rule(client);
             }
-            // Sums of products are not recorded yet: counted.
-            Rule::DotProduct(_) => self.without_rule(client),
+            Rule::DotProduct(_) => self.computed_rule(client),
             Rule::Binary(Binary::Minimum | Binary::Maximum, ..) => return false,
             Rule::Convert(from, lanes) => self.convert_indices(client, from, lanes),
             Rule::Binary(_, element, Lanes::Scalar) | Rule::Unary(_, element, Lanes::Scalar) if paused => {
@@ -155,12 +154,13 @@ impl Translator<'_> {
     /// A comparison whose result is not active, with the lowest lane alone or all lanes.
     fn passive_scalar(&mut self, client: &Client, element: Element) {
         let instruction = &client.instruction;
-        self.check_general_operands(instruction);
+        let on_active = self.instruction_site(instruction);
+        self.check_general_operands(instruction, on_active);
         if matches!(
             instruction.mnemonic(),
             Mnemonic::Cvtsi2sd | Mnemonic::Cvtsi2ss | Mnemonic::Vcvtsi2sd | Mnemonic::Vcvtsi2ss
         ) {
-            self.check_memory_operand(instruction);
+            self.check_memory_operand(instruction, on_active);
         }
         let target = instruction.op0_register().number();
         let legacy = instruction.encoding() == EncodingKind::Legacy;

@@ -26,8 +26,8 @@ pub(crate) enum OnActive {
     Leave(u64, State),
     /// Count at this site and go on.
     Count(usize),
-    /// Begin a new segment of the tape and execute the client instruction at this address from its start.
-    BeginSegment(u64, State),
+    /// Let the engine serve the client instruction at this address, and execute it from its start.
+    Serve(ExitKind, u64, State),
     /// The same unless [`Translator::once`] says that this was counted.
     CountOnce(usize),
 }
@@ -157,12 +157,12 @@ impl Translator<'_> {
     pub(crate) fn when_active(&mut self, jump: Jump, rcx_spilled: bool, on_active: OnActive) {
         match on_active {
             OnActive::Leave(pc, state) => self.leave_early(jump, pc, state, rcx_spilled),
-            OnActive::BeginSegment(pc, state) => {
+            OnActive::Serve(kind, pc, state) => {
                 let mut pending = self.pending();
                 if let Some(unfinished) = &mut pending {
                     unfinished.recorded = self.recording.recorded_before();
                 }
-                let exit = self.exit(ExitKind::NewSegment, pc, state);
+                let exit = self.exit(kind, pc, state);
                 self.out_of_line.push(OutOfLine::Leave { jump, exit, rcx_spilled, pending });
             }
             OnActive::Count(site) | OnActive::CountOnce(site) => {

@@ -189,6 +189,9 @@ pub enum ExitKind {
     ClientRequest,
     /// An operand's index is not below those of the thread's segment of the tape: begin another one, then continue.
     NewSegment,
+    /// Apply the rule of the instruction at `target`, see [`crate::computed`], then continue there. What is not resolved is
+    /// counted at the address.
+    ComputedRule { counter: u64 },
     /// The client executes AVX-512 instructions while shadows live in zmm16-31: move them to memory, then continue.
     NeedsMemoryShadows,
     /// The client is about to use zmm0 to zmm15 for the first time: from now on shadow code has to save all of the

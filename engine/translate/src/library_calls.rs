@@ -17,6 +17,10 @@ const WIDEST: usize = 32;
 impl Translator<'_> {
     /// At the start of a block. One call counts once, however many arguments are active.
     pub(crate) fn check_untrusted_function(&mut self) {
+        if self.job.state.rule_is_applied() {
+            // This is the second translation that is entered for the call.
+            return;
+        }
         let Some(arguments) = self.client.untrusted_function(self.job.pc) else { return };
         let on_active = OnActive::Count(self.site(self.job.pc, SiteKind::Function));
         let bytes = arguments.bytes.min(WIDEST);

@@ -19,6 +19,7 @@ use crate::constants;
 use crate::context::offset;
 use crate::emit::{general, Memory, Operand as EmitOperand};
 use crate::encodings::{Form, Operation as ShadowOperation, Shape, Width};
+use crate::interface::ExitKind;
 use crate::rules::Element;
 use crate::translate::Translator;
 use alloc::vec::Vec;
@@ -356,7 +357,7 @@ impl Translator<'_> {
 
     /// Leaves the block in front of the current instruction if an index is above those of the thread's segment.
     fn check_order(&mut self, shape: Shape, register: usize) {
-        let on_active = OnActive::BeginSegment(self.pc, self.state());
+        let on_active = OnActive::Serve(ExitKind::NewSegment, self.pc, self.state());
         let state = self.job.tape_state as i64;
         let place = |at: i64| EmitOperand::Memory(Memory::absolute((state + at) as u64));
         let packed = shape.packed();

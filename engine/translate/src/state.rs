@@ -10,6 +10,7 @@ pub struct State(pub u64);
 
 const ACTIVE: u64 = 1 << 34;
 const GENERAL_CHECKED_ONCE: u64 = 1 << 33;
+const RULE_APPLIED: u64 = 1 << 35;
 const UPPER: u64 = 1 << 32;
 /// Number of rsp, which is never active.
 const STACK_POINTER: u32 = 4;
@@ -32,6 +33,16 @@ impl State {
     }
     pub fn expects_active_load(self) -> bool {
         self.0 & GENERAL_CHECKED_ONCE != 0
+    }
+    /// The same state for a block whose first instruction has had its rule applied by the engine, see [`crate::computed`].
+    pub fn with_rule_applied(self) -> State {
+        State(self.0 | RULE_APPLIED)
+    }
+    pub fn without_rule_applied(self) -> State {
+        State(self.0 & !RULE_APPLIED)
+    }
+    pub fn rule_is_applied(self) -> bool {
+        self.0 & RULE_APPLIED != 0
     }
     pub fn is_active(self) -> bool {
         self.0 & ACTIVE != 0

@@ -343,7 +343,8 @@ impl<'a> Translator<'a> {
     fn boundary(&mut self, pc: u64) {
         let code_offset = self.asm.code.len() as u32;
         let state = self.state();
-        let parked = self.pending().is_some();
+        // A rule that has been applied is not to be applied again.
+        let parked = self.pending().is_some() || self.rule_is_applied();
         let recorded = self.recording.recorded().filter(|_| self.job.describes_boundaries);
         let recorded = recorded.map(|recorded| self.recording.structure(recorded));
         self.boundaries.push(Boundary { code_offset, pc, state, parked, recorded });
@@ -425,7 +426,8 @@ impl<'a> Translator<'a> {
                             self.write_back(vectors);
                         }
                     }
-                    if rcx_spilled || pending.is_some() {
+                    let links = self.exits[exit].kind == ExitKind::Link;
+                    if links && (rcx_spilled || pending.is_some()) {
                         let direct = self.asm.jump(Code::Jmp_rel32_64);
                         self.exits[exit].patch = self.asm.displacement_of(direct);
                         self.asm.land(direct);

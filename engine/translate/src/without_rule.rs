@@ -18,17 +18,22 @@ impl Translator<'_> {
     pub(crate) fn without_rule(&mut self, client: &Client) {
         let instruction = &client.instruction;
         if !is_zero_idiom(instruction) {
-            let vectors = self.vectors_read(instruction);
-            self.count_first(|translator| {
-                translator.check_general_operands(instruction);
-                translator.check_vector_operands(instruction, vectors);
-                let on_active = translator.instruction_site(instruction);
-                translator.check_wide_operands(instruction, on_active);
-                translator.check_memory_operand(instruction);
-                translator.check_string_load(instruction, on_active);
-            });
+            let on_active = self.instruction_site(instruction);
+            self.check_all_operands(instruction, on_active);
         }
         self.passive_result(client);
+    }
+
+    /// Looks for an active operand of an instruction.
+    pub(crate) fn check_all_operands(&mut self, instruction: &Instruction, on_active: OnActive) {
+        let vectors = self.vectors_read(instruction);
+        self.count_first(|translator| {
+            translator.check_general_operands(instruction, on_active);
+            translator.check_vector_operands(vectors, on_active);
+            translator.check_wide_operands(instruction, on_active);
+            translator.check_memory_operand(instruction, on_active);
+            translator.check_string_load(instruction, on_active);
+        });
     }
 
     /// Runs the instruction and makes what it writes passive.
@@ -83,7 +88,7 @@ impl Translator<'_> {
     }
 
     /// Counts general registers that the instruction reads as data and that are active.
-    pub(crate) fn check_general_operands(&mut self, instruction: &Instruction) {
+    pub(crate) fn check_general_operands(&mut self, instruction: &Instruction, on_active: OnActive) {
         if self.zero_general | 1 << Register::RSP.number() == !0 {
             return;
         }
@@ -105,7 +110,6 @@ impl Translator<'_> {
             let number = register.full_register().number();
             if number != Register::RSP.number() && self.zero_general >> number & 1 == 0 {
                 let slot = self.asm.shadow_slot(number).offset_by(high_byte(register));
-                let on_active = self.instruction_site(instruction);
                 self.check_place(slot, register.size(), on_active);
             }
         }
@@ -133,29 +137,26 @@ impl Translator<'_> {
         (read, wide)
     }
 
-    fn check_vector_operands(&mut self, instruction: &Instruction, (read, wide): (u16, u16)) {
+    fn check_vector_operands(&mut self, (read, wide): (u16, u16), on_active: OnActive) {
         for number in 0..16 {
             if read >> number & 1 != 0 {
-                let on_active = self.instruction_site(instruction);
                 self.check_vector(number, wide >> number & 1 != 0, on_active);
             }
         }
     }
 
-    pub(crate) fn check_memory_operand(&mut self, instruction: &Instruction) {
+    pub(crate) fn check_memory_operand(&mut self, instruction: &Instruction, on_active: OnActive) {
         if !has_memory(instruction) || self.is_passive_memory(instruction) {
             return;
         }
         if has_many_addresses(instruction) {
             // The shadows of gathers and scatters without a rule are not looked at: better a needless report than none.
-            let on_active = self.instruction_site(instruction);
             let jump = self.asm.jump(Code::Jmp_rel32_64);
             self.when_active(jump, false, on_active);
             return;
         }
         // A masked store leaves places alone whose shadows are then lost.
         if is_read(self.memory_access(instruction)) || is_masked_store(instruction) {
-            let on_active = self.instruction_site(instruction);
             self.check_operand(instruction, instruction.memory_size().size(), on_active);
         }
     }

@@ -6,6 +6,7 @@
 use super::recorder::{Recorder, Window};
 use super::tape::{self, Written};
 use crate::client_memory;
+use crate::extended;
 use crate::lock::Mutex;
 use crate::print;
 use crate::settings;
@@ -13,7 +14,6 @@ use crate::shadow;
 use crate::sys::{self, PAGE};
 use crate::threads::{self, Thread};
 use alloc::vec::Vec;
-use core::arch::asm;
 use derivgrind_tape::format::CHUNK_HEADER;
 use derivgrind_tape::program::{Direction, Programs};
 use derivgrind_tape::sweep::sweep;
@@ -110,7 +110,7 @@ pub fn reverse(thread: &Thread, indices: u64, bars: u64, count: u64) -> u64 {
         cells[*index as usize][0] += f64::from_bits(*seed);
     }
     cells[0] = [0.0];
-    let done = with_default_rounding(|| sweep_all(&mut control, cells));
+    let done = extended::with_default_rounding(|| sweep_all(&mut control, cells));
     control.bars = Some((window, end));
     u64::from(done)
 }
@@ -200,18 +200,4 @@ fn sweep_chunk(programs: &Programs<Bar>, chunk: &Written, cells: &mut [Bar]) -> 
     }
     window.free();
     swept.is_ok()
-}
-
-/// Runs `work` with the floating-point environment that a program starts with: the client's may trap or round otherwise.
-fn with_default_rounding<R>(work: impl FnOnce() -> R) -> R {
-    const DEFAULT: u32 = 0x1f80;
-    let mut clients = 0u32;
-    // SAFETY: the control register is put back.
-    unsafe {
-        asm!("stmxcsr [{}]", in(reg) &mut clients);
-        asm!("ldmxcsr [{}]", in(reg) &DEFAULT);
-        let result = work();
-        asm!("ldmxcsr [{}]", in(reg) &clients);
-        result
-    }
 }

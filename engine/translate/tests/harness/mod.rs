@@ -1,6 +1,7 @@
 //! Executes client instructions natively and in translation, within the test process.
 
 pub mod compare;
+pub mod computed;
 pub mod examine;
 pub mod families;
 pub mod generate;

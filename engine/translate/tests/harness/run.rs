@@ -165,6 +165,8 @@ pub struct Outcome {
     pub end: End,
     /// Sites, and how often each was counted.
     pub counts: Vec<(Site, u64)>,
+    /// How many of them belong to the last translation.
+    last_sites: usize,
     /// All translations that were run.
     pub translations: Vec<Made>,
     /// What they wrote to the tape.
@@ -179,6 +181,12 @@ pub struct Made {
 }
 
 impl Outcome {
+    /// Counts at a site of the last translation.
+    fn count_at(&mut self, site: usize, is_counted: bool) {
+        let first = self.counts.len() - self.last_sites;
+        self.counts[first + site].1 += u64::from(is_counted);
+    }
+
     pub fn count(&self) -> u64 {
         self.counts.iter().map(|(_, count)| count).sum()
     }
@@ -264,6 +272,7 @@ impl Harness {
             state,
             end: End::Exit(ExitKind::Link, program.start()),
             counts: Vec::new(),
+            last_sites: 0,
             translations: Vec::new(),
             written: Written::new(self.first_index),
         };
@@ -277,6 +286,12 @@ impl Harness {
             }
             match outcome.end {
                 End::Exit(ExitKind::Link, target) if (program.start()..program.end()).contains(&target) => {
+                    pc = target;
+                }
+                End::Exit(ExitKind::ComputedRule { counter }, target) => {
+                    let is_counted = super::computed::serve(program, configuration, target, &mut outcome);
+                    let site = (counter - COUNTERS) / 8;
+                    outcome.count_at(site as usize, is_counted);
                     pc = target;
                 }
                 _ => return Ok(outcome),
@@ -306,6 +321,7 @@ impl Harness {
         outcome.translations.push(Made { pc, state: outcome.state, code: translation.code });
         switch::run(self.region.common.enter, CACHE)?;
         outcome.written.collect(position);
+        outcome.last_sites = translation.sites.len();
         for (number, site) in translation.sites.iter().enumerate() {
             let mut count = [0; 8];
             region::read(COUNTERS + 8 * number as u64, &mut count);
@@ -371,12 +387,13 @@ fn install(
     random.fill(&mut context[offset::VECTOR_SHADOWS as usize..0x2000]);
     for number in 0..16 {
         let slot = offset::GENERAL_SHADOWS as usize + 8 * number;
-        let value =
-            if state.zero_general() >> number & 1 != 0 { random.word() } else { shadows.general[number] };
+        // The engine puts all shadows in place when it has applied a rule.
+        let is_stale = |zero: u16| zero >> number & 1 != 0 && !state.rule_is_applied();
+        let value = if is_stale(state.zero_general()) { random.word() } else { shadows.general[number] };
         context[slot..slot + 8].copy_from_slice(&value.to_le_bytes());
         let mut home = [0; 64];
         random.fill(&mut home);
-        if state.zero_vector() >> number & 1 == 0 {
+        if !is_stale(state.zero_vector()) {
             home[..32].copy_from_slice(&shadows.vectors[number]);
         }
         if configuration.in_registers() {

@@ -236,6 +236,12 @@ fn recorded_horizontal_and_alternating_arithmetic() {
 }
 
 #[test]
+fn recorded_sums_of_products() {
+    let chosen = |content, code| matches!(family(code), Family::DotProduct(of) if of == content);
+    each_alone(Mode::Recording, 30, chosen);
+}
+
+#[test]
 fn recorded_conversions() {
     each_alone(Mode::Recording, 50, |content, code| is_conversion(content, &stem(code)));
 }
@@ -283,9 +289,7 @@ fn computes_with_indices(stem: &str) -> bool {
 #[test]
 fn copies_comparisons_and_instructions_without_rule_are_the_same_while_recording() {
     as_in_forward_mode(Mode::Recording, 1000, |stem, family| match family {
-        Family::Arithmetic(..) | Family::Logic(_) => None,
-        // A sum of products has no rule for indices.
-        Family::DotProduct(_) => Some(Family::Counted),
+        Family::Arithmetic(..) | Family::Logic(_) | Family::DotProduct(_) => None,
         _ if computes_with_indices(stem) => None,
         family => Some(family),
     });

@@ -1,0 +1,166 @@
+//! Rules that the engine computes: it finds the values and shadows of an instruction, and puts new shadows in place.
+//!
+//! They are put in place at the last moment before translated code is entered ([`commit`]), when no signal and no
+//! invalidation can come in between: else the instruction would begin again and its rule be applied twice.
+
+use crate::client_memory;
+use crate::dispatch::Continuation;
+use crate::extended;
+use crate::memory;
+use crate::recording;
+use crate::settings;
+use crate::shadow;
+use crate::threads::Thread;
+use alloc::vec::Vec;
+use derivgrind_tape::structure::TWO_OPERANDS;
+use derivgrind_translate::computed::apply::{self, NewShadow, Surroundings};
+use derivgrind_translate::computed::{Machine, Place};
+use derivgrind_translate::context::SHADOW_START;
+use derivgrind_translate::state::State;
+use iced_x86::{Decoder, DecoderOptions, Instruction};
+
+/// What is to be put in place.
+#[derive(Default)]
+pub struct Pending {
+    shadows: Vec<NewShadow>,
+    /// Address of the counter that goes up.
+    counter: Option<u64>,
+}
+
+/// The longest copy between shadows.
+const LONGEST: u64 = 64;
+
+/// Applies the rule of the instruction at `next`; with a signal or an invalidation to be looked at first, the instruction
+/// begins again after that.
+pub fn prepare(thread: &mut Thread, next: Continuation, counter: u64) -> Continuation {
+    let before = Continuation { pc: next.pc, state: next.state.without_rule_applied() };
+    if thread.signals.is_pending() || thread.shadows_in_registers() != settings::shadows_in_registers() {
+        return before;
+    }
+    let Some(instruction) = instruction_at(next.pc) else { return before };
+    let applied = extended::with_default_rounding(|| apply_rule(thread, &instruction, before.state));
+    let counter = applied.is_incomplete.then_some(counter);
+    thread.computed = Pending { shadows: applied.shadows, counter };
+    recording::follow_widening(thread);
+    next
+}
+
+/// Forgets what was computed: the instruction will not be executed now.
+pub fn discard(thread: &mut Thread) {
+    thread.computed = Pending::default();
+}
+
+/// Puts the new shadows in place; `state` is that of the translation that is entered.
+pub fn commit(thread: &mut Thread, state: State) {
+    let pending = core::mem::take(&mut thread.computed);
+    let context = thread.context();
+    let mut general = shadow::read_general(context, state);
+    let mut vectors = shadow::read_vectors(context, state);
+    for new in &pending.shadows {
+        match new.place {
+            Place::General { register, byte } => put(&mut bytes_of(&mut general)[8 * register + byte..], new),
+            Place::Vector { register, byte } => {
+                put(&mut bytes_of(vectors.as_flattened_mut())[64 * register + byte..], new);
+            }
+            Place::Memory { address } if has_shadow(address) => {
+                let bytes = new.bytes();
+                // SAFETY: the shadow memory is mapped as a whole, and the engine has no reference into it.
+                unsafe {
+                    core::ptr::copy_nonoverlapping(
+                        bytes.as_ptr(),
+                        shadow::of(address) as *mut u8,
+                        bytes.len(),
+                    );
+                }
+            }
+            Place::Memory { .. } => {}
+        }
+    }
+    context.general_shadows = general;
+    shadow::write_vectors(context, &vectors);
+    if let Some(counter) = pending.counter {
+        // SAFETY: the counter of a site of the translation that was left, and this thread's own.
+        unsafe { *(counter as *mut u64) += 1 };
+    }
+}
+
+fn instruction_at(pc: u64) -> Option<Instruction> {
+    let space = memory::read();
+    let code = space.code(pc)?;
+    Some(Decoder::with_ip(64, code, pc, DecoderOptions::NONE).decode())
+}
+
+fn apply_rule(thread: &mut Thread, instruction: &Instruction, state: State) -> apply::Applied {
+    let mode = thread.settings().mode;
+    let context = thread.context();
+    let values = extended::client_registers(context);
+    let registers = context.registers;
+    let machine = Machine {
+        general: &registers,
+        flags: context.flags,
+        vectors: &values.vectors,
+        masks: &values.masks,
+        fs_base: context.fs_base,
+        gs_base: context.gs_base,
+        read: &|address, bytes| client_memory::read(address, bytes).is_ok(),
+    };
+    let general = shadow::read_general(context, state);
+    let vectors = shadow::read_vectors(context, state);
+    let mut found = Found { thread, general, vectors };
+    apply::apply(instruction, &machine, mode, &mut found)
+}
+
+/// The shadows in front of an instruction.
+struct Found<'a> {
+    thread: &'a mut Thread,
+    general: [u64; 16],
+    vectors: extended::VectorShadows,
+}
+
+impl Surroundings for Found<'_> {
+    fn read(&self, place: Place, bytes: &mut [u8]) {
+        match place {
+            Place::General { register, byte } => get(&self.general, 8 * register + byte, bytes),
+            Place::Vector { register, byte } => get(self.vectors.as_flattened(), 64 * register + byte, bytes),
+            Place::Memory { address } if has_shadow(address) => {
+                // SAFETY: the shadow memory is mapped as a whole.
+                unsafe {
+                    let from = shadow::of(address) as *const u8;
+                    core::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len());
+                }
+            }
+            Place::Memory { .. } => bytes.fill(0),
+        }
+    }
+
+    fn record(&mut self, operands: [u64; 2], partials: [f64; 2]) -> u64 {
+        let mut payload = [0; 32];
+        let words = operands.into_iter().chain(partials.map(f64::to_bits));
+        for (place, word) in payload.chunks_exact_mut(8).zip(words) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        self.thread.recorder.lock().append(TWO_OPERANDS, &payload, operands)
+    }
+}
+
+fn has_shadow(address: u64) -> bool {
+    address < SHADOW_START - LONGEST
+}
+
+fn get(words: &[u64], start: usize, bytes: &mut [u8]) {
+    for (offset, byte) in bytes.iter_mut().enumerate() {
+        let at = start + offset;
+        *byte = words[at / 8].to_le_bytes()[at % 8];
+    }
+}
+
+fn put(place: &mut [u8], new: &NewShadow) {
+    let bytes = new.bytes();
+    place[..bytes.len()].copy_from_slice(bytes);
+}
+
+fn bytes_of(words: &mut [u64]) -> &mut [u8] {
+    let length = core::mem::size_of_val(words);
+    // SAFETY: the same memory, and all bytes are valid.
+    unsafe { core::slice::from_raw_parts_mut(words.as_mut_ptr() as *mut u8, length) }
+}

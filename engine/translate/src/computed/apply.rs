@@ -1,0 +1,130 @@
+//! From what a computed rule says to new shadows, be they dot values or indices.
+
+use super::{Change, Machine, Place, Real, Term};
+use crate::interface::Mode;
+use crate::recording::TAG;
+use alloc::vec::Vec;
+use iced_x86::Instruction;
+
+/// The shadows in front of an instruction, and the tape.
+pub trait Surroundings {
+    fn read(&self, place: Place, bytes: &mut [u8]);
+    /// Records an operation with two operands, the second of which may be 0: indices, and partial derivatives. Returns
+    /// the index of its result.
+    fn record(&mut self, operands: [u64; 2], partials: [f64; 2]) -> u64;
+}
+
+/// A shadow to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct NewShadow {
+    pub place: Place,
+    bytes: [u8; 64],
+    size: usize,
+}
+
+impl NewShadow {
+    fn new(place: Place, bytes: &[u8]) -> NewShadow {
+        let mut whole = [0; 64];
+        whole[..bytes.len()].copy_from_slice(bytes);
+        NewShadow { place, bytes: whole, size: bytes.len() }
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.size]
+    }
+}
+
+/// The shadows that an instruction leaves behind.
+pub struct Applied {
+    pub shadows: Vec<NewShadow>,
+    /// The rule, or the tape, could not say what the result depends on: to be counted.
+    pub is_incomplete: bool,
+}
+
+/// Applies the rule of an instruction.
+pub fn apply(
+    instruction: &Instruction,
+    machine: &Machine,
+    mode: Mode,
+    surroundings: &mut dyn Surroundings,
+) -> Applied {
+    let known = super::changes(instruction, machine);
+    let mut is_incomplete = known.is_none();
+    let mut changes = machine.overwritten(instruction, is_incomplete);
+    changes.extend(known.into_iter().flatten());
+    let mut shadows = Vec::with_capacity(changes.len());
+    for change in &changes {
+        shadows.push(match change {
+            Change::Zero { to, size } => NewShadow::new(*to, &[0; 64][..*size]),
+            Change::Copy { to, from, size } => {
+                let mut bytes = [0; 64];
+                surroundings.read(*from, &mut bytes[..*size]);
+                NewShadow::new(*to, &bytes[..*size])
+            }
+            Change::Linear { to, real, terms } if mode == Mode::Forward => {
+                NewShadow::new(*to, &dot_value(*real, terms, surroundings)[..real.size()])
+            }
+            Change::Linear { to, real, terms } => {
+                let index = index(mode, *real, terms, surroundings);
+                is_incomplete |= index.is_none();
+                NewShadow::new(*to, &index.unwrap_or_default()[..real.size()])
+            }
+        });
+    }
+    Applied { shadows, is_incomplete }
+}
+
+fn dot_value(real: Real, terms: &[Term], surroundings: &dyn Surroundings) -> [u8; 8] {
+    let mut sum = 0.0;
+    for term in terms {
+        let mut bytes = [0; 8];
+        surroundings.read(term.from, &mut bytes[..term.real.size()]);
+        let dot = match term.real {
+            Real::Binary32 => f64::from(f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])),
+            Real::Binary64 => f64::from_le_bytes(bytes),
+        };
+        if dot != 0.0 {
+            sum += term.partial * dot;
+        }
+    }
+    let mut bytes = [0; 8];
+    match real {
+        Real::Binary32 => bytes[..4].copy_from_slice(&(sum as f32).to_le_bytes()),
+        Real::Binary64 => bytes = sum.to_le_bytes(),
+    }
+    bytes
+}
+
+/// `None` if the index of a binary32 has no room.
+fn index(mode: Mode, real: Real, terms: &[Term], surroundings: &mut dyn Surroundings) -> Option<[u8; 8]> {
+    let mut active = Vec::new();
+    for term in terms {
+        let mut bytes = [0; 8];
+        surroundings.read(term.from, &mut bytes[..term.real.size()]);
+        let index = match term.real {
+            Real::Binary32 => u64::from_le_bytes(bytes) & !u64::from(TAG),
+            Real::Binary64 => u64::from_le_bytes(bytes),
+        };
+        if index != 0 && term.partial != 0.0 {
+            active.push((index, term.partial));
+        }
+    }
+    let index = match active.as_slice() {
+        [] => 0,
+        [(index, partial)] if *partial == 1.0 => *index,
+        _ if !mode.records() => 0,
+        [first, rest @ ..] => {
+            let rest = if rest.is_empty() { &[(0, 0.0)] } else { rest };
+            let start = *first;
+            rest.iter()
+                .fold(start, |sum, term| (surroundings.record([sum.0, term.0], [sum.1, term.1]), 1.0))
+                .0
+        }
+    };
+    match real {
+        Real::Binary32 if index == 0 => Some([0; 8]),
+        Real::Binary32 if index >= u64::from(TAG) => None,
+        Real::Binary32 => Some((index | u64::from(TAG)).to_le_bytes()),
+        Real::Binary64 => Some(index.to_le_bytes()),
+    }
+}

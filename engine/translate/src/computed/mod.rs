@@ -1,0 +1,87 @@
+//! Computed rules: for instructions that are too rare, or too complicated, for shadow code of their own.
+//!
+//! An active block tests whether an operand of such an instruction is active ([`lowering`]). If so, it leaves to the engine
+//! in front of the instruction, where all client registers and shadows are at home. A pure function, [`changes`], says from
+//! the values what the instruction does to shadows; what that means for dot values and for indices is said once, in
+//! [`apply`]. Execution goes on at the same instruction, in a translation whose state says that its rule has been applied:
+//! there the first instruction stands as it is. Passive operands cost what they cost in front of any other instruction.
+
+pub mod apply;
+mod dot_products;
+mod lowering;
+mod machine;
+
+use crate::rules::{self, Rule};
+use alloc::vec::Vec;
+use iced_x86::Instruction;
+pub use machine::{Machine, Operand};
+
+/// Where a shadow is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// A byte of a general register, by its number.
+    General { register: usize, byte: usize },
+    /// A byte of a vector register.
+    Vector { register: usize, byte: usize },
+    /// Shadow of an address of the client.
+    Memory { address: u64 },
+}
+
+impl Place {
+    /// The place some bytes further on.
+    pub fn offset_by(self, distance: usize) -> Place {
+        match self {
+            Place::General { register, byte } => Place::General { register, byte: byte + distance },
+            Place::Vector { register, byte } => Place::Vector { register, byte: byte + distance },
+            Place::Memory { address } => Place::Memory { address: address.wrapping_add(distance as u64) },
+        }
+    }
+}
+
+/// Type of a real number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Real {
+    Binary32,
+    Binary64,
+}
+
+impl Real {
+    /// Bytes of its shadow.
+    pub fn size(self) -> usize {
+        match self {
+            Real::Binary32 => 4,
+            Real::Binary64 => 8,
+        }
+    }
+}
+
+/// An operand and the partial derivative with respect to it.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Term {
+    pub from: Place,
+    pub real: Real,
+    pub partial: f64,
+}
+
+/// What an instruction does to the shadow of one place. All changes read the shadows in front of the instruction. Changes
+/// to one place take effect in their order.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Change {
+    /// The derivative of a real number is a sum of derivatives times partial derivatives. A passive operand contributes
+    /// zero, whatever its partial derivative.
+    Linear { to: Place, real: Real, terms: Vec<Term> },
+    /// Shadows of bytes that move; at most 64.
+    Copy { to: Place, from: Place, size: usize },
+    /// The bytes are passive; at most 64.
+    Zero { to: Place, size: usize },
+}
+
+/// What an instruction does to shadows, `None` if that cannot be said: then it is counted, and what it writes is passive.
+/// A register that it writes, whatever it was before, is passive where no change says something else. All other places that
+/// no change names stay as they are.
+pub fn changes(instruction: &Instruction, machine: &Machine) -> Option<Vec<Change>> {
+    match rules::rule(instruction) {
+        Rule::DotProduct(element) => dot_products::changes(instruction, machine, element),
+        _ => None,
+    }
+}

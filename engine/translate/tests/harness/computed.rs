@@ -1,0 +1,90 @@
+//! Computed rules, applied as the engine does it.
+
+use super::machine::Shadows;
+use super::region;
+use super::run::{Configuration, Outcome, Program};
+use super::tape::Written;
+use derivgrind_tape::structure::{Structure, TWO_OPERANDS};
+use derivgrind_translate::computed::apply::{apply, Surroundings};
+use derivgrind_translate::computed::{self, Place};
+use derivgrind_translate::interface::ClientCode;
+use iced_x86::{Decoder, DecoderOptions};
+
+/// Applies the rule of the instruction at `pc`; true if it is to be counted.
+pub fn serve(program: &Program, configuration: Configuration, pc: u64, outcome: &mut Outcome) -> bool {
+    let code = program.code(pc).expect("a rule belongs to an instruction");
+    let instruction = Decoder::with_ip(64, code, pc, DecoderOptions::NONE).decode();
+    let machine = &outcome.machine;
+    // SAFETY: the harness owns the context.
+    let (fs_base, gs_base) = unsafe { ((*region::context()).fs_base, (*region::context()).gs_base) };
+    let seen = computed::Machine {
+        general: &machine.general,
+        flags: machine.flags,
+        vectors: &machine.vectors,
+        masks: &machine.masks,
+        fs_base,
+        gs_base,
+        read: &|address, bytes| {
+            bytes.copy_from_slice(machine.memory.at(address, bytes.len()));
+            true
+        },
+    };
+    let mut found = Found { shadows: &outcome.shadows, written: &mut outcome.written };
+    let applied = apply(&instruction, &seen, configuration.mode, &mut found);
+    for new in &applied.shadows {
+        write(&mut outcome.shadows, new.place, new.bytes());
+    }
+    applied.is_incomplete
+}
+
+struct Found<'a> {
+    shadows: &'a Shadows,
+    written: &'a mut Written,
+}
+
+impl Surroundings for Found<'_> {
+    fn read(&self, place: Place, bytes: &mut [u8]) {
+        match place {
+            Place::General { register, byte } => {
+                let shadow = self.shadows.general[register].to_le_bytes();
+                bytes.copy_from_slice(&shadow[byte..byte + bytes.len()]);
+            }
+            Place::Vector { register, byte } => {
+                let shadow = self.shadows.vector(register);
+                bytes.copy_from_slice(&shadow[byte..byte + bytes.len()]);
+            }
+            Place::Memory { address } => {
+                bytes.copy_from_slice(self.shadows.memory.at(address, bytes.len()));
+            }
+        }
+    }
+
+    fn record(&mut self, operands: [u64; 2], partials: [f64; 2]) -> u64 {
+        let words = operands.into_iter().chain(partials.map(f64::to_bits));
+        self.written.executions.extend(words.flat_map(u64::to_le_bytes));
+        self.written.executions.extend(TWO_OPERANDS.to_le_bytes());
+        self.written
+            .structures
+            .extend(Structure::fixed().into_iter().filter(|(number, _)| *number == TWO_OPERANDS));
+        self.written.next_index += 1;
+        self.written.next_index - 1
+    }
+}
+
+fn write(shadows: &mut Shadows, place: Place, bytes: &[u8]) {
+    match place {
+        Place::General { register, byte } => {
+            let mut shadow = shadows.general[register].to_le_bytes();
+            shadow[byte..byte + bytes.len()].copy_from_slice(bytes);
+            shadows.general[register] = u64::from_le_bytes(shadow);
+        }
+        Place::Vector { register, byte } => {
+            let mut shadow = shadows.vector(register);
+            shadow[byte..byte + bytes.len()].copy_from_slice(bytes);
+            shadows.set_vector(register, &shadow);
+        }
+        Place::Memory { address } => {
+            shadows.memory.at_mut(address, bytes.len()).copy_from_slice(bytes);
+        }
+    }
+}

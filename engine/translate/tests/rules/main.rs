@@ -5,6 +5,7 @@
 mod harness;
 
 mod blocks;
+mod classes;
 mod control;
 mod counted;
 mod gather;

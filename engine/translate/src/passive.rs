@@ -13,8 +13,8 @@ use crate::general::frame_pointer_size;
 use crate::rules::{self, Rule};
 use crate::state::State;
 use crate::translate::Translator;
-use crate::without_rule::is_plain_masked_store;
 use crate::wide_clients::is_masked_store;
+use crate::without_rule::is_plain_masked_store;
 use iced_x86::{Instruction, Mnemonic, OpAccess, OpKind, Register};
 
 impl Translator<'_> {

@@ -140,9 +140,10 @@ fn unary(function: Unary) -> Family {
         Unary::Reciprocal => {
             arithmetic("Approximate reciprocals", "y = 1 / a: y' = -y^2 a', with the approximate y")
         }
-        Unary::ReciprocalRoot => {
-            arithmetic("Approximate reciprocal roots", "y = 1 / sqrt(a): y' = -y^3 a' / 2, with the approximate y")
-        }
+        Unary::ReciprocalRoot => arithmetic(
+            "Approximate reciprocal roots",
+            "y = 1 / sqrt(a): y' = -y^3 a' / 2, with the approximate y",
+        ),
     }
 }
 

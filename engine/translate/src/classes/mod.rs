@@ -31,8 +31,7 @@ pub enum Class {
 }
 
 impl Class {
-    pub const ALL: [Class; 5] =
-        [Class::Arithmetic, Class::Copy, Class::Passive, Class::Bits, Class::Refused];
+    pub const ALL: [Class; 5] = [Class::Arithmetic, Class::Copy, Class::Passive, Class::Bits, Class::Refused];
 }
 
 /// What happens to an active operand that the rule does not differentiate.

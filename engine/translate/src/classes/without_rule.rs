@@ -10,11 +10,17 @@ struct Row {
     mnemonics: &'static [Mnemonic],
 }
 
-const COUNTED: &[&str] = &["what_has_no_rule_is_passive_and_counted", "arithmetic_on_bits_is_passive_and_counted"];
+type Tests = &'static [&'static str];
+
+const COUNTED: &[&str] = &["what_has_no_rule_is_passive_and_counted"];
+const GENERAL: &[&str] = &["arithmetic_on_bits_is_passive_and_counted"];
+const OLD: &[&str] = &["x87_and_mmx"];
+const WIDE: &[&str] = &["avx512_arithmetic"];
 const LOWERED: &[&str] = &["every_code_is_lowered_as_its_class_says"];
 
-const fn counted(class: Class, name: &'static str, rule: &'static str) -> Family {
-    Family { class, name, rule, loss: Loss::Counted, tests: COUNTED }
+/// A family whose active operands are counted.
+const fn counted(tests: Tests, class: Class, name: &'static str, rule: &'static str) -> Family {
+    Family { class, name, rule, loss: Loss::Counted, tests }
 }
 
 const fn of(family: Family, features: &'static [CpuidFeature], mnemonics: &'static [Mnemonic]) -> Row {
@@ -48,7 +54,7 @@ pub fn family(code: Code) -> Option<Family> {
     ROWS.iter().find(fits).map(|row| row.family).or_else(of_mmx)
 }
 
-const MMX: Family = counted(Class::Refused, "MMX", "its registers have no shadows yet");
+const MMX: Family = counted(OLD, Class::Refused, "MMX", "its registers have no shadows yet");
 
 const CONTROL: Family = Family {
     class: Class::Passive,
@@ -63,22 +69,22 @@ use Mnemonic::*;
 #[rustfmt::skip] // One family of instructions a line.
 const ROWS: &[Row] = &[
     of(
-        counted(Class::Refused, "Real arithmetic of x87", "no rule yet; the registers of x87 have no shadows"),
+        counted(OLD, Class::Refused, "Real arithmetic of x87", "no rule yet; the registers of x87 have no shadows"),
         &[CpuidFeature::FPU, CpuidFeature::FPU287, CpuidFeature::FPU387],
         &[Fisttp],
     ),
     of(
-        counted(Class::Refused, "Real arithmetic of 3DNow!", "no rule: processors of the past"),
+        counted(LOWERED, Class::Refused, "Real arithmetic of 3DNow!", "no rule: processors of the past"),
         &[CpuidFeature::D3NOW, CpuidFeature::D3NOWEXT],
         &[],
     ),
     of(
-        counted(Class::Refused, "FMA4 and XOP", "no rule: CPUID hides them, processors of the past"),
+        counted(LOWERED, Class::Refused, "FMA4 and XOP", "no rule: CPUID hides them, processors of the past"),
         &[CpuidFeature::FMA4, CpuidFeature::XOP, CpuidFeature::TBM, CpuidFeature::LWP],
         &[],
     ),
     of(
-        counted(Class::Refused, "Tiles (AMX)", "no rule: CPUID hides them; each load of a tile is counted"),
+        counted(LOWERED, Class::Refused, "Tiles (AMX)", "no rule: CPUID hides them; each load of a tile is counted"),
         &[
             CpuidFeature::AMX_TILE, CpuidFeature::AMX_INT8, CpuidFeature::AMX_BF16, CpuidFeature::AMX_FP16,
             CpuidFeature::AMX_COMPLEX,
@@ -86,14 +92,14 @@ const ROWS: &[Row] = &[
         &[],
     ),
     of(
-        counted(Class::Refused, "Arithmetic and conversions of binary16 and bfloat16", "no rule"),
+        counted(LOWERED, Class::Refused, "Arithmetic and conversions of binary16 and bfloat16", "no rule"),
         &[
             CpuidFeature::AVX512_FP16, CpuidFeature::AVX512_BF16, CpuidFeature::AVX_NE_CONVERT, CpuidFeature::F16C,
         ],
         &[Vcvtph2ps, Vcvtps2ph],
     ),
     of(
-        counted(Class::Refused, "Real arithmetic of AVX-512", "no rule yet"),
+        counted(WIDE, Class::Refused, "Real arithmetic of AVX-512", "no rule yet"),
         &[CpuidFeature::AVX512ER, CpuidFeature::AVX512_4FMAPS],
         &[
             Vaddpd, Vaddps, Vaddsd, Vaddss, Vsubpd, Vsubps, Vsubsd, Vsubss, Vmulpd, Vmulps, Vmulsd, Vmulss,
@@ -117,7 +123,7 @@ const ROWS: &[Row] = &[
     ),
     of(
         counted(
-            Class::Refused,
+            WIDE, Class::Refused,
             "Piecewise constant functions of AVX-512",
             "no rule yet: counted, although the derivative is zero",
         ),
@@ -132,7 +138,7 @@ const ROWS: &[Row] = &[
         ],
     ),
     of(
-        counted(Class::Refused, "Moves of AVX-512", "no rule yet"),
+        counted(WIDE, Class::Refused, "Moves of AVX-512", "no rule yet"),
         &[],
         &[
             Vcompresspd, Vcompressps, Vexpandpd, Vexpandps, Vpcompressb, Vpcompressw, Vpcompressd, Vpcompressq,
@@ -144,7 +150,7 @@ const ROWS: &[Row] = &[
     ),
     of(
         counted(
-            Class::Refused,
+            LOWERED, Class::Refused,
             "Prefetches by vectors of addresses",
             "they compute nothing, but are counted as the gathers without a rule are: processors of the past",
         ),
@@ -153,7 +159,7 @@ const ROWS: &[Row] = &[
     ),
     of(
         counted(
-            Class::Bits,
+            WIDE, Class::Bits,
             "Mask registers",
             "they have no shadows: bits that come from a general register or from memory are counted",
         ),
@@ -168,12 +174,12 @@ const ROWS: &[Row] = &[
         ],
     ),
     of(
-        counted(Class::Bits, "Integer arithmetic", "on the bits of an active number it is counted"),
+        counted(GENERAL, Class::Bits, "Integer arithmetic", "on the bits of an active number it is counted"),
         &[CpuidFeature::ADX, CpuidFeature::RAO_INT, CpuidFeature::CMPCCXADD],
         &[Add, Adc, Sub, Sbb, Inc, Dec, Neg, Mul, Imul, Div, Idiv, Mulx, Lea],
     ),
     of(
-        counted(Class::Bits, "Shifts, rotations and logic of general registers", "on the bits of an active number they are counted"),
+        counted(GENERAL, Class::Bits, "Shifts, rotations and logic of general registers", "on the bits of an active number they are counted"),
         &[CpuidFeature::BMI2],
         &[
             Not, Rol, Ror, Rcl, Rcr, Sal, Shld, Shrd, Bts, Btr, Btc, Bswap, Movbe, Andn, Bextr, Blsi, Blsmsk, Blsr,
@@ -181,7 +187,7 @@ const ROWS: &[Row] = &[
     ),
     of(
         counted(
-            Class::Bits,
+            GENERAL, Class::Bits,
             "Parts of numbers in general registers",
             "extensions and loads of parts of an active number are counted",
         ),
@@ -190,7 +196,7 @@ const ROWS: &[Row] = &[
     ),
     of(
         counted(
-            Class::Bits,
+            COUNTED, Class::Bits,
             "Bytes and words of vector registers",
             "parts of an active number are counted",
         ),
@@ -206,7 +212,7 @@ const ROWS: &[Row] = &[
         ],
     ),
     of(
-        counted(Class::Bits, "Shifts and rotations of vector lanes", "on the bits of an active number they are counted"),
+        counted(COUNTED, Class::Bits, "Shifts and rotations of vector lanes", "on the bits of an active number they are counted"),
         &[],
         &[
             Psllw, Vpsllw, Pslld, Vpslld, Psllq, Vpsllq, Psrlw, Vpsrlw, Psrld, Vpsrld, Psrlq, Vpsrlq,
@@ -216,7 +222,7 @@ const ROWS: &[Row] = &[
         ],
     ),
     of(
-        counted(Class::Bits, "Logic of AVX-512", "on the bits of an active number it is counted"),
+        counted(WIDE, Class::Bits, "Logic of AVX-512", "on the bits of an active number it is counted"),
         &[],
         &[
             Vandpd, Vandps, Vandnpd, Vandnps, Vorpd, Vorps, Vxorpd, Vxorps,
@@ -224,7 +230,7 @@ const ROWS: &[Row] = &[
         ],
     ),
     of(
-        counted(Class::Bits, "Arithmetic on integer lanes", "on the bits of an active number it is counted"),
+        counted(COUNTED, Class::Bits, "Arithmetic on integer lanes", "on the bits of an active number it is counted"),
         &[
             CpuidFeature::AVX512_IFMA, CpuidFeature::AVX_IFMA, CpuidFeature::AVX512_VNNI, CpuidFeature::AVX_VNNI,
             CpuidFeature::AVX_VNNI_INT8, CpuidFeature::AVX_VNNI_INT16, CpuidFeature::AVX512_4VNNIW,
@@ -246,7 +252,7 @@ const ROWS: &[Row] = &[
     ),
     of(
         counted(
-            Class::Bits,
+            COUNTED, Class::Bits,
             "Conversions from integers of several lanes",
             "an integer carries no derivative; one whose bits are an active number is counted",
         ),
@@ -258,7 +264,7 @@ const ROWS: &[Row] = &[
     ),
     of(
         counted(
-            Class::Bits,
+            LOWERED, Class::Bits,
             "Ciphers and products of polynomials",
             "counted: the operand could be computed from the result",
         ),
@@ -269,13 +275,13 @@ const ROWS: &[Row] = &[
         &[],
     ),
     of(
-        counted(Class::Refused, "Moves that only old programs or processors use", "no rule"),
+        counted(LOWERED, Class::Refused, "Moves that only old programs or processors use", "no rule"),
         &[CpuidFeature::SSE4A, CpuidFeature::MOVDIRI, CpuidFeature::CET_SS],
         &[Lss, Lfs, Lgs],
     ),
     of(
         Family { loss: Loss::NotExecuted, tests: LOWERED, ..counted(
-            Class::Refused,
+            LOWERED, Class::Refused,
             "Segments, enclaves, virtual machines, keys, user interrupts",
             "the processor faults, or the kernel does not offer it",
         ) },

@@ -45,9 +45,15 @@ pub const GROUPS: &[Group] = &[
         name: "Hints, fences, cache control",
         reason: "they compute nothing",
         mnemonics: &[
+            Prefetchnta, Prefetcht0, Prefetcht1, Prefetcht2, Prefetchw, Nop, Endbr64, Clflush, Clflushopt, Clwb,
             Prefetch, Prefetchwt1, Prefetchit0, Prefetchit1, Reservednop, Fnop, Pause, Lfence, Mfence, Sfence,
             Serialize, Cldemote, Wait, Endbr32, Emms, Femms, Ptwrite, Mcommit, Umonitor, Umwait, Tpause, Monitorx, Mwaitx,
         ],
+    },
+    Group {
+        name: "Control words",
+        reason: "rounding modes and flags carry no derivative",
+        mnemonics: &[Ldmxcsr, Vldmxcsr, Stmxcsr, Vstmxcsr, Fldcw, Fnstcw],
     },
     Group {
         name: "Time, chance and identification",

@@ -77,7 +77,12 @@ fn reads_data(instruction: &Instruction) -> bool {
     })
 }
 
-fn check(harness: &Harness, family: Family, instruction: &Instruction, configuration: Configuration) -> Option<String> {
+fn check(
+    harness: &Harness,
+    family: Family,
+    instruction: &Instruction,
+    configuration: Configuration,
+) -> Option<String> {
     let mut encoder = Encoder::new(64);
     let mut program = Program { bytes: Vec::new(), far: false, constant: None, skipped: 0, arguments: None };
     if let Err(error) = encoder.encode(instruction, program.start()) {
@@ -91,7 +96,9 @@ fn check(harness: &Harness, family: Family, instruction: &Instruction, configura
     let counts = translation.sites.iter().any(|site| matches!(site.kind, SiteKind::Instruction(_)));
     match family.loss {
         Loss::None if counts => Some(format!("{}: it is counted", family.name)),
-        Loss::Counted if !counts && reads_data(instruction) => Some(format!("{}: it is not counted", family.name)),
+        Loss::Counted if !counts && reads_data(instruction) => {
+            Some(format!("{}: it is not counted", family.name))
+        }
         _ => None,
     }
 }

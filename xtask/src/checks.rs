@@ -2,6 +2,7 @@
 
 use crate::command;
 use crate::headers;
+use crate::instructions;
 use crate::setup::{self, Purpose};
 use crate::workspace::Workspace;
 use anyhow::Result;
@@ -11,13 +12,14 @@ pub const LAUNCHER_VARIABLE: &str = "DERIVGRIND";
 /// Asks tests for their long form: more random operands, longer programs.
 pub const FULL_VARIABLE: &str = "DERIVGRIND_FULL_TESTS";
 
-/// Formatting, lints and the generated header, in both workspaces.
+/// Formatting, lints and generated files, in both workspaces.
 pub fn lint(workspace: &Workspace) -> Result<()> {
     step("formatting");
     command::run(workspace.cargo().args(["fmt", "--all", "--check"]))?;
     command::run(workspace.engine_cargo().args(["fmt", "--check"]))?;
-    step("generated header");
+    step("generated files");
     headers::run(workspace.root(), true)?;
+    instructions::run(workspace.root(), true)?;
     step("lints");
     let deny = ["--", "-D", "warnings"];
     command::run(workspace.cargo().args(["clippy", "--quiet", "--workspace", "--all-targets"]).args(deny))?;

@@ -1,4 +1,4 @@
-//! The development commands: `cargo xtask setup | demo | test | bench | lint | headers | install`.
+//! The development commands: `cargo xtask setup | demo | test | bench | lint | headers | instructions | install`.
 //!
 //! Everything that a person or a machine does with this repository beyond plain Cargo is one of these commands, so that
 //! there is one way of doing it and it can be tested.
@@ -9,6 +9,7 @@ pub mod command;
 pub mod demo;
 pub mod headers;
 pub mod install;
+pub mod instructions;
 pub mod machine;
 pub mod measure;
 pub mod setup;

@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use xtask::workspace::Workspace;
-use xtask::{bench, checks, demo, headers, install, setup};
+use xtask::{bench, checks, demo, headers, install, instructions, setup};
 
 /// Development commands of Derivgrind.
 #[derive(Parser)]
@@ -25,7 +25,7 @@ enum Command {
     },
     /// Differentiate a solver for Burgers' equation and a Bessel function of a library, and check the derivatives.
     Demo,
-    /// Check formatting, lints and the generated header, then run all tests.
+    /// Check formatting, lints and generated files, then run all tests.
     Test {
         /// Also the tests in release mode and the long ones.
         #[arg(long)]
@@ -33,11 +33,17 @@ enum Command {
     },
     /// Measure run times against native execution and print them as a table.
     Bench(bench::Arguments),
-    /// Check formatting, lints and the generated header.
+    /// Check formatting, lints and generated files.
     Lint,
     /// Generate headers/derivgrind.h from the request codes.
     Headers {
         /// Write nothing; fail if the committed header is stale.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Generate docs/instructions.md from the table of rules.
+    Instructions {
+        /// Write nothing; fail if the committed document is stale.
         #[arg(long)]
         check: bool,
     },
@@ -67,6 +73,7 @@ fn run(command: Command) -> Result<()> {
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
         Command::Lint => checks::lint(&workspace),
         Command::Headers { check } => headers::run(workspace.root(), check),
+        Command::Instructions { check } => instructions::run(workspace.root(), check),
         Command::Install { prefix } => install::run(&workspace, &prefix),
     }
 }

@@ -63,13 +63,19 @@ fn hide_unknown_extensions(leaf: u32, subleaf: u32, result: &mut CpuidResult) {
         (7, 0) => {
             // Transactions: HLE, RTM.
             clear(&mut result.ebx, &[4, 11]);
-            // Shadow stacks.
-            clear(&mut result.ecx, &[7]);
-            // TSXLDTRK, indirect branch tracking.
-            clear(&mut result.edx, &[16, 20]);
+            // Shadow stacks; MOVDIR64B and ENQCMD.
+            clear(&mut result.ecx, &[7, 28, 29]);
+            // TSXLDTRK, indirect branch tracking; AMX: BF16, TILE, INT8.
+            clear(&mut result.edx, &[16, 20, 22, 24, 25]);
         }
-        // APX.
-        (7, 1) => clear(&mut result.edx, &[21]),
+        (7, 1) => {
+            // AMX-FP16.
+            clear(&mut result.eax, &[21]);
+            // AMX-COMPLEX, APX.
+            clear(&mut result.edx, &[8, 21]);
+        }
+        // CLZERO.
+        (0x8000_0008, _) => clear(&mut result.ebx, &[0]),
         // LWP, FMA4, XOP, TBM: AMD processors of the past.
         (0x8000_0001, _) => clear(&mut result.ecx, &[11, 15, 16, 21]),
         _ => {}

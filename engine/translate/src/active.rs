@@ -91,6 +91,9 @@ impl Translator<'_> {
             Rule::StringStore => self.string_store(client),
             Rule::SaveState => self.save_state(client),
             Rule::RestoreState => self.restore_state(client),
+            Rule::Leave => self.leave_frame(client),
+            Rule::MaskedStore => self.masked_store(client),
+            Rule::Opaque => self.opaque(client),
             Rule::None => self.without_rule(client),
         }
     }
@@ -154,12 +157,12 @@ impl Translator<'_> {
     /// A comparison whose result is not active, with the lowest lane alone or all lanes.
     fn passive_scalar(&mut self, client: &Client, element: Element) {
         let instruction = &client.instruction;
-        let on_active = self.instruction_site(instruction);
-        self.check_general_operands(instruction, on_active);
         if matches!(
             instruction.mnemonic(),
             Mnemonic::Cvtsi2sd | Mnemonic::Cvtsi2ss | Mnemonic::Vcvtsi2sd | Mnemonic::Vcvtsi2ss
         ) {
+            let on_active = self.instruction_site(instruction);
+            self.check_general_operands(instruction, on_active);
             self.check_memory_operand(instruction, on_active);
         }
         let target = instruction.op0_register().number();
@@ -360,7 +363,7 @@ fn all_operands(instruction: &Instruction) -> u8 {
 }
 
 /// MMX registers have no shadows.
-fn uses_mmx(instruction: &Instruction) -> bool {
+pub(crate) fn uses_mmx(instruction: &Instruction) -> bool {
     (0..instruction.op_count())
         .any(|k| instruction.op_kind(k) == OpKind::Register && instruction.op_register(k).is_mm())
 }

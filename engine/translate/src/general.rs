@@ -236,6 +236,23 @@ impl Translator<'_> {
         self.passive_result(client);
     }
 
+    /// `leave`: rbp comes from where it points.
+    pub(crate) fn leave_frame(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        let size = frame_pointer_size(instruction);
+        let place = Memory::at(Register::RBP, 0).shadow();
+        let whole = size == 8;
+        if whole && self.expects_active_operand() {
+            self.move_to_slot(instruction, Register::RBP, place, size);
+            self.copy(client);
+            return;
+        }
+        let on_active =
+            if whole { self.expecting_load(instruction) } else { self.instruction_site(instruction) };
+        self.check_place(place, size, on_active);
+        self.passive_result(client);
+    }
+
     pub(crate) fn exchange(&mut self, client: &Client) {
         let instruction = &client.instruction;
         let (one, other) = (instruction.op0_register(), instruction.op1_register());
@@ -385,5 +402,14 @@ fn jump_on_same_condition(instruction: &Instruction) -> Code {
         ConditionCode::le => Code::Jle_rel32_64,
         ConditionCode::g => Code::Jg_rel32_64,
         ConditionCode::None => unreachable!("only conditional moves come here"),
+    }
+}
+
+/// Bytes of the frame pointer that `leave` loads.
+pub(crate) fn frame_pointer_size(instruction: &Instruction) -> usize {
+    if instruction.code() == Code::Leavew {
+        2
+    } else {
+        8
     }
 }

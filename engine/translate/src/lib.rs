@@ -14,6 +14,7 @@ mod active;
 mod arithmetic;
 mod atomics;
 mod checks;
+pub mod classes;
 pub mod computed;
 pub mod constants;
 pub mod context;

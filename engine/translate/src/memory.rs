@@ -17,7 +17,8 @@ pub fn direct(instruction: &Instruction) -> Option<Memory> {
         let address = instruction.ip_rel_memory_address();
         return (address >> 31 == 0).then(|| Memory::absolute(address));
     }
-    if base.is_gpr32() || index.is_gpr32() || index.is_vector_register() || base == Register::EIP {
+    let narrow = base.is_gpr32() || index.is_gpr32() || index == Register::AL;
+    if narrow || index.is_vector_register() || base == Register::EIP {
         return None;
     }
     let displacement = instruction.memory_displacement64() as i64;
@@ -52,6 +53,14 @@ pub fn compute_address(asm: &mut Assembler, instruction: &Instruction, register:
             displacement
         };
         asm.built(Instruction::with2(Code::Mov_r64_imm64, register, address));
+    } else if index == Register::AL {
+        // The table of `xlat`.
+        let target = register.full_register32();
+        asm.built(Instruction::with2(Code::Movzx_r32_rm8, target, index));
+        let operand = iced_x86::MemoryOperand::with_base_index(base.full_register(), register);
+        let narrow = base.is_gpr32();
+        let (code, target) = if narrow { (Code::Lea_r32_m, target) } else { (Code::Lea_r64_m, register) };
+        asm.built(Instruction::with2(code, target, operand));
     } else {
         let operand = iced_x86::MemoryOperand::new(
             base,

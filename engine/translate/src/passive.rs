@@ -9,10 +9,12 @@ use crate::checks::OnActive;
 use crate::control::has_memory;
 use crate::decode::Client;
 use crate::emit::Memory;
+use crate::general::frame_pointer_size;
 use crate::rules::{self, Rule};
 use crate::state::State;
 use crate::translate::Translator;
 use crate::wide_clients::is_masked_store;
+use crate::without_rule::is_plain_masked_store;
 use iced_x86::{Instruction, Mnemonic, OpAccess, OpKind, Register};
 
 impl Translator<'_> {
@@ -33,6 +35,17 @@ impl Translator<'_> {
                 let size = pushed_size(instruction);
                 let on_active = OnActive::Leave(instruction.ip(), active_state(true));
                 self.check_place(Memory::at(Register::RSP, 0).shadow(), size, on_active);
+            }
+            Rule::Leave => {
+                let size = frame_pointer_size(instruction);
+                let on_active = OnActive::Leave(instruction.ip(), active_state(true));
+                self.check_place(Memory::at(Register::RBP, 0).shadow(), size, on_active);
+                return self.copy(client);
+            }
+            Rule::MaskedStore => {
+                let on_active = OnActive::Leave(instruction.ip(), active_state(false));
+                self.check_masked_store(instruction, on_active);
+                return self.copy(client);
             }
             Rule::CompareExchange if has_memory(instruction) => {
                 // What it stores is passive, like what it replaces; another thread may be about to change the shadow.
@@ -134,7 +147,9 @@ impl Translator<'_> {
     /// Should the superblock end in front of this instruction, for the active level to take over?
     pub(crate) fn needs_active_level(instruction: &Instruction) -> bool {
         let gathers = has_memory(instruction) && instruction.memory_index().is_vector_register();
-        gathers || rules::rule(instruction) == Rule::MaskedMove || is_masked_store(instruction)
+        let rule = rules::rule(instruction);
+        let moves = rule == Rule::MaskedStore && !is_plain_masked_store(instruction);
+        gathers || moves || matches!(rule, Rule::MaskedMove | Rule::Opaque) || is_masked_store(instruction)
     }
 
     /// `lods` reads memory without an explicit operand.

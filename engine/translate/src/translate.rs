@@ -322,8 +322,9 @@ impl<'a> Translator<'a> {
     }
 
     fn writes_memory(&mut self, instruction: &Instruction) -> bool {
-        let implicitly =
-            matches!(rules::rule(instruction), Rule::Push | Rule::StringMove | Rule::StringStore);
+        use Rule::{MaskedStore, Opaque, Push, StringMove, StringStore};
+        let rule = rules::rule(instruction);
+        let implicitly = matches!(rule, Push | StringMove | StringStore | MaskedStore | Opaque);
         implicitly || has_memory(instruction) && is_write(self.memory_access(instruction))
     }
 

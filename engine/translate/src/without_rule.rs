@@ -36,6 +36,38 @@ impl Translator<'_> {
         });
     }
 
+    /// Memory that no operand names: counted, and what is known to be written is passive.
+    pub(crate) fn opaque(&mut self, client: &Client) {
+        let on_active = self.instruction_site(&client.instruction);
+        let jump = self.asm.jump(Code::Jmp_rel32_64);
+        self.when_active(jump, false, on_active);
+        self.passive_result(client);
+    }
+
+    /// A store of some bytes to where rdi points: counted if there is something active on either side. What was there is
+    /// passive then, also where a byte has stayed.
+    pub(crate) fn masked_store(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        if !is_plain_masked_store(instruction) {
+            self.opaque(client);
+            return;
+        }
+        let vectors = self.vectors_read(instruction);
+        self.count_first(|translator| {
+            let on_active = translator.instruction_site(instruction);
+            translator.check_vector_operands(vectors, on_active);
+            translator.check_masked_store(instruction, on_active);
+        });
+        self.copy(client);
+        self.zero_place(Memory::at(Register::RDI, 0).shadow(), masked_store_size(instruction));
+    }
+
+    /// Tests the shadow of the place of a masked store.
+    pub(crate) fn check_masked_store(&mut self, instruction: &Instruction, on_active: OnActive) {
+        let place = Memory::at(Register::RDI, 0).shadow();
+        self.check_place(place, masked_store_size(instruction), on_active);
+    }
+
     /// Runs the instruction and makes what it writes passive.
     pub(crate) fn passive_result(&mut self, client: &Client) {
         let instruction = &client.instruction;
@@ -92,7 +124,10 @@ impl Translator<'_> {
         if self.zero_general | 1 << Register::RSP.number() == !0 {
             return;
         }
-        let address = [instruction.memory_base(), instruction.memory_index()];
+        // As an addition, `lea` may be told to work on the bits of a number.
+        let adds = instruction.mnemonic() == Mnemonic::Lea;
+        let address =
+            if adds { [Register::None; 2] } else { [instruction.memory_base(), instruction.memory_index()] };
         let explicit = |register: Register| {
             (0..instruction.op_count())
                 .any(|k| instruction.op_kind(k) == OpKind::Register && instruction.op_register(k) == register)
@@ -194,6 +229,20 @@ impl Translator<'_> {
 
 pub(crate) fn is_read(access: OpAccess) -> bool {
     matches!(access, OpAccess::Read | OpAccess::CondRead | OpAccess::ReadWrite | OpAccess::ReadCondWrite)
+}
+
+/// Is it addressed by rdi alone? (With another segment or address size it is opaque.)
+pub(crate) fn is_plain_masked_store(instruction: &Instruction) -> bool {
+    let segment = instruction.segment_prefix();
+    instruction.op0_kind() == OpKind::MemorySegRDI && !matches!(segment, Register::FS | Register::GS)
+}
+
+fn masked_store_size(instruction: &Instruction) -> usize {
+    if instruction.mnemonic() == Mnemonic::Maskmovq {
+        8
+    } else {
+        16
+    }
 }
 
 /// Does a vector register hold the addresses?

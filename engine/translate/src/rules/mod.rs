@@ -1,10 +1,12 @@
 //! Differentiation rules: which instruction does what to shadows.
 //!
 //! Rules are data ([`table`]), a row per mnemonic. A mnemonic's legacy and VEX forms, all widths and all operand kinds
-//! share a row; lowering reads the rest from the instruction. What has no row is [`Rule::None`]: it runs natively, its
-//! result is passive, and an active operand is counted.
+//! share a row; lowering reads the rest from the instruction. Instructions that are passive by nature stand in lists
+//! ([`passive`]). What has no row is [`Rule::None`]: it runs natively, its result is passive, and an active operand is
+//! counted. [`crate::classes`] says for all codes what that means, from the same table.
 
 mod evex;
+pub(crate) mod passive;
 mod table;
 
 use iced_x86::{EncodingKind, Instruction, Mnemonic, OpKind};
@@ -132,6 +134,12 @@ pub(crate) enum Rule {
     RestoreState,
     MaskedMove,
     Gather,
+    /// `leave` reads memory that no operand names.
+    Leave,
+    /// `maskmovdqu` and its kin store to where rdi points.
+    MaskedStore,
+    /// Its operands do not tell what memory it accesses: it is counted wherever shadows are followed.
+    Opaque,
     /// No rule.
     None,
 }
@@ -159,7 +167,7 @@ pub(crate) fn rule(instruction: &Instruction) -> Rule {
         return evex::rule(instruction);
     }
     if row == 0 {
-        return Rule::None;
+        return if passive::contains(instruction.mnemonic()) { Rule::Passive } else { Rule::None };
     }
     let rule = table::RULES[usize::from(row) - 1].1;
     // String instructions share mnemonics with SSE2 instructions.

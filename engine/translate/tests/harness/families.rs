@@ -89,7 +89,8 @@ pub fn family(code: Code) -> Family {
         return Family::Counted;
     }
     if uses_mmx {
-        let passive = stem.starts_with("cvt") && stem.ends_with("pi") || stem.starts_with("pcmp");
+        let converts = stem.starts_with("cvt") && stem.ends_with("pi");
+        let passive = converts || stem.starts_with("pcmp") || stem == "psadbw";
         return if passive { Family::Passive } else { Family::Counted };
     }
     if let Some(family) = arithmetic(&stem) {
@@ -384,6 +385,17 @@ const PASSIVE: &[&str] = &[
     "nop",
     "fldcw",
     "fnstcw",
+    "popcnt",
+    "lzcnt",
+    "tzcnt",
+    "bsf",
+    "bsr",
+    "psadbw",
+    "mpsadbw",
+    "phminposuw",
+    "crc32",
+    "lahf",
+    "sahf",
 ];
 
 /// Instructions that need a setting of their own, or none at all in a user's program.

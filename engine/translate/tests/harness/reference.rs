@@ -401,7 +401,10 @@ pub fn passive(before: &Before, counted: bool) -> Expected {
     let instruction = before.instruction();
     let mut factory = InstructionInfoFactory::new();
     let info = factory.info(instruction);
-    let addresses = [instruction.memory_base(), instruction.memory_index()];
+    // An addition that is written as an address.
+    let adds = instruction.mnemonic() == iced_x86::Mnemonic::Lea;
+    let addresses =
+        if adds { [Register::None; 2] } else { [instruction.memory_base(), instruction.memory_index()] };
     let explicit = |register: Register| {
         (0..instruction.op_count()).any(|k| before.is_register(k) && instruction.op_register(k) == register)
     };

@@ -5,10 +5,13 @@
 mod harness;
 
 mod blocks;
+mod classes;
 mod control;
+mod conversions;
 mod counted;
 mod gather;
 mod general;
+mod implicit_memory;
 mod library_calls;
 mod lowering;
 mod moves;

@@ -14,7 +14,7 @@ use crate::threads::Thread;
 use alloc::vec::Vec;
 use derivgrind_tape::structure::TWO_OPERANDS;
 use derivgrind_translate::computed::apply::{self, NewShadow, Surroundings};
-use derivgrind_translate::computed::{Machine, Place};
+use derivgrind_translate::computed::{Machine, Place, X87State};
 use derivgrind_translate::context::SHADOW_START;
 use derivgrind_translate::state::State;
 use iced_x86::{Decoder, DecoderOptions, Instruction};
@@ -56,12 +56,14 @@ pub fn commit(thread: &mut Thread, state: State) {
     let context = thread.context();
     let mut general = shadow::read_general(context, state);
     let mut vectors = shadow::read_vectors(context, state);
+    let mut numbers = *shadow::numbers(context);
     for new in &pending.shadows {
         match new.place {
             Place::General { register, byte } => put(&mut bytes_of(&mut general)[8 * register + byte..], new),
             Place::Vector { register, byte } => {
                 put(&mut bytes_of(vectors.as_flattened_mut())[64 * register + byte..], new);
             }
+            Place::X87 { register, byte } => put(&mut bytes_of(&mut numbers)[16 * register + byte..], new),
             Place::Memory { address } if has_shadow(address) => {
                 let bytes = new.bytes();
                 // SAFETY: the shadow memory is mapped as a whole, and the engine has no reference into it.
@@ -78,6 +80,7 @@ pub fn commit(thread: &mut Thread, state: State) {
     }
     context.general_shadows = general;
     shadow::write_vectors(context, &vectors);
+    shadow::write_numbers(context, &numbers);
     if let Some(counter) = pending.counter {
         // SAFETY: the counter of a site of the translation that was left, and this thread's own.
         unsafe { *(counter as *mut u64) += 1 };
@@ -95,18 +98,21 @@ fn apply_rule(thread: &mut Thread, instruction: &Instruction, state: State) -> a
     let context = thread.context();
     let values = extended::client_registers(context);
     let registers = context.registers;
+    let x87 = extended::client_numbers();
     let machine = Machine {
         general: &registers,
         flags: context.flags,
         vectors: &values.vectors,
         masks: &values.masks,
+        x87: X87State(&x87),
         fs_base: context.fs_base,
         gs_base: context.gs_base,
         read: &|address, bytes| client_memory::read(address, bytes).is_ok(),
     };
     let general = shadow::read_general(context, state);
     let vectors = shadow::read_vectors(context, state);
-    let mut found = Found { thread, general, vectors };
+    let numbers = *shadow::numbers(context);
+    let mut found = Found { thread, general, vectors, numbers };
     apply::apply(instruction, &machine, mode, &mut found)
 }
 
@@ -115,6 +121,7 @@ struct Found<'a> {
     thread: &'a mut Thread,
     general: [u64; 16],
     vectors: extended::VectorShadows,
+    numbers: shadow::NumberShadows,
 }
 
 impl Surroundings for Found<'_> {
@@ -122,6 +129,7 @@ impl Surroundings for Found<'_> {
         match place {
             Place::General { register, byte } => get(&self.general, 8 * register + byte, bytes),
             Place::Vector { register, byte } => get(self.vectors.as_flattened(), 64 * register + byte, bytes),
+            Place::X87 { register, byte } => get(&self.numbers, 16 * register + byte, bytes),
             Place::Memory { address } if has_shadow(address) => {
                 // SAFETY: the shadow memory is mapped as a whole.
                 unsafe {

@@ -11,6 +11,10 @@ use derivgrind_translate::context::Context;
 
 /// Bytes of the area that XSAVE shares with FXSAVE.
 pub const LEGACY_SIZE: usize = 512;
+/// The part of it that holds the x87 unit, and MXCSR.
+pub const LEGACY_NUMBERS: usize = 160;
+/// Offset of the x87 numbers in the area, which are 16 bytes apart.
+pub const NUMBERS_OFFSET: usize = 32;
 /// The header behind it.
 pub const HEADER_SIZE: usize = 64;
 /// Offset of the low halves of xmm0-15 in the area.
@@ -164,6 +168,18 @@ pub fn client_registers(context: &Context) -> ClientRegisters {
         }
     }
     registers
+}
+
+/// Reads the client's x87 registers, with control, status and tags in front, as `fxsave` lays them out.
+pub fn client_numbers() -> [u8; LEGACY_NUMBERS] {
+    #[repr(C, align(16))]
+    struct Area([u8; LEGACY_SIZE]);
+    let mut area = Area([0; LEGACY_SIZE]);
+    // SAFETY: aligned and large enough. The engine's compiled code does not use the unit, so all of it is the client's.
+    unsafe { asm!("fxsave64 [{}]", in(reg) &mut area, options(nostack)) };
+    let mut numbers = [0; LEGACY_NUMBERS];
+    numbers.copy_from_slice(&area.0[..LEGACY_NUMBERS]);
+    numbers
 }
 
 global_asm!(

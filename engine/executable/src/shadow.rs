@@ -87,9 +87,30 @@ fn wide_active(context: &mut Context) -> &mut u64 {
     unsafe { &mut *(place as *mut u64) }
 }
 
+/// Shadows of the physical x87 registers, 16 bytes each.
+pub type NumberShadows = [u64; 16];
+
+pub fn numbers(context: &mut Context) -> &mut NumberShadows {
+    let place = context as *mut Context as u64 + u64::from(offset::X87_SHADOWS);
+    // SAFETY: as for the slots.
+    unsafe { &mut *(place as *mut NumberShadows) }
+}
+
+/// Is zero only if the shadows of x87 registers are.
+fn numbers_active(context: &mut Context) -> &mut u64 {
+    let place = context as *mut Context as u64 + u64::from(offset::X87_ACTIVE);
+    // SAFETY: as for the slots.
+    unsafe { &mut *(place as *mut u64) }
+}
+
+pub fn write_numbers(context: &mut Context, shadows: &NumberShadows) {
+    *numbers(context) = *shadows;
+    *numbers_active(context) = u64::from(shadows.iter().any(|word| *word != 0));
+}
+
 /// May anything be active in this thread's registers?
 pub fn may_be_active(context: &mut Context, state: State) -> bool {
-    state.is_active() || *wide_active(context) != 0
+    state.is_active() || *wide_active(context) != 0 || *numbers_active(context) != 0
 }
 
 /// Shadows of all vector registers, wherever they live; those that `state` says are zero read as zero. Registers 16 to 31

@@ -41,6 +41,9 @@ impl Translator<'_> {
     fn apply(&mut self, client: &Client) {
         let instruction = &client.instruction;
         let rule = rules::rule(instruction);
+        if rules::uses_mmx(instruction) && !matches!(rule, Rule::MaskedStore | Rule::Passive) {
+            return self.x87(client);
+        }
         if self.job.settings.mode.has_indices() && self.apply_to_indices(client, rule) {
             return;
         }
@@ -57,16 +60,13 @@ impl Translator<'_> {
             Rule::Alternating(_) | Rule::Horizontal(..) | Rule::Convert(..) => {
                 self.same(client, all_operands(instruction));
             }
-            Rule::Logic(_) if uses_mmx(instruction) => self.without_rule(client),
             Rule::Logic(logic) => self.differentiate_logic(client, logic),
-            Rule::Same(_) if uses_mmx(instruction) => self.without_rule(client),
             Rule::Same(shadows) => self.same(client, shadows),
             Rule::SameWide(shadows) => self.same_wide(client, shadows),
             Rule::MaskedMove => self.same_on_low_registers(client, 0b101),
             Rule::Gather => self.gather(client),
             Rule::PassiveLane(element) => self.passive_scalar(client, element),
             Rule::Passive => self.passive_result(client),
-            Rule::LaneMove if uses_mmx(instruction) => self.without_rule(client),
             Rule::LaneMove => self.lane_move(client),
             Rule::ZeroUpper => self.zero_upper(client),
             Rule::ZeroAll => {
@@ -94,6 +94,7 @@ impl Translator<'_> {
             Rule::Leave => self.leave_frame(client),
             Rule::MaskedStore => self.masked_store(client),
             Rule::Opaque => self.opaque(client),
+            Rule::X87(..) => self.x87(client),
             Rule::None => self.without_rule(client),
         }
     }
@@ -360,10 +361,4 @@ impl Translator<'_> {
 /// All operands stand for their shadows.
 fn all_operands(instruction: &Instruction) -> u8 {
     (1 << instruction.op_count()) - 1
-}
-
-/// MMX registers have no shadows.
-pub(crate) fn uses_mmx(instruction: &Instruction) -> bool {
-    (0..instruction.op_count())
-        .any(|k| instruction.op_kind(k) == OpKind::Register && instruction.op_register(k).is_mm())
 }

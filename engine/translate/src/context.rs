@@ -78,6 +78,10 @@ pub mod offset {
     pub const TAPE_PARKED: u32 = 0x480;
     /// Zero only if the shadows of registers 16 to 31, whose slots are always valid, are all zero.
     pub const WIDE_ACTIVE: u32 = 0x7c0;
+    /// Shadows of the physical x87 registers, 16 bytes each, of which 10 are used. Always valid.
+    pub const X87_SHADOWS: u32 = 0x700;
+    /// Zero only if all of them are.
+    pub const X87_ACTIVE: u32 = 0x780;
     /// Not zero while the thread holds the lock of atomic operations.
     pub const HOLDS_LOCK: u32 = 0x488;
     /// Constants that shadow code reads; filled by [`crate::constants::fill`].

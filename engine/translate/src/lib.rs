@@ -55,3 +55,4 @@ pub mod translate;
 mod vectors;
 mod wide_clients;
 mod without_rule;
+mod x87;

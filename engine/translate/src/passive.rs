@@ -44,6 +44,9 @@ impl Translator<'_> {
             }
             Rule::MaskedStore => {
                 let on_active = OnActive::Leave(instruction.ip(), active_state(false));
+                if rules::uses_mmx(instruction) {
+                    self.check_stack(on_active);
+                }
                 self.check_masked_store(instruction, on_active);
                 return self.copy(client);
             }
@@ -53,6 +56,7 @@ impl Translator<'_> {
                 return self.copy(client);
             }
             Rule::SaveState => {
+                self.check_stack(OnActive::Leave(instruction.ip(), active_state(false)));
                 self.zero_saved_vectors(instruction);
                 return self.copy(client);
             }
@@ -61,6 +65,9 @@ impl Translator<'_> {
                 return self.copy(client);
             }
             _ => {}
+        }
+        if rules::uses_stack(instruction) {
+            self.check_stack(OnActive::Leave(instruction.ip(), active_state(false)));
         }
         self.check_implicit_read(instruction);
         self.check_wide_registers(instruction);

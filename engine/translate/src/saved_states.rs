@@ -1,4 +1,4 @@
-//! fxsave, xsave and their inverses carry shadows of vector registers along.
+//! fxsave, xsave and their inverses carry shadows of registers along. For those of x87 registers they have a computed rule.
 //!
 //! Layout (Intel SDM volume 1, sections 10.5 and 13.4): xmm registers at offset 160, 16 bytes each; the upper halves of
 //! ymm registers at 576, in the standard and in the compacted format alike, since AVX is the first extended component.
@@ -16,6 +16,8 @@ use iced_x86::{Code, Instruction, Mnemonic, Register};
 
 const XMM: i64 = 160;
 const UPPER: i64 = 576;
+/// x87 numbers, 16 bytes each.
+const X87: i64 = 32;
 
 /// fxsave and fxrstor know no ymm registers.
 fn has_upper(instruction: &Instruction) -> bool {
@@ -25,7 +27,17 @@ fn has_upper(instruction: &Instruction) -> bool {
     )
 }
 
-/// Offsets of the 16-byte pieces that shadows are saved to.
+/// Offsets of the x87 numbers.
+fn numbers() -> impl Iterator<Item = i64> {
+    (0..8).map(|number| X87 + 16 * number)
+}
+
+/// Offsets of the 16-byte pieces of the x87 unit: control words and numbers.
+fn unit() -> impl Iterator<Item = i64> {
+    (0..XMM).step_by(16)
+}
+
+/// Offsets of the 16-byte pieces that shadows of vector registers are saved to.
 fn pieces(instruction: &Instruction) -> impl Iterator<Item = i64> {
     let upper = has_upper(instruction).then_some(UPPER);
     [Some(XMM), upper].into_iter().flatten().flat_map(|start| (0..16).map(move |number| start + 16 * number))
@@ -58,7 +70,7 @@ impl Translator<'_> {
     /// For passive blocks: what is saved has no active shadow.
     pub(crate) fn zero_saved_vectors(&mut self, instruction: &Instruction) {
         let opened = self.open(instruction);
-        for piece in pieces(instruction) {
+        for piece in pieces(instruction).chain(unit()) {
             self.zero_place(opened.memory.offset_by(piece), 16);
         }
         self.close(opened);
@@ -67,8 +79,16 @@ impl Translator<'_> {
     pub(crate) fn save_state(&mut self, client: &Client) {
         let instruction = &client.instruction;
         self.write_back_all();
+        let numbers_are_saved = self.rule_is_applied();
+        if !numbers_are_saved {
+            let on_active = self.apply_rule(instruction);
+            self.check_stack(on_active);
+        }
         self.copy(client);
         let opened = self.open(instruction);
+        if !numbers_are_saved {
+            unit().for_each(|place| self.zero_place(opened.memory.offset_by(place), 16));
+        }
         for number in 0..16 {
             let low = opened.memory.offset_by(XMM + 16 * number as i64);
             let high = has_upper(instruction).then(|| opened.memory.offset_by(UPPER + 16 * number as i64));
@@ -98,7 +118,9 @@ impl Translator<'_> {
     pub(crate) fn restore_state(&mut self, client: &Client) {
         let instruction = &client.instruction;
         self.write_back_all();
-        let upper = has_upper(instruction) && (self.vectors.upper || self.expects_active_operand());
+        let applied = self.rule_is_applied();
+        let expects_upper = self.vectors.upper || self.expects_active_operand() || applied;
+        let upper = has_upper(instruction) && expects_upper;
         if has_upper(instruction) && !upper {
             // Upper halves are hardly ever active, and code for which they are is slower.
             let on_active = self.expecting_load(instruction);
@@ -107,6 +129,11 @@ impl Translator<'_> {
                 let place = opened.memory.offset_by(UPPER + 16 * number);
                 self.check_opened(opened, place, 16, on_active);
             }
+        }
+        if !applied {
+            let on_active = self.apply_rule(instruction);
+            self.check_stack(on_active);
+            self.check_numbers(instruction, on_active);
         }
         let opened = self.open(instruction);
         for number in 0..16 {
@@ -157,6 +184,16 @@ impl Translator<'_> {
         for piece in pieces(instruction) {
             let opened = self.open(instruction);
             self.check_opened(opened, opened.memory.offset_by(piece), 16, on_active);
+        }
+        self.check_stack(on_active);
+        self.check_numbers(instruction, on_active);
+    }
+
+    /// Tests the shadows of x87 numbers in a state to be restored.
+    fn check_numbers(&mut self, instruction: &Instruction, on_active: OnActive) {
+        for place in numbers() {
+            let opened = self.open(instruction);
+            self.check_opened(opened, opened.memory.offset_by(place), 16, on_active);
         }
     }
 }

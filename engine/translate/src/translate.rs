@@ -70,6 +70,8 @@ pub(crate) struct Translator<'a> {
     pub recording: Recording,
     /// Are the shadows of registers 16 to 31 known to be zero? For passive blocks.
     pub wide_is_zero: bool,
+    /// The same for the shadows of x87 registers, at any level.
+    pub stack_is_zero: bool,
     /// By instruction: loads into general registers that need no test.
     pub untested: Vec<bool>,
     /// Did the current instruction write zero to the shadow of what it stores?
@@ -149,6 +151,7 @@ impl<'a> Translator<'a> {
             proven: Proven::default(),
             recording: Recording::new(job.pc),
             wide_is_zero: false,
+            stack_is_zero: false,
             untested: Vec::new(),
             stored_zero: false,
             flags_dead: false,
@@ -180,7 +183,7 @@ impl<'a> Translator<'a> {
             Level::Plain => alloc::vec![false; block.instructions.len()],
             Level::Passive | Level::Active => flags::dead_before(&block.instructions),
         };
-        let length = self.length(&block.instructions);
+        let length = self.length(&block.instructions).min(self.up_to_stack(&block.instructions));
         if self.level != Level::Plain {
             self.untested = pointers::untested_loads(&mut self.info, &block.instructions);
         }

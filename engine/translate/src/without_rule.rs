@@ -1,7 +1,9 @@
 //! Instructions whose result is passive: those without a rule, and those that are passive by nature.
 
 use crate::checks::OnActive;
+use crate::computed::NUMBER;
 use crate::constants;
+use crate::context::offset;
 use crate::control::has_memory;
 use crate::decode::Client;
 use crate::emit::{Memory, Operand};
@@ -56,6 +58,7 @@ impl Translator<'_> {
         self.count_first(|translator| {
             let on_active = translator.instruction_site(instruction);
             translator.check_vector_operands(vectors, on_active);
+            translator.check_mmx_operands(instruction, on_active);
             translator.check_masked_store(instruction, on_active);
         });
         self.copy(client);
@@ -101,6 +104,9 @@ impl Translator<'_> {
                 self.overwrite_general(register);
             } else if register.is_vector_register() && register.number() < 16 {
                 self.set_zero(register.number());
+            } else if register.is_mm() && !self.stack_is_zero {
+                let slot = self.asm.context(offset::X87_SHADOWS + 16 * register.number() as u32);
+                self.zero_place(slot, NUMBER);
             }
         }
     }
@@ -256,7 +262,7 @@ fn high_byte(register: Register) -> i64 {
 }
 
 /// Instructions whose result does not depend on their operands.
-fn is_zero_idiom(instruction: &Instruction) -> bool {
+pub(crate) fn is_zero_idiom(instruction: &Instruction) -> bool {
     let same = |one: u32, other: u32| {
         instruction.op_kind(one) == OpKind::Register
             && instruction.op_kind(other) == OpKind::Register

@@ -333,7 +333,29 @@ fn save_shadows(context: &mut Context, state: State, frame: u64, area: u64) {
                 core::ptr::copy_nonoverlapping(vector[first..].as_ptr(), target, count);
             }
         }
+        let top = top(area);
+        for (number, words) in shadow::numbers(context).chunks_exact(2).enumerate() {
+            let place = number_place(area, number, top);
+            core::ptr::copy_nonoverlapping(words.as_ptr(), shadow::of(place) as *mut u64, 2);
+        }
     }
+    // The handler starts with an empty x87 unit.
+    shadow::write_numbers(context, &[0; 16]);
+}
+
+/// Number of the physical x87 register that is st(0) in the area.
+///
+/// # Safety
+/// The area is client memory that can be read.
+unsafe fn top(area: u64) -> usize {
+    // SAFETY: the caller's promise; the status word.
+    let status = unsafe { *((area + 2) as *const u16) };
+    usize::from(status >> 11 & 7)
+}
+
+/// Where the area has the number of a physical x87 register.
+fn number_place(area: u64, register: usize, top: usize) -> u64 {
+    area + (extended::NUMBERS_OFFSET + (register + 8 - top) % 8 * 16) as u64
 }
 
 fn restore_shadows(context: &mut Context, user: u64, area: u64) -> State {
@@ -342,6 +364,7 @@ fn restore_shadows(context: &mut Context, user: u64, area: u64) -> State {
         return State::ZERO;
     }
     let mut vectors: VectorShadows = [[0; 8]; 32];
+    let mut numbers = [0; 16];
     let registers = registers_address(user);
     // SAFETY: the frame was just read, so it is client memory and its shadow is mapped.
     unsafe {
@@ -354,7 +377,13 @@ fn restore_shadows(context: &mut Context, user: u64, area: u64) -> State {
                 core::ptr::copy_nonoverlapping(source, vector[first..].as_mut_ptr(), count);
             }
         }
+        let top = top(area);
+        for (number, words) in numbers.chunks_exact_mut(2).enumerate() {
+            let place = number_place(area, number, top);
+            core::ptr::copy_nonoverlapping(shadow::of(place) as *const u64, words.as_mut_ptr(), 2);
+        }
     }
+    shadow::write_numbers(context, &numbers);
     shadow::write_vectors(context, &vectors);
     shadow::observe(context, State::UNKNOWN)
 }

@@ -192,6 +192,7 @@ fn prepare_child(parent: &mut Thread, child: &mut Thread, request: &CloneRequest
         // The kernel copies zmm16-31 with all other registers; make them what the child's state says.
         shadow::write_vectors(from, &vectors);
         shadow::fill_slots(to, &vectors);
+        shadow::write_numbers(to, shadow::numbers(from));
     }
     child.set_shadows_in_registers(parent.shadows_in_registers());
     child.signals.mask = parent.signals.mask;

@@ -1,7 +1,7 @@
 //! Families of instructions that have a rule.
 
 use super::{Class, Family, Loss};
-use crate::rules::{passive, Addend, Binary, Rule, Unary};
+use crate::rules::{passive, Addend, Binary, Function, Rule, Unary, X87};
 use iced_x86::Instruction;
 
 const ONE_BY_ONE: &[&str] = &["real_arithmetic_agrees_with_dual_numbers"];
@@ -104,6 +104,7 @@ pub fn family(rule: Rule, instruction: &Instruction) -> Option<Family> {
             "shadows of vector registers are saved and restored with them",
             &["saved_registers_have_saved_shadows", "restored_registers_have_restored_shadows"],
         ),
+        Rule::X87(operation, _) => x87(operation),
         Rule::PassiveLane(_) | Rule::Passive => passive_family(instruction),
         Rule::MaskedStore => Family {
             class: Class::Refused,
@@ -156,6 +157,81 @@ fn fused(addend: Addend) -> Family {
             arithmetic("Fused products and alternating sums", "(a b +- c)' = a' b + b' a +- c', sign by lane")
         }
     }
+}
+
+fn x87(operation: X87) -> Family {
+    let computes = |name, rule, tests| Family { loss: Loss::Unresolved, tests, ..arithmetic(name, rule) };
+    let leaves_passive =
+        |name, rule| Family { loss: Loss::Unresolved, ..passive(name, rule, &["x87_and_mmx"]) };
+    match operation {
+        X87::Load | X87::Store => copy(
+            "Loads and stores of x87 numbers",
+            "the shadow moves, and changes its format as the number does",
+            &["loads_and_stores"],
+        ),
+        X87::Exchange | X87::ConditionalMove => copy(
+            "Moves in the x87 stack",
+            "shadows move with the numbers",
+            &["exchanges_and_conditional_moves"],
+        ),
+        X87::Save | X87::Restore => copy(
+            "Saved states of the x87 unit",
+            "shadows are saved and restored with the numbers",
+            &["saved_x87_states_carry_shadows"],
+        ),
+        X87::Clear | X87::Free => leaves_passive("Clearing of x87 registers", "shadows are cleared, too"),
+        X87::LoadInteger => leaves_passive(
+            "Integers and constants as x87 numbers",
+            "an integer carries no derivative; one whose bits are an active float is counted",
+        ),
+        X87::LoadConstant => leaves_passive(
+            "Integers and constants as x87 numbers",
+            "an integer carries no derivative; one whose bits are an active float is counted",
+        ),
+        X87::StoreInteger | X87::Round => {
+            leaves_passive("Rounding of x87 numbers", "piecewise constant: derivative zero")
+        }
+        X87::Compare => leaves_passive("Comparisons of x87 numbers", "piecewise constant: derivative zero"),
+        X87::Binary(_) | X87::Reversed(_) => computes(
+            "Real arithmetic of x87",
+            "as in vector registers, in 80 bits; the bits of an integer operand are counted if they are active",
+            &["x87_arithmetic"],
+        ),
+        X87::Function(function) => computes("Functions of x87", function_rule(function), &["x87_functions"]),
+    }
+}
+
+fn function_rule(function: Function) -> &'static str {
+    match function {
+        Function::SquareRoot => "sqrt(a)' = a' / (2 sqrt(a))",
+        Function::Magnitude => "|a|' = a' or -a' by the sign of a",
+        Function::Negative => "(-a)' = -a'",
+        Function::Sine => "sin(a)' = cos(a) a'",
+        Function::Cosine => "cos(a)' = -sin(a) a'",
+        Function::SineAndCosine => "sin(a)' = cos(a) a', cos(a)' = -sin(a) a'",
+        Function::Tangent => "tan(a)' = a' / cos(a)^2",
+        Function::Power => "(2^a - 1)' = ln 2 2^a a'",
+        Function::Scale => "(a 2^n)' = a' 2^n",
+        Function::Remainder | Function::RemainderToNearest => "(a - n b)' = a' - n b'",
+        Function::Logarithm => "(b log2(a))' = b' log2(a) + b a' / (a ln 2)",
+        Function::LogarithmPlusOne => "(b log2(a + 1))' = b' log2(a + 1) + b a' / ((a + 1) ln 2)",
+        Function::Arctangent => "arctan(b / a)' = (a b' - b a') / (a^2 + b^2)",
+        Function::Extract => "a = m 2^n: m' = a' / 2^n, n' = 0",
+    }
+}
+
+/// Instructions on MMX registers that share a row of the table with others.
+pub fn of_mmx(instruction: &Instruction) -> Family {
+    use iced_x86::Mnemonic::{Movd, Movdq2q, Movntq, Movq, Movq2dq, Pshufw};
+    let moves = matches!(instruction.mnemonic(), Movd | Movdq2q | Movntq | Movq | Movq2dq | Pshufw);
+    if moves || alloc::format!("{:?}", instruction.mnemonic()).starts_with("Punpck") {
+        return copy(
+            "Moves and permutations of MMX",
+            "shadows move with the bytes",
+            &["moves_and_permutations_of_mmx_registers_move_shadows"],
+        );
+    }
+    super::without_rule::MMX
 }
 
 fn passive_family(instruction: &Instruction) -> Family {

@@ -9,8 +9,7 @@ mod by_rule;
 mod representative;
 mod without_rule;
 
-use crate::active::uses_mmx;
-use crate::rules::{self, Rule};
+use crate::rules::{self, uses_mmx, Rule};
 use iced_x86::Code;
 pub use representative::representative;
 
@@ -67,9 +66,11 @@ pub fn classify(code: Code) -> Option<Family> {
         return without_rule::not_executed(code);
     }
     let rule = rules::rule(&instruction);
-    // MMX registers have no shadows.
-    let moves = matches!(rule, Rule::Same(_) | Rule::Logic(_) | Rule::LaneMove);
-    if rule == Rule::None || moves && uses_mmx(&instruction) {
+    let has_vector_rule = matches!(rule, Rule::Same(_) | Rule::Logic(_) | Rule::LaneMove);
+    if has_vector_rule && uses_mmx(&instruction) {
+        return Some(by_rule::of_mmx(&instruction));
+    }
+    if rule == Rule::None {
         return without_rule::family(code);
     }
     by_rule::family(rule, &instruction)

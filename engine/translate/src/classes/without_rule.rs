@@ -50,11 +50,12 @@ pub fn family(code: Code) -> Option<Family> {
         row.mnemonics.contains(&code.mnemonic())
             || features.iter().any(|feature| row.features.contains(feature))
     };
-    let of_mmx = || crate::active::uses_mmx(&super::representative(code)).then_some(MMX);
+    let of_mmx = || crate::rules::uses_mmx(&super::representative(code)).then_some(MMX);
     ROWS.iter().find(fits).map(|row| row.family).or_else(of_mmx)
 }
 
-const MMX: Family = counted(OLD, Class::Refused, "MMX", "its registers have no shadows yet");
+pub const MMX: Family =
+    counted(OLD, Class::Bits, "Arithmetic and logic of MMX", "on the bits of an active number it is counted");
 
 const CONTROL: Family = Family {
     class: Class::Passive,
@@ -69,9 +70,9 @@ use Mnemonic::*;
 #[rustfmt::skip] // One family of instructions a line.
 const ROWS: &[Row] = &[
     of(
-        counted(OLD, Class::Refused, "Real arithmetic of x87", "no rule yet; the registers of x87 have no shadows"),
+        counted(LOWERED, Class::Passive, "x87 instructions of the past", "they compute nothing"),
         &[CpuidFeature::FPU, CpuidFeature::FPU287, CpuidFeature::FPU387],
-        &[Fisttp],
+        &[],
     ),
     of(
         counted(LOWERED, Class::Refused, "Real arithmetic of 3DNow!", "no rule: processors of the past"),

@@ -1,6 +1,7 @@
 //! From what a computed rule says to new shadows, be they dot values or indices.
 
-use super::{Change, Machine, Place, Real, Term};
+use super::extended::{with_free_unit, Extended, Unit};
+use super::{Change, ExtendedTerm, Machine, Place, Real, Term};
 use crate::interface::Mode;
 use crate::recording::TAG;
 use alloc::vec::Vec;
@@ -55,6 +56,28 @@ pub fn apply(
     let mut shadows = Vec::with_capacity(changes.len());
     for change in &changes {
         shadows.push(match change {
+            Change::Lose { from, size } => {
+                let mut bytes = [0; 64];
+                surroundings.read(*from, &mut bytes[..*size]);
+                is_incomplete |= bytes != [0; 64];
+                continue;
+            }
+            Change::Extended { to, real, terms } if mode == Mode::Forward => {
+                let dot_value = with_free_unit(|unit| extended_dot_value(unit, *real, terms, surroundings));
+                NewShadow::new(*to, &dot_value[..real.size()])
+            }
+            Change::Extended { to, real, terms } => {
+                let is_copy = matches!(terms.as_slice(), [term] if term.partial == Extended::ONE);
+                let terms = with_free_unit(|unit| rounded(unit, terms));
+                let index = match mode {
+                    Mode::Paused if !is_copy => Some([0; 8]),
+                    _ => index(mode, *real, &terms, surroundings),
+                };
+                is_incomplete |= index.is_none();
+                let mut bytes = [0; 10];
+                bytes[..8].copy_from_slice(&index.unwrap_or_default());
+                NewShadow::new(*to, &bytes[..real.size()])
+            }
             Change::Zero { to, size } => NewShadow::new(*to, &[0; 64][..*size]),
             Change::Copy { to, from, size } => {
                 let mut bytes = [0; 64];
@@ -81,7 +104,7 @@ fn dot_value(real: Real, terms: &[Term], surroundings: &dyn Surroundings) -> [u8
         surroundings.read(term.from, &mut bytes[..term.real.size()]);
         let dot = match term.real {
             Real::Binary32 => f64::from(f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])),
-            Real::Binary64 => f64::from_le_bytes(bytes),
+            _ => f64::from_le_bytes(bytes),
         };
         if dot != 0.0 {
             sum += term.partial * dot;
@@ -90,9 +113,48 @@ fn dot_value(real: Real, terms: &[Term], surroundings: &dyn Surroundings) -> [u8
     let mut bytes = [0; 8];
     match real {
         Real::Binary32 => bytes[..4].copy_from_slice(&(sum as f32).to_le_bytes()),
-        Real::Binary64 => bytes = sum.to_le_bytes(),
+        _ => bytes = sum.to_le_bytes(),
     }
     bytes
+}
+
+fn extended_dot_value(
+    unit: &Unit,
+    real: Real,
+    terms: &[ExtendedTerm],
+    surroundings: &dyn Surroundings,
+) -> [u8; 10] {
+    let mut sum = Extended::ZERO;
+    for term in terms {
+        let mut bytes = [0; 10];
+        surroundings.read(term.from, &mut bytes[..term.real.size()]);
+        let [a, b, c, d, e, f, g, h, ..] = bytes;
+        let dot = match term.real {
+            Real::Binary32 => unit.from_binary32(f32::from_le_bytes([a, b, c, d])),
+            Real::Binary64 => unit.from_binary64(f64::from_le_bytes([a, b, c, d, e, f, g, h])),
+            Real::Extended => Extended(bytes),
+        };
+        if !dot.is_zero() {
+            sum = unit.sum(sum, unit.product(term.partial, dot));
+        }
+    }
+    let mut bytes = [0; 10];
+    match real {
+        _ if sum.is_zero() => {}
+        Real::Binary32 => bytes[..4].copy_from_slice(&unit.to_binary32(sum).to_le_bytes()),
+        Real::Binary64 => bytes[..8].copy_from_slice(&unit.to_binary64(sum).to_le_bytes()),
+        Real::Extended => bytes = sum.0,
+    }
+    bytes
+}
+
+/// The same terms with partial derivatives as the tape holds them.
+fn rounded(unit: &Unit, terms: &[ExtendedTerm]) -> Vec<Term> {
+    let round = |term: &ExtendedTerm| {
+        let partial = unit.to_binary64(term.partial);
+        Term { from: term.from, real: term.real, partial }
+    };
+    terms.iter().map(round).collect()
 }
 
 /// `None` if the index of a binary32 has no room.
@@ -100,10 +162,10 @@ fn index(mode: Mode, real: Real, terms: &[Term], surroundings: &mut dyn Surround
     let mut active = Vec::new();
     for term in terms {
         let mut bytes = [0; 8];
-        surroundings.read(term.from, &mut bytes[..term.real.size()]);
+        surroundings.read(term.from, &mut bytes[..term.real.size().min(8)]);
         let index = match term.real {
             Real::Binary32 => u64::from_le_bytes(bytes) & !u64::from(TAG),
-            Real::Binary64 => u64::from_le_bytes(bytes),
+            Real::Binary64 | Real::Extended => u64::from_le_bytes(bytes),
         };
         if index != 0 && term.partial != 0.0 {
             active.push((index, term.partial));
@@ -125,6 +187,6 @@ fn index(mode: Mode, real: Real, terms: &[Term], surroundings: &mut dyn Surround
         Real::Binary32 if index == 0 => Some([0; 8]),
         Real::Binary32 if index >= u64::from(TAG) => None,
         Real::Binary32 => Some((index | u64::from(TAG)).to_le_bytes()),
-        Real::Binary64 => Some(index.to_le_bytes()),
+        Real::Binary64 | Real::Extended => Some(index.to_le_bytes()),
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn changes(instruction: &Instruction, machine: &Machine, element: Ele
 fn term(of: &Operand, other: &Operand, lane: usize, real: Real) -> Term {
     let partial = match real {
         Real::Binary32 => f64::from(f32::from_bits(other.word32(lane))),
-        Real::Binary64 => f64::from_bits(other.word64(lane)),
+        _ => f64::from_bits(other.word64(lane)),
     };
     Term { from: of.place.offset_by(lane * real.size()), real, partial }
 }

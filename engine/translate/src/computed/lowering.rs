@@ -27,7 +27,7 @@ impl Translator<'_> {
     }
 
     /// Leaves to the engine, which applies the rule of this instruction.
-    fn apply_rule(&mut self, instruction: &Instruction) -> OnActive {
+    pub(crate) fn apply_rule(&mut self, instruction: &Instruction) -> OnActive {
         let site = self.site(instruction.ip(), SiteKind::Instruction(instruction.code() as u16));
         let counter = self.job.first_counter + 8 * site as u64;
         let zero_general = self.zero_general | 1 << Register::RSP.number();
@@ -36,7 +36,7 @@ impl Translator<'_> {
     }
 
     /// The instruction as it is: the shadows of what it writes are in place already.
-    fn applied(&mut self, client: &Client) {
+    pub(crate) fn applied(&mut self, client: &Client) {
         self.copy(client);
         let written: Vec<Register> = self
             .info

@@ -1,6 +1,7 @@
 //! The client's values in front of an instruction.
 
-use super::{Change, Place};
+use super::extended::Extended;
+use super::{is_complete, Change, Place};
 use crate::passive::is_write;
 use alloc::vec::Vec;
 use iced_x86::{EncodingKind, Instruction, InstructionInfoFactory, OpAccess, OpKind, Register};
@@ -13,10 +14,29 @@ pub struct Machine<'a> {
     /// Bits that the processor does not have are zero.
     pub vectors: &'a [[u8; 64]; 32],
     pub masks: &'a [u64; 8],
+    pub x87: X87State<'a>,
     pub fs_base: u64,
     pub gs_base: u64,
     /// Reads client memory; false if it cannot be read.
     pub read: &'a dyn Fn(u64, &mut [u8]) -> bool,
+}
+
+/// The x87 registers as `fxsave` stores them.
+#[derive(Clone, Copy)]
+pub struct X87State<'a>(pub &'a [u8; 160]);
+
+impl X87State<'_> {
+    /// Number of the physical register that is st(0).
+    pub fn top(&self) -> usize {
+        usize::from(u16::from_le_bytes([self.0[2], self.0[3]]) >> 11 & 7)
+    }
+
+    /// The number in st(`position`).
+    pub fn number(&self, position: usize) -> Extended {
+        let mut number = Extended::ZERO;
+        number.0.copy_from_slice(&self.0[32 + 16 * (position % 8)..][..10]);
+        number
+    }
 }
 
 /// Value of an operand, and where its shadow is.
@@ -74,7 +94,7 @@ impl Machine<'_> {
                 bytes[..size].copy_from_slice(&value.to_le_bytes()[..size]);
             }
             Place::Vector { register, .. } => bytes[..size].copy_from_slice(&self.vectors[register][..size]),
-            Place::Memory { .. } => return None,
+            Place::X87 { .. } | Place::Memory { .. } => return None,
         }
         Some(Operand { bytes, size, place })
     }
@@ -93,6 +113,9 @@ impl Machine<'_> {
 
     /// Zeros for what the instruction overwrites, and if `all`, also for what it may write, or reads and writes.
     pub fn overwritten(&self, instruction: &Instruction, all: bool) -> Vec<Change> {
+        if is_complete(instruction) {
+            return Vec::new();
+        }
         let mut factory = InstructionInfoFactory::new();
         let info = factory.info(instruction);
         let counts = |access| access == OpAccess::Write || all && is_write(access);

@@ -8,13 +8,18 @@
 
 pub mod apply;
 mod dot_products;
+pub mod extended;
 mod lowering;
 mod machine;
+mod x87;
+
+pub(crate) use x87::NUMBER;
 
 use crate::rules::{self, Rule};
 use alloc::vec::Vec;
+use extended::Extended;
 use iced_x86::Instruction;
-pub use machine::{Machine, Operand};
+pub use machine::{Machine, Operand, X87State};
 
 /// Where a shadow is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +28,8 @@ pub enum Place {
     General { register: usize, byte: usize },
     /// A byte of a vector register.
     Vector { register: usize, byte: usize },
+    /// A byte of a physical x87 register, whose lowest eight bytes are an MMX register.
+    X87 { register: usize, byte: usize },
     /// Shadow of an address of the client.
     Memory { address: u64 },
 }
@@ -33,6 +40,7 @@ impl Place {
         match self {
             Place::General { register, byte } => Place::General { register, byte: byte + distance },
             Place::Vector { register, byte } => Place::Vector { register, byte: byte + distance },
+            Place::X87 { register, byte } => Place::X87 { register, byte: byte + distance },
             Place::Memory { address } => Place::Memory { address: address.wrapping_add(distance as u64) },
         }
     }
@@ -43,6 +51,8 @@ impl Place {
 pub enum Real {
     Binary32,
     Binary64,
+    /// 80 bits. Its index has eight bytes, like that of a binary64.
+    Extended,
 }
 
 impl Real {
@@ -51,6 +61,7 @@ impl Real {
         match self {
             Real::Binary32 => 4,
             Real::Binary64 => 8,
+            Real::Extended => 10,
         }
     }
 }
@@ -63,6 +74,14 @@ pub struct Term {
     pub partial: f64,
 }
 
+/// The same with a partial derivative of 80 bits.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct ExtendedTerm {
+    pub from: Place,
+    pub real: Real,
+    pub partial: Extended,
+}
+
 /// What an instruction does to the shadow of one place. All changes read the shadows in front of the instruction. Changes
 /// to one place take effect in their order.
 #[derive(Clone, PartialEq, Debug)]
@@ -70,18 +89,34 @@ pub enum Change {
     /// The derivative of a real number is a sum of derivatives times partial derivatives. A passive operand contributes
     /// zero, whatever its partial derivative.
     Linear { to: Place, real: Real, terms: Vec<Term> },
+    /// The same in arithmetic of 80 bits. One term with the partial derivative 1 is a copy in another format.
+    Extended { to: Place, real: Real, terms: Vec<ExtendedTerm> },
     /// Shadows of bytes that move; at most 64.
     Copy { to: Place, from: Place, size: usize },
     /// The bytes are passive; at most 64.
     Zero { to: Place, size: usize },
+    /// Derivatives of these bytes are lost: to be counted if they are active.
+    Lose { from: Place, size: usize },
 }
 
 /// What an instruction does to shadows, `None` if that cannot be said: then it is counted, and what it writes is passive.
 /// A register that it writes, whatever it was before, is passive where no change says something else. All other places that
 /// no change names stay as they are.
 pub fn changes(instruction: &Instruction, machine: &Machine) -> Option<Vec<Change>> {
+    if rules::uses_mmx(instruction) {
+        return Some(x87::mmx_changes(instruction, machine));
+    }
     match rules::rule(instruction) {
+        Rule::X87(operation, pops) => Some(x87::changes(instruction, machine, operation, pops)),
+        Rule::SaveState => Some(x87::saved(instruction, machine)),
+        Rule::RestoreState => Some(x87::restored(instruction, machine)),
         Rule::DotProduct(element) => dot_products::changes(instruction, machine, element),
         _ => None,
     }
+}
+
+/// Do the changes of an instruction name all that it overwrites?
+fn is_complete(instruction: &Instruction) -> bool {
+    matches!(rules::rule(instruction), Rule::X87(..) | Rule::SaveState | Rule::RestoreState)
+        || rules::uses_mmx(instruction)
 }

@@ -8,8 +8,10 @@
 mod evex;
 pub(crate) mod passive;
 mod table;
+mod x87;
 
 use iced_x86::{EncodingKind, Instruction, Mnemonic, OpKind};
+pub(crate) use x87::{Function, X87};
 
 /// Lane type of a real-arithmetic instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,6 +134,8 @@ pub(crate) enum Rule {
     SaveState,
     /// fxrstor and xrstor.
     RestoreState,
+    /// Numbers of the x87 stack, and how many of them are popped.
+    X87(X87, u8),
     MaskedMove,
     Gather,
     /// `leave` reads memory that no operand names.
@@ -167,7 +171,9 @@ pub(crate) fn rule(instruction: &Instruction) -> Rule {
         return evex::rule(instruction);
     }
     if row == 0 {
-        return if passive::contains(instruction.mnemonic()) { Rule::Passive } else { Rule::None };
+        let mnemonic = instruction.mnemonic();
+        let otherwise = if passive::contains(mnemonic) { Rule::Passive } else { Rule::None };
+        return x87::rule(mnemonic).unwrap_or(otherwise);
     }
     let rule = table::RULES[usize::from(row) - 1].1;
     // String instructions share mnemonics with SSE2 instructions.
@@ -183,6 +189,17 @@ pub(crate) fn rule(instruction: &Instruction) -> Rule {
         }
         _ => rule,
     }
+}
+
+/// Is an operand an MMX register?
+pub(crate) fn uses_mmx(instruction: &Instruction) -> bool {
+    (0..instruction.op_count())
+        .any(|k| instruction.op_kind(k) == OpKind::Register && instruction.op_register(k).is_mm())
+}
+
+/// Does the instruction read or write the shadows of x87 or MMX registers?
+pub(crate) fn uses_stack(instruction: &Instruction) -> bool {
+    matches!(rule(instruction), Rule::X87(..)) || uses_mmx(instruction)
 }
 
 /// Comparisons and the like: their result carries no derivative, and active operands are no loss.

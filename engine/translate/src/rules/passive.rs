@@ -47,13 +47,21 @@ pub const GROUPS: &[Group] = &[
         mnemonics: &[
             Prefetchnta, Prefetcht0, Prefetcht1, Prefetcht2, Prefetchw, Nop, Endbr64, Clflush, Clflushopt, Clwb,
             Prefetch, Prefetchwt1, Prefetchit0, Prefetchit1, Reservednop, Fnop, Pause, Lfence, Mfence, Sfence,
-            Serialize, Cldemote, Wait, Endbr32, Emms, Femms, Ptwrite, Mcommit, Umonitor, Umwait, Tpause, Monitorx, Mwaitx,
+            Serialize, Cldemote, Wait, Endbr32, Ptwrite, Mcommit, Umonitor, Umwait, Tpause, Monitorx, Mwaitx,
         ],
     },
     Group {
         name: "Control words",
         reason: "rounding modes and flags carry no derivative",
-        mnemonics: &[Ldmxcsr, Vldmxcsr, Stmxcsr, Vstmxcsr, Fldcw, Fnstcw],
+        mnemonics: &[
+            Ldmxcsr, Vldmxcsr, Stmxcsr, Vstmxcsr, Fldcw, Fstcw, Fnstcw, Fstsw, Fnstsw, Fclex, Fnclex, Fldenv, Fstenv,
+            Fnstenv, Fincstp, Fdecstp,
+        ],
+    },
+    Group {
+        name: "Comparisons of x87 numbers that pop nothing",
+        reason: "piecewise constant: derivative zero",
+        mnemonics: &[Fcom, Fucom, Fcomi, Fucomi, Ficom, Ftst, Fxam],
     },
     Group {
         name: "Time, chance and identification",

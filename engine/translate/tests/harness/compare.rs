@@ -114,6 +114,12 @@ pub fn shadows(expected: &Expected, computed: &Shadows) -> Vec<String> {
             differences.push(format!("shadow of vector register {number}: expected {one}, computed {other}"));
         }
     }
+    for (number, (one, other)) in expected.shadows.x87.iter().zip(&computed.x87).enumerate() {
+        if one != other {
+            let (one, other) = (hex(one), hex(other));
+            differences.push(format!("shadow of x87 register {number}: expected {one}, computed {other}"));
+        }
+    }
     memory("shadow of memory", &expected.shadows.memory, &computed.memory, &mut differences);
     differences
 }

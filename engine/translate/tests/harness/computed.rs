@@ -6,7 +6,7 @@ use super::run::{Configuration, Outcome, Program};
 use super::tape::Written;
 use derivgrind_tape::structure::{Structure, TWO_OPERANDS};
 use derivgrind_translate::computed::apply::{apply, Surroundings};
-use derivgrind_translate::computed::{self, Place};
+use derivgrind_translate::computed::{self, Place, X87State};
 use derivgrind_translate::interface::ClientCode;
 use iced_x86::{Decoder, DecoderOptions};
 
@@ -22,6 +22,7 @@ pub fn serve(program: &Program, configuration: Configuration, pc: u64, outcome: 
         flags: machine.flags,
         vectors: &machine.vectors,
         masks: &machine.masks,
+        x87: X87State(&machine.x87),
         fs_base,
         gs_base,
         read: &|address, bytes| {
@@ -53,6 +54,9 @@ impl Surroundings for Found<'_> {
                 let shadow = self.shadows.vector(register);
                 bytes.copy_from_slice(&shadow[byte..byte + bytes.len()]);
             }
+            Place::X87 { register, byte } => {
+                bytes.copy_from_slice(&self.shadows.x87[register][byte..byte + bytes.len()]);
+            }
             Place::Memory { address } => {
                 bytes.copy_from_slice(self.shadows.memory.at(address, bytes.len()));
             }
@@ -82,6 +86,9 @@ fn write(shadows: &mut Shadows, place: Place, bytes: &[u8]) {
             let mut shadow = shadows.vector(register);
             shadow[byte..byte + bytes.len()].copy_from_slice(bytes);
             shadows.set_vector(register, &shadow);
+        }
+        Place::X87 { register, byte } => {
+            shadows.x87[register][byte..byte + bytes.len()].copy_from_slice(bytes);
         }
         Place::Memory { address } => {
             shadows.memory.at_mut(address, bytes.len()).copy_from_slice(bytes);

@@ -1,7 +1,7 @@
 //! Runs one instruction in every way and compares.
 
 use super::compare::{self, Expected};
-use super::families::{is_beyond_tracking, uses_masks, Family, Lanes};
+use super::families::{is_beyond_tracking, is_x87, uses_masks, Family, Lanes};
 use super::generate::{generate, Addressing, Aliasing, Generated, Wish};
 use super::machine::{Machine, Shadows};
 use super::random::Random;
@@ -134,6 +134,9 @@ fn make(
         content.fill_shadow(shadows.memory.at_mut(address, size), random);
     }
     x87_numbers(&mut machine, random);
+    if is_x87(code) {
+        shadows.x87 = [[0; 16]; 8];
+    }
     match family {
         Family::Arithmetic(_, content, lanes) => {
             special_lanes(&generated, &mut machine, &mut shadows, content, lanes, random);

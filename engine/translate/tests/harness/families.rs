@@ -88,9 +88,15 @@ pub fn family(code: Code) -> Family {
     if uses_masks(code) {
         return Family::Counted;
     }
+    if is_x87(code) {
+        return if X87_PASSIVE.contains(&stem.as_str()) { Family::Passive } else { Family::Elsewhere };
+    }
+    if uses_mmx && (MMX_COPIES.contains(&stem.as_str()) || stem.starts_with("punpck")) {
+        return Family::Elsewhere;
+    }
     if uses_mmx {
         let converts = stem.starts_with("cvt") && stem.ends_with("pi");
-        let passive = converts || stem.starts_with("pcmp") || stem == "psadbw";
+        let passive = converts || stem.starts_with("pcmp") || ["psadbw", "pmovmskb"].contains(&stem.as_str());
         return if passive { Family::Passive } else { Family::Counted };
     }
     if let Some(family) = arithmetic(&stem) {
@@ -122,6 +128,12 @@ pub fn family(code: Code) -> Family {
         stem if PASSIVE.contains(&stem) => Family::Passive,
         _ => Family::Counted,
     }
+}
+
+/// Tests of these instructions with active numbers stand apart.
+pub fn is_x87(code: Code) -> bool {
+    let unit = [CpuidFeature::FPU, CpuidFeature::FPU287, CpuidFeature::FPU387];
+    code.cpuid_features().iter().any(|feature| unit.contains(feature))
 }
 
 /// Copies and comparisons into masks; arithmetic has no rules.
@@ -397,6 +409,16 @@ const PASSIVE: &[&str] = &[
     "lahf",
     "sahf",
 ];
+
+/// x87 instructions that leave nothing active behind; all others have tests of their own.
+const X87_PASSIVE: &[&str] = &[
+    "fld1", "fldl2e", "fldl2t", "fldlg2", "fldln2", "fldpi", "fldz", "fist", "fistp", "fisttp", "fbstp",
+    "fcom", "fcomp", "fcompp", "fucom", "fucomp", "fucompp", "fcomi", "fcomip", "fucomi", "fucomip", "ficom",
+    "ficomp", "ftst", "fxam", "frndint", "ffree", "ffreep", "fincstp", "fdecstp", "finit", "fninit", "fldcw",
+    "fstcw", "fnstcw", "fstsw", "fnstsw", "fldenv", "fstenv", "fnstenv", "fclex", "fnclex", "fnop",
+];
+
+const MMX_COPIES: &[&str] = &["movd", "movq", "movntq", "movq2dq", "movdq2q", "pshufw"];
 
 /// Instructions that need a setting of their own, or none at all in a user's program.
 fn is_elsewhere(code: Code, stem: &str) -> bool {

@@ -30,6 +30,8 @@ pub struct Shadows {
     pub vectors: [[u8; 32]; 16],
     /// Registers 16 to 31, where the client may use AVX-512.
     pub wide: [[u8; 64]; 16],
+    /// Physical x87 registers.
+    pub x87: [[u8; 16]; 8],
     pub memory: Memory,
 }
 
@@ -148,7 +150,13 @@ impl Machine {
 
 impl Shadows {
     pub fn zero() -> Shadows {
-        Shadows { general: [0; 16], vectors: [[0; 32]; 16], wide: [[0; 64]; 16], memory: Memory::zero() }
+        Shadows {
+            general: [0; 16],
+            vectors: [[0; 32]; 16],
+            wide: [[0; 64]; 16],
+            x87: [[0; 16]; 8],
+            memory: Memory::zero(),
+        }
     }
 
     /// The shadow of a vector register; what lies above it is zero.

@@ -439,6 +439,9 @@ fn is_active(before: &Before, register: Register) -> bool {
         let shadow = before.shadows.vector(register.number());
         return shadow[..register.size()].iter().any(|byte| *byte != 0);
     }
+    if register.is_mm() {
+        return before.shadows.x87[register.number()][..8].iter().any(|byte| *byte != 0);
+    }
     if !register.is_gpr() {
         return false;
     }
@@ -452,6 +455,8 @@ fn clear(shadows: &mut Shadows, register: Register, legacy: bool) {
         let mut shadow = shadows.vector(register.number());
         shadow[..if legacy { 16 } else { 64 }].fill(0);
         shadows.set_vector(register.number(), &shadow);
+    } else if register.is_mm() {
+        shadows.x87[register.number()] = [0; 16];
     } else if register.is_gpr() {
         let number = register.full_register().number();
         let mut shadow = shadows.general[number].to_le_bytes();

@@ -201,6 +201,8 @@ pub struct Harness {
 }
 
 const WIDE_ACTIVE: usize = offset::WIDE_ACTIVE as usize;
+const X87_ACTIVE: usize = offset::X87_ACTIVE as usize;
+const X87_SLOTS: usize = offset::X87_SHADOWS as usize;
 /// Slots of registers 16 to 31.
 const WIDE_SLOTS: usize = offset::VECTOR_SHADOWS as usize + 16 * 64;
 const FIRST_EXIT: u32 = 0x100;
@@ -410,6 +412,9 @@ fn install(
     if configuration.has_evex() {
         context[WIDE_SLOTS..][..1024].copy_from_slice(shadows.wide.as_flattened());
     }
+    let active = shadows.x87.iter().flatten().any(|byte| *byte != 0);
+    context[X87_ACTIVE..][..8].copy_from_slice(&u64::from(active).to_le_bytes());
+    context[X87_SLOTS..][..128].copy_from_slice(shadows.x87.as_flattened());
     if configuration.in_registers() {
         with_homes.masks = std::array::from_fn(|_| random.word());
     }
@@ -452,6 +457,7 @@ fn collect(outcome: &mut Outcome, configuration: Configuration) {
         let flag = super::machine::word(&context[WIDE_ACTIVE..]);
         assert!(flag != 0 || !active, "the flag says that the shadows of registers 16 to 31 are zero");
     }
+    shadows.x87.as_flattened_mut().copy_from_slice(&context[X87_SLOTS..][..128]);
     shadows.memory = Shadows::collect_memory();
     if configuration.in_registers() {
         machine.vectors[16..].fill([0; 64]);

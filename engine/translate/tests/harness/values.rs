@@ -113,6 +113,9 @@ pub fn random_shadows(
     for area in &mut shadows.memory.areas {
         content.fill_shadow(area, random);
     }
+    if random.once_in(4) {
+        shadows.x87.iter_mut().for_each(|number| content.fill_shadow(&mut number[..8], random));
+    }
     shadows
 }
 

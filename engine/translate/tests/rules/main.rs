@@ -14,6 +14,7 @@ mod general;
 mod implicit_memory;
 mod library_calls;
 mod lowering;
+mod mmx;
 mod moves;
 mod recorded;
 mod recorded_signs;
@@ -21,6 +22,7 @@ mod selection;
 mod vectors;
 mod whole_registers;
 mod wide_clients;
+mod x87;
 
 use derivgrind_translate::interface::ExitKind;
 use derivgrind_translate::state::State;

@@ -15,16 +15,18 @@ use alloc::vec::Vec;
 use derivgrind_tape::structure::TWO_OPERANDS;
 use derivgrind_translate::computed::apply::{self, NewShadow, Surroundings};
 use derivgrind_translate::computed::{Machine, Place, X87State};
-use derivgrind_translate::context::SHADOW_START;
+use derivgrind_translate::context::{Context, SHADOW_START};
 use derivgrind_translate::state::State;
 use iced_x86::{Decoder, DecoderOptions, Instruction};
 
-/// What is to be put in place.
+/// What is to be put in place, or has been.
 #[derive(Default)]
 pub struct Pending {
     shadows: Vec<NewShadow>,
     /// Address of the counter that goes up.
     counter: Option<u64>,
+    /// What is in place: the shadows that were there before.
+    replaced: Vec<NewShadow>,
 }
 
 /// The longest copy between shadows.
@@ -40,7 +42,7 @@ pub fn prepare(thread: &mut Thread, next: Continuation, counter: u64) -> Continu
     let Some(instruction) = instruction_at(next.pc) else { return before };
     let applied = extended::with_default_rounding(|| apply_rule(thread, &instruction, before.state));
     let counter = applied.is_incomplete.then_some(counter);
-    thread.computed = Pending { shadows: applied.shadows, counter };
+    thread.computed = Pending { shadows: applied.shadows, counter, replaced: Vec::new() };
     recording::follow_widening(thread);
     next
 }
@@ -53,37 +55,33 @@ pub fn discard(thread: &mut Thread) {
 /// Puts the new shadows in place; `state` is that of the translation that is entered.
 pub fn commit(thread: &mut Thread, state: State) {
     let pending = core::mem::take(&mut thread.computed);
-    let context = thread.context();
-    let mut general = shadow::read_general(context, state);
-    let mut vectors = shadow::read_vectors(context, state);
-    let mut numbers = *shadow::numbers(context);
-    for new in &pending.shadows {
-        match new.place {
-            Place::General { register, byte } => put(&mut bytes_of(&mut general)[8 * register + byte..], new),
-            Place::Vector { register, byte } => {
-                put(&mut bytes_of(vectors.as_flattened_mut())[64 * register + byte..], new);
-            }
-            Place::X87 { register, byte } => put(&mut bytes_of(&mut numbers)[16 * register + byte..], new),
-            Place::Memory { address } if has_shadow(address) => {
-                let bytes = new.bytes();
-                // SAFETY: the shadow memory is mapped as a whole, and the engine has no reference into it.
-                unsafe {
-                    core::ptr::copy_nonoverlapping(
-                        bytes.as_ptr(),
-                        shadow::of(address) as *mut u8,
-                        bytes.len(),
-                    );
-                }
-            }
-            Place::Memory { .. } => {}
-        }
-    }
-    context.general_shadows = general;
-    shadow::write_vectors(context, &vectors);
-    shadow::write_numbers(context, &numbers);
-    if let Some(counter) = pending.counter {
+    let mut places = Places::read(thread.context(), state);
+    let before = |new: &NewShadow| {
+        let mut bytes = [0; LONGEST as usize];
+        let length = new.bytes().len();
+        places.get(new.place, &mut bytes[..length]);
+        NewShadow::new(new.place, &bytes[..length])
+    };
+    let replaced = pending.shadows.iter().map(before).collect();
+    places.put_all(&pending.shadows);
+    places.write(thread.context());
+    count(pending.counter, 1);
+    thread.computed = Pending { replaced, ..pending };
+}
+
+/// The instruction has faulted: takes back what [`commit`] has done, since it may be executed again.
+pub fn undo(thread: &mut Thread, state: State) {
+    let done = core::mem::take(&mut thread.computed);
+    let mut places = Places::read(thread.context(), state);
+    places.put_all(&done.replaced);
+    places.write(thread.context());
+    count(done.counter, -1);
+}
+
+fn count(counter: Option<u64>, step: i64) {
+    if let Some(counter) = counter {
         // SAFETY: the counter of a site of the translation that was left, and this thread's own.
-        unsafe { *(counter as *mut u64) += 1 };
+        unsafe { *(counter as *mut i64) += step };
     }
 }
 
@@ -109,23 +107,55 @@ fn apply_rule(thread: &mut Thread, instruction: &Instruction, state: State) -> a
         gs_base: context.gs_base,
         read: &|address, bytes| client_memory::read(address, bytes).is_ok(),
     };
-    let general = shadow::read_general(context, state);
-    let vectors = shadow::read_vectors(context, state);
-    let numbers = *shadow::numbers(context);
-    let mut found = Found { thread, general, vectors, numbers };
+    let places = Places::read(context, state);
+    let mut found = Found { thread, places };
     apply::apply(instruction, &machine, mode, &mut found)
 }
 
-/// The shadows in front of an instruction.
+/// The shadows in front of an instruction, and the tape.
 struct Found<'a> {
     thread: &'a mut Thread,
+    places: Places,
+}
+
+impl Surroundings for Found<'_> {
+    fn read(&self, place: Place, bytes: &mut [u8]) {
+        self.places.get(place, bytes);
+    }
+
+    fn record(&mut self, operands: [u64; 2], partials: [f64; 2]) -> u64 {
+        let mut payload = [0; 32];
+        let words = operands.into_iter().chain(partials.map(f64::to_bits));
+        for (place, word) in payload.chunks_exact_mut(8).zip(words) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        self.thread.recorder.lock().append(TWO_OPERANDS, &payload, operands)
+    }
+}
+
+/// Shadows of all registers.
+struct Places {
     general: [u64; 16],
     vectors: extended::VectorShadows,
     numbers: shadow::NumberShadows,
 }
 
-impl Surroundings for Found<'_> {
-    fn read(&self, place: Place, bytes: &mut [u8]) {
+impl Places {
+    fn read(context: &mut Context, state: State) -> Places {
+        Places {
+            general: shadow::read_general(context, state),
+            vectors: shadow::read_vectors(context, state),
+            numbers: *shadow::numbers(context),
+        }
+    }
+
+    fn write(&self, context: &mut Context) {
+        context.general_shadows = self.general;
+        shadow::write_vectors(context, &self.vectors);
+        shadow::write_numbers(context, &self.numbers);
+    }
+
+    fn get(&self, place: Place, bytes: &mut [u8]) {
         match place {
             Place::General { register, byte } => get(&self.general, 8 * register + byte, bytes),
             Place::Vector { register, byte } => get(self.vectors.as_flattened(), 64 * register + byte, bytes),
@@ -141,13 +171,24 @@ impl Surroundings for Found<'_> {
         }
     }
 
-    fn record(&mut self, operands: [u64; 2], partials: [f64; 2]) -> u64 {
-        let mut payload = [0; 32];
-        let words = operands.into_iter().chain(partials.map(f64::to_bits));
-        for (place, word) in payload.chunks_exact_mut(8).zip(words) {
-            place.copy_from_slice(&word.to_le_bytes());
+    /// Writes in the order given; memory at once.
+    fn put_all(&mut self, shadows: &[NewShadow]) {
+        for new in shadows {
+            let bytes = new.bytes();
+            match new.place {
+                Place::General { register, byte } => put(&mut self.general, 8 * register + byte, bytes),
+                Place::Vector { register, byte } => {
+                    put(self.vectors.as_flattened_mut(), 64 * register + byte, bytes);
+                }
+                Place::X87 { register, byte } => put(&mut self.numbers, 16 * register + byte, bytes),
+                Place::Memory { address } if has_shadow(address) => {
+                    let to = shadow::of(address) as *mut u8;
+                    // SAFETY: the shadow memory is mapped as a whole, and the engine has no reference into it.
+                    unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+                }
+                Place::Memory { .. } => {}
+            }
         }
-        self.thread.recorder.lock().append(TWO_OPERANDS, &payload, operands)
     }
 }
 
@@ -162,13 +203,9 @@ fn get(words: &[u64], start: usize, bytes: &mut [u8]) {
     }
 }
 
-fn put(place: &mut [u8], new: &NewShadow) {
-    let bytes = new.bytes();
-    place[..bytes.len()].copy_from_slice(bytes);
-}
-
-fn bytes_of(words: &mut [u64]) -> &mut [u8] {
+fn put(words: &mut [u64], start: usize, bytes: &[u8]) {
     let length = core::mem::size_of_val(words);
     // SAFETY: the same memory, and all bytes are valid.
-    unsafe { core::slice::from_raw_parts_mut(words.as_mut_ptr() as *mut u8, length) }
+    let all = unsafe { core::slice::from_raw_parts_mut(words.as_mut_ptr() as *mut u8, length) };
+    all[start..start + bytes.len()].copy_from_slice(bytes);
 }

@@ -82,7 +82,11 @@ pub extern "C" fn exit_handler(context: *mut Context) {
     } else {
         let next = if reason == INTERRUPTED {
             let interruption = thread.signals.interruption();
-            Continuation { pc: interruption.pc, state: interruption.state }
+            let state = interruption.state.without_rule_applied();
+            if interruption.state.rule_is_applied() {
+                computed::undo(thread, state);
+            }
+            Continuation { pc: interruption.pc, state }
         } else {
             sample(thread, Class::ALL[(reason - SAMPLE) as usize])
         };

@@ -126,6 +126,16 @@ pub unsafe fn restore(context: &mut Context, area: *const u8) {
     }
 }
 
+/// Brings the x87 unit and MXCSR to the state in which a signal handler begins.
+pub fn reset_for_handler() {
+    const DEFAULT: u32 = 0x1f80;
+    // SAFETY: the client's values have been saved in the frame; compiled code of the engine does not use the unit.
+    unsafe {
+        asm!("fninit", options(nomem, nostack));
+        asm!("ldmxcsr [{}]", in(reg) &DEFAULT, options(nostack, readonly));
+    }
+}
+
 /// Runs `work` with the floating-point environment that a program starts with: the client's may trap or round otherwise.
 pub fn with_default_rounding<R>(work: impl FnOnce() -> R) -> R {
     const DEFAULT: u32 = 0x1f80;

@@ -145,6 +145,7 @@ pub struct Boundary {
     pub code_offset: u32,
     /// Address of the client instruction.
     pub pc: u64,
+    /// With the mark of an applied rule if it has been applied to this instruction.
     pub state: State,
     /// The block has borrowed vector registers or holds shadows in them: only its own code can leave here.
     pub parked: bool,

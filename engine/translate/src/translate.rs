@@ -346,9 +346,10 @@ impl<'a> Translator<'a> {
     /// All client registers are in place here.
     fn boundary(&mut self, pc: u64) {
         let code_offset = self.asm.code.len() as u32;
-        let state = self.state();
-        // A rule that has been applied is not to be applied again.
-        let parked = self.pending().is_some() || self.rule_is_applied();
+        // A rule that has been applied is not to be applied again, or must be taken back first.
+        let applied = self.rule_is_applied();
+        let state = if applied { self.state().with_rule_applied() } else { self.state() };
+        let parked = self.pending().is_some() || applied;
         let recorded = self.recording.recorded().filter(|_| self.job.describes_boundaries);
         let recorded = recorded.map(|recorded| self.recording.structure(recorded));
         self.boundaries.push(Boundary { code_offset, pc, state, parked, recorded });

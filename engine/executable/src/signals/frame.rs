@@ -120,6 +120,7 @@ pub fn push(
         shadow::clear(pointer, frame_end - pointer);
         save_shadows(context, state, pointer, area_address);
     }
+    extended::reset_for_handler();
     let user_offset = core::mem::offset_of!(Frame, user) as u64;
     let information_offset = core::mem::offset_of!(Frame, information) as u64;
     context.registers[4] = pointer;

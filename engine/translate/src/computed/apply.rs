@@ -24,7 +24,7 @@ pub struct NewShadow {
 }
 
 impl NewShadow {
-    fn new(place: Place, bytes: &[u8]) -> NewShadow {
+    pub fn new(place: Place, bytes: &[u8]) -> NewShadow {
         let mut whole = [0; 64];
         whole[..bytes.len()].copy_from_slice(bytes);
         NewShadow { place, bytes: whole, size: bytes.len() }

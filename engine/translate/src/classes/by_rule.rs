@@ -180,11 +180,7 @@ fn x87(operation: X87) -> Family {
             &["saved_x87_states_carry_shadows"],
         ),
         X87::Clear | X87::Free => leaves_passive("Clearing of x87 registers", "shadows are cleared, too"),
-        X87::LoadInteger => leaves_passive(
-            "Integers and constants as x87 numbers",
-            "an integer carries no derivative; one whose bits are an active float is counted",
-        ),
-        X87::LoadConstant => leaves_passive(
+        X87::LoadInteger | X87::LoadConstant => leaves_passive(
             "Integers and constants as x87 numbers",
             "an integer carries no derivative; one whose bits are an active float is counted",
         ),
@@ -197,26 +193,31 @@ fn x87(operation: X87) -> Family {
             "as in vector registers, in 80 bits; the bits of an integer operand are counted if they are active",
             &["x87_arithmetic"],
         ),
-        X87::Function(function) => computes("Functions of x87", function_rule(function), &["x87_functions"]),
+        X87::Function(function) => {
+            let (name, rule) = x87_function(function);
+            computes(name, rule, &["x87_functions"])
+        }
     }
 }
 
-fn function_rule(function: Function) -> &'static str {
+fn x87_function(function: Function) -> (&'static str, &'static str) {
     match function {
-        Function::SquareRoot => "sqrt(a)' = a' / (2 sqrt(a))",
-        Function::Magnitude => "|a|' = a' or -a' by the sign of a",
-        Function::Negative => "(-a)' = -a'",
-        Function::Sine => "sin(a)' = cos(a) a'",
-        Function::Cosine => "cos(a)' = -sin(a) a'",
-        Function::SineAndCosine => "sin(a)' = cos(a) a', cos(a)' = -sin(a) a'",
-        Function::Tangent => "tan(a)' = a' / cos(a)^2",
-        Function::Power => "(2^a - 1)' = ln 2 2^a a'",
-        Function::Scale => "(a 2^n)' = a' 2^n",
-        Function::Remainder | Function::RemainderToNearest => "(a - n b)' = a' - n b'",
-        Function::Logarithm => "(b log2(a))' = b' log2(a) + b a' / (a ln 2)",
-        Function::LogarithmPlusOne => "(b log2(a + 1))' = b' log2(a + 1) + b a' / ((a + 1) ln 2)",
-        Function::Arctangent => "arctan(b / a)' = (a b' - b a') / (a^2 + b^2)",
-        Function::Extract => "a = m 2^n: m' = a' / 2^n, n' = 0",
+        Function::SquareRoot => ("Square roots of x87", "sqrt(a)' = a' / (2 sqrt(a))"),
+        Function::Magnitude => ("Absolute values of x87", "|a|' = a' or -a' by the sign of a"),
+        Function::Negative => ("Changes of sign of x87", "(-a)' = -a'"),
+        Function::Sine => ("Sines of x87", "sin(a)' = cos(a) a'"),
+        Function::Cosine => ("Cosines of x87", "cos(a)' = -sin(a) a'"),
+        Function::SineAndCosine => ("Sines with cosines of x87", "sin(a)' = cos(a) a', cos(a)' = -sin(a) a'"),
+        Function::Tangent => ("Tangents of x87", "tan(a)' = a' / cos(a)^2"),
+        Function::Power => ("Powers of two of x87", "(2^a - 1)' = ln 2 2^a a'"),
+        Function::Scale => ("Scaling of x87", "(a 2^n)' = a' 2^n"),
+        Function::Remainder | Function::RemainderToNearest => ("Remainders of x87", "(a - n b)' = a' - n b'"),
+        Function::Logarithm => ("Logarithms of x87", "(b log2(a))' = b' log2(a) + b a' / (a ln 2)"),
+        Function::LogarithmPlusOne => {
+            ("Logarithms near 1 of x87", "(b log2(a + 1))' = b' log2(a + 1) + b a' / ((a + 1) ln 2)")
+        }
+        Function::Arctangent => ("Arctangents of x87", "arctan(b / a)' = (a b' - b a') / (a^2 + b^2)"),
+        Function::Extract => ("Significands and exponents of x87", "a = m 2^n: m' = a' / 2^n, n' = 0"),
     }
 }
 

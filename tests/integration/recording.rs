@@ -76,6 +76,10 @@ fn check(program: &Path, tolerance: f64) -> Result<(), String> {
     check_with(program, tolerance, Shadows::all())
 }
 
+fn check_in_registers(program: &Path, tolerance: f64) -> Result<(), String> {
+    check_with(program, tolerance, &Shadows::all()[..1])
+}
+
 fn check_without_avx(program: &Path, tolerance: f64) -> Result<(), String> {
     check_with(program, tolerance, &[Shadows::MemorySse2])
 }
@@ -101,6 +105,11 @@ fn c() {
 #[test]
 fn processor_without_avx() {
     guests::c_without_avx(check_without_avx);
+}
+
+#[test]
+fn x87() {
+    guests::x87(check_in_registers);
 }
 
 #[test]

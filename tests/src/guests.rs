@@ -50,6 +50,8 @@ pub type Check = fn(&Path, f64) -> Result<(), String>;
 enum Real {
     Float,
     Double,
+    /// 80 bits. What the guests compare has 64.
+    Extended,
 }
 
 impl Real {
@@ -57,13 +59,14 @@ impl Real {
         match self {
             Real::Float => &["-DREAL=float", "-DREAL_IS_FLOAT"],
             Real::Double => &["-DREAL=double"],
+            Real::Extended => &["-DREAL=long double"],
         }
     }
 
     fn tolerance(self) -> f64 {
         match self {
             Real::Float => 1e-5,
-            Real::Double => 1e-12,
+            Real::Double | Real::Extended => 1e-12,
         }
     }
 }
@@ -135,6 +138,39 @@ pub fn c_without_avx(check: Check) {
         let sources = &[*guest];
         let program =
             compile(&Program { language: Language::C, compiler, sources, options: &options, libraries })?;
+        check(&program, real.tolerance())
+    });
+}
+
+/// Guests in C that compute with the x87 unit. What belongs to vector registers, or to numbers of a certain size, is left
+/// out.
+pub fn x87(check: Check) {
+    // At -O0 compilers change signs by `btc` and by `xor` of a byte.
+    let is_of_vectors = |guest: &str| ["integer_registers.c", "min_max_sign.c"].contains(&guest);
+    let mut all = vec![
+        ("extended_numbers.c", "gcc", vec!["-O0"], Real::Extended),
+        ("extended_numbers.c", "gcc", vec!["-O2"], Real::Extended),
+        ("extended_numbers.c", "clang", vec!["-O2"], Real::Extended),
+    ];
+    for guest in C_GUESTS.iter().filter(|guest| !is_of_vectors(guest)) {
+        for level in ["-O0", "-O2"] {
+            all.push((*guest, "gcc", vec![level], Real::Extended));
+            for real in [Real::Float, Real::Double] {
+                all.push((*guest, "gcc", vec![level, "-mfpmath=387"], real));
+            }
+        }
+        all.push((*guest, "clang", vec!["-O1"], Real::Extended));
+    }
+    each(&all, |(guest, compiler, options, real)| {
+        let options = [options, real.options(), &["-pthread"]].concat();
+        let libraries = &["-lm"];
+        let program = compile(&Program {
+            language: Language::C,
+            compiler,
+            sources: &[guest],
+            options: &options,
+            libraries,
+        })?;
         check(&program, real.tolerance())
     });
 }

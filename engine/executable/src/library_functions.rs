@@ -116,6 +116,7 @@ fn is_mathematics_library(path: &[u8]) -> bool {
 
 fn is_trusted(name: &[u8]) -> bool {
     let name = name.strip_prefix(b"__").unwrap_or(name);
+    let name = name.strip_suffix(b"_finite").unwrap_or(name);
     let is = |name: &[u8]| TRUSTED.contains(&name);
     is(name) || name.strip_suffix(b"f").is_some_and(is) || name.strip_suffix(b"l").is_some_and(is)
 }

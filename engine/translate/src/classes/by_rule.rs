@@ -221,18 +221,30 @@ fn x87_function(function: Function) -> (&'static str, &'static str) {
     }
 }
 
-/// Instructions on MMX registers that share a row of the table with others.
-pub fn of_mmx(instruction: &Instruction) -> Family {
-    use iced_x86::Mnemonic::{Movd, Movdq2q, Movntq, Movq, Movq2dq, Pshufw};
-    let moves = matches!(instruction.mnemonic(), Movd | Movdq2q | Movntq | Movq | Movq2dq | Pshufw);
-    if moves || alloc::format!("{:?}", instruction.mnemonic()).starts_with("Punpck") {
-        return copy(
-            "Moves and permutations of MMX",
-            "shadows move with the bytes",
-            &["moves_and_permutations_of_mmx_registers_move_shadows"],
-        );
-    }
-    super::without_rule::MMX
+pub const MMX: Family = copy(
+    "Moves and permutations of MMX",
+    "shadows move with the bytes",
+    &["moves_and_permutations_of_mmx_registers_move_shadows"],
+);
+
+/// Does the instruction move bytes of MMX registers and nothing else?
+pub fn moves_mmx(instruction: &Instruction) -> bool {
+    use iced_x86::Mnemonic::*;
+    let moves = matches!(
+        instruction.mnemonic(),
+        Movd | Movdq2q
+            | Movntq
+            | Movq
+            | Movq2dq
+            | Pshufw
+            | Punpcklbw
+            | Punpcklwd
+            | Punpckldq
+            | Punpckhbw
+            | Punpckhwd
+            | Punpckhdq
+    );
+    moves && crate::rules::uses_mmx(instruction)
 }
 
 fn passive_family(instruction: &Instruction) -> Family {

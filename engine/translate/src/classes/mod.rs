@@ -67,10 +67,10 @@ pub fn classify(code: Code) -> Option<Family> {
     }
     let rule = rules::rule(&instruction);
     let has_vector_rule = matches!(rule, Rule::Same(_) | Rule::Logic(_) | Rule::LaneMove);
-    if has_vector_rule && uses_mmx(&instruction) {
-        return Some(by_rule::of_mmx(&instruction));
+    if by_rule::moves_mmx(&instruction) {
+        return Some(by_rule::MMX);
     }
-    if rule == Rule::None {
+    if rule == Rule::None || has_vector_rule && uses_mmx(&instruction) {
         return without_rule::family(code);
     }
     by_rule::family(rule, &instruction)

@@ -54,7 +54,7 @@ pub fn family(code: Code) -> Option<Family> {
     ROWS.iter().find(fits).map(|row| row.family).or_else(of_mmx)
 }
 
-pub const MMX: Family =
+const MMX: Family =
     counted(OLD, Class::Bits, "Arithmetic and logic of MMX", "on the bits of an active number it is counted");
 
 const CONTROL: Family = Family {
@@ -69,11 +69,6 @@ use Mnemonic::*;
 
 #[rustfmt::skip] // One family of instructions a line.
 const ROWS: &[Row] = &[
-    of(
-        counted(LOWERED, Class::Passive, "x87 instructions of the past", "they compute nothing"),
-        &[CpuidFeature::FPU, CpuidFeature::FPU287, CpuidFeature::FPU387],
-        &[],
-    ),
     of(
         counted(LOWERED, Class::Refused, "Real arithmetic of 3DNow!", "no rule: processors of the past"),
         &[CpuidFeature::D3NOW, CpuidFeature::D3NOWEXT],

@@ -47,7 +47,7 @@ pub const GROUPS: &[Group] = &[
         mnemonics: &[
             Prefetchnta, Prefetcht0, Prefetcht1, Prefetcht2, Prefetchw, Nop, Endbr64, Clflush, Clflushopt, Clwb,
             Prefetch, Prefetchwt1, Prefetchit0, Prefetchit1, Reservednop, Fnop, Pause, Lfence, Mfence, Sfence,
-            Serialize, Cldemote, Wait, Endbr32, Ptwrite, Mcommit, Umonitor, Umwait, Tpause, Monitorx, Mwaitx,
+            Serialize, Cldemote, Wait, Endbr32, Fdisi, Fndisi, Feni, Fneni, Fsetpm, Fnsetpm, Ptwrite, Mcommit, Umonitor, Umwait, Tpause, Monitorx, Mwaitx,
         ],
     },
     Group {

@@ -77,6 +77,11 @@ fn c() {
 }
 
 #[test]
+fn compiled_for_this_processor_with_avx512() {
+    guests::c_with_avx512(check);
+}
+
+#[test]
 fn processor_without_avx() {
     guests::c_without_avx(check_without_avx);
 }

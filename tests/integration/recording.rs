@@ -113,6 +113,11 @@ fn x87() {
 }
 
 #[test]
+fn compiled_for_this_processor_with_avx512() {
+    guests::c_with_avx512(check);
+}
+
+#[test]
 fn cxx() {
     guests::cxx(check);
 }

@@ -122,6 +122,37 @@ pub fn c_guests(guests: &[&str], some: Compilers<'static>, check: Check) {
     });
 }
 
+/// Compiled for this processor, which has AVX-512.
+const FOR_THIS_PROCESSOR: [(&str, &[&str]); 4] = [
+    ("gcc", &["-O3", "-march=native", "-mprefer-vector-width=512"]),
+    ("gcc", &["-Ofast", "-march=native"]),
+    ("gcc", &["-O1", "-march=native"]),
+    ("clang", &["-Ofast", "-march=native", "-mprefer-vector-width=512"]),
+];
+
+/// Guests in C with AVX-512, where the processor has it.
+pub fn c_with_avx512(check: Check) {
+    if !crate::has_avx512() {
+        println!("not tested: this processor has no AVX-512");
+        return;
+    }
+    let mut all = Vec::new();
+    for guest in C_GUESTS {
+        for (compiler, options) in FOR_THIS_PROCESSOR {
+            for real in [Real::Double, Real::Float] {
+                all.push((*guest, compiler, options, real));
+            }
+        }
+    }
+    each(&all, |(guest, compiler, options, real)| {
+        let options = [*options, real.options(), &["-pthread"]].concat();
+        let (sources, libraries) = (&[*guest], &["-lm"]);
+        let program =
+            compile(&Program { language: Language::C, compiler, sources, options: &options, libraries })?;
+        check(&program, real.tolerance())
+    });
+}
+
 /// Guests in C with instructions up to SSE2.
 pub fn c_without_avx(check: Check) {
     let mut all = Vec::new();

@@ -25,7 +25,9 @@ const SPILLS: Range<u64> = offset::SPILLED_RCX as u64..offset::BUDGET as u64;
 const PARKING: Range<u64> = offset::BORROWED as u64..offset::BORROWED as u64 + 32 * PLACE;
 const PLACE: u64 = 64;
 /// Homes of shadows in memory, where shadows in registers are parked.
-const HOMES: Range<u64> = offset::VECTOR_SHADOWS as u64..offset::VECTOR_SHADOWS as u64 + 16 * PLACE;
+const HOMES: Range<u64> = offset::VECTOR_SHADOWS as u64..offset::VECTOR_SHADOWS as u64 + 32 * PLACE;
+/// Places for mask registers.
+const MASKS: Range<u64> = offset::PARKED_MASKS as u64..offset::PARKED_MASKS as u64 + 64;
 const STACK_POINTER: usize = 4;
 
 /// Where displaced registers are.
@@ -34,10 +36,13 @@ struct Displaced {
     /// Address of the saved value, by encoding number.
     general: [Option<u64>; 16],
     vector: [Option<u64>; 16],
+    /// Bytes of it that were saved.
+    saved: [usize; 16],
+    masks: [Option<u64>; 8],
     /// Shadows in zmm16 to zmm31 that are parked at home.
     parked_shadows: u16,
     /// Shadows that the client's instruction has sent home already.
-    sent_home: u16,
+    sent_home: u32,
     /// What was added to the stack pointer.
     stack: i64,
 }
@@ -64,7 +69,12 @@ pub fn restore(user: &mut UserContext, block: u64, instruction: u64, context: u6
     }
     for (number, address) in displaced.vector.iter().enumerate() {
         if let Some(address) = address {
-            frame.restore(number, *address);
+            frame.restore(number, *address, displaced.saved[number]);
+        }
+    }
+    for (number, address) in displaced.masks.iter().enumerate() {
+        if let Some(address) = address {
+            frame.restore_mask(number, *address);
         }
     }
 }
@@ -94,7 +104,8 @@ fn follow(displaced: &mut Displaced, executed: &Instruction, context: u64) {
         displaced.stack += executed.memory_displacement64() as i64;
         return;
     }
-    if !matches!(executed.mnemonic(), Mnemonic::Mov | Mnemonic::Movups | Mnemonic::Vmovups) {
+    let moves = [Mnemonic::Mov, Mnemonic::Movups, Mnemonic::Vmovups, Mnemonic::Kmovq];
+    if !moves.contains(&executed.mnemonic()) {
         return;
     }
     let stores = executed.op0_kind() == OpKind::Memory && executed.op1_kind() == OpKind::Register;
@@ -121,6 +132,10 @@ fn follow(displaced: &mut Displaced, executed: &Instruction, context: u64) {
         }
         return;
     }
+    if MASKS.contains(&place) && executed.mnemonic() == Mnemonic::Kmovq {
+        displaced.masks[number] = stores.then_some(address);
+        return;
+    }
     let is_spill = SPILLS.contains(&place) || place == u64::from(offset::TAPE_PARKED);
     let slots = if register.is_gpr64() && is_spill {
         &mut displaced.general
@@ -133,6 +148,9 @@ fn follow(displaced: &mut Displaced, executed: &Instruction, context: u64) {
         slots[number] = None;
     } else if stores && slots[number].is_none() {
         slots[number] = Some(address);
+        if register.is_vector_register() {
+            displaced.saved[number] = register.size();
+        }
     }
 }
 
@@ -143,22 +161,26 @@ fn home(context: u64, number: usize) -> u64 {
 
 /// Writes the shadow in a low register to its home.
 fn send_home(frame: &Frame, context: u64, shadow: &HeldShadow) {
-    let Some([low, high]) = frame.vector(usize::from(shadow.low)) else { return };
-    let place = home(context, usize::from(shadow.number)) as *mut [u64; 2];
+    let Some(vector) = frame.vector(usize::from(shadow.low)) else { return };
+    let home = home(context, usize::from(shadow.number)) as *mut u64;
     // SAFETY: a home in the thread's context.
     unsafe {
-        *place = low;
-        if shadow.wide {
-            *place.add(1) = high;
-        } else if shadow.clears_upper {
-            *place.add(1) = [0; 2];
+        for (word, bits) in vector.into_iter().enumerate() {
+            if word < usize::from(shadow.size) / 8 {
+                *home.add(word) = bits;
+            } else if shadow.clears_upper {
+                *home.add(word) = 0;
+            }
         }
     }
 }
 
-/// State components in the header of the XSAVE area: xmm0-15, the upper halves of ymm0-15, and zmm16-31.
+/// State components in the header of the XSAVE area: xmm0-15, the upper halves of ymm0-15, mask registers, the upper
+/// halves of zmm0-15, and zmm16-31.
 const SSE: u32 = 1;
 const AVX: u32 = 2;
+const MASK_REGISTERS: u32 = 5;
+const UPPER_ZMM: u32 = 6;
 const HIGH_ZMM: u32 = 7;
 
 /// The extended state in the kernel's frame, which it will load when the handler returns.
@@ -167,7 +189,7 @@ struct Frame {
 }
 
 impl Frame {
-    /// A component for registers of `size` bytes; its registers are zero if it was not in use.
+    /// A component of `size` bytes; it is zero if it was not in use.
     fn component(&self, feature: u32, size: usize) -> Option<u64> {
         if self.area == 0 || !settings::has_xsave() || extended::enabled_features() >> feature & 1 == 0 {
             return None;
@@ -177,7 +199,7 @@ impl Frame {
         unsafe {
             let header = (self.area + extended::LEGACY_SIZE as u64) as *mut u64;
             if *header >> feature & 1 == 0 {
-                core::ptr::write_bytes(component as *mut u8, 0, 16 * size);
+                core::ptr::write_bytes(component as *mut u8, 0, size);
             }
             *header |= 1 << feature | 1 << SSE;
         }
@@ -188,37 +210,50 @@ impl Frame {
         (self.area + (extended::VECTORS_OFFSET + 16 * number) as u64) as *mut [u64; 2]
     }
 
-    /// Both halves of a ymm register.
-    fn vector(&self, number: usize) -> Option<[[u64; 2]; 2]> {
+    /// The parts of zmm0-15: first word, number of words, place.
+    fn parts(&self, number: usize) -> impl Iterator<Item = (usize, usize, *mut u64)> {
+        let middle = self.component(AVX, 16 * 16).map(|component| component + 16 * number as u64);
+        let upper = self.component(UPPER_ZMM, 16 * 32).map(|component| component + 32 * number as u64);
+        let low = Some((0, 2, self.low_half(number) as *mut u64));
+        let middle = middle.map(|place| (2, 2, place as *mut u64));
+        let upper = upper.map(|place| (4, 4, place as *mut u64));
+        [low, middle, upper].into_iter().flatten()
+    }
+
+    /// The words of a vector register.
+    fn vector(&self, number: usize) -> Option<[u64; 8]> {
         if self.area == 0 {
             return None;
         }
-        let upper = self.component(AVX, 16).map(|component| component + 16 * number as u64);
-        // SAFETY: as in `component`.
-        unsafe {
-            let high = upper.map_or([0; 2], |place| *(place as *const [u64; 2]));
-            Some([*self.low_half(number), high])
+        let mut vector = [0; 8];
+        for (first, count, place) in self.parts(number) {
+            // SAFETY: as in `component`.
+            unsafe { core::ptr::copy_nonoverlapping(place, vector[first..].as_mut_ptr(), count) };
         }
+        Some(vector)
     }
 
-    /// Takes a client register from its parking place of 64 bytes.
-    fn restore(&self, number: usize, parked: u64) {
+    /// Takes `size` bytes of a client register from its parking place of 64 bytes.
+    fn restore(&self, number: usize, parked: u64, size: usize) {
         if self.area == 0 {
             return;
         }
-        let parked = parked as *const [u64; 2];
-        // SAFETY: as in `component`; a parking place is 64 bytes long.
-        unsafe {
-            *self.low_half(number) = *parked;
-            if let Some(component) = self.component(AVX, 16) {
-                *((component + 16 * number as u64) as *mut [u64; 2]) = *parked.add(1);
-            }
+        for (first, count, place) in self.parts(number).filter(|(first, ..)| 8 * first < size) {
+            // SAFETY: as in `component`; a parking place is 64 bytes long.
+            unsafe { core::ptr::copy_nonoverlapping((parked as *const u64).add(first), place, count) };
         }
+    }
+
+    /// Takes a client's mask register from its parking place.
+    fn restore_mask(&self, number: usize, parked: u64) {
+        let Some(component) = self.component(MASK_REGISTERS, 8 * 8) else { return };
+        // SAFETY: as in `component`.
+        unsafe { *((component + 8 * number as u64) as *mut u64) = *(parked as *const u64) };
     }
 
     /// Takes the shadow in zmm16+n from its home; it has no bits above 256.
     fn restore_shadow(&self, number: usize, home: u64) {
-        let Some(component) = self.component(HIGH_ZMM, 64) else { return };
+        let Some(component) = self.component(HIGH_ZMM, 16 * 64) else { return };
         // SAFETY: as in `component`; a home is 64 bytes long.
         unsafe {
             *((component + 64 * number as u64) as *mut [u64; 4]) = *(home as *const [u64; 4]);

@@ -126,7 +126,7 @@ pub fn read_vectors(context: &mut Context, state: State) -> VectorShadows {
         if state.zero_vector() >> number & 1 != 0 {
             *shadow = [0; 8];
         } else {
-            shadow[if state.upper() { 4 } else { 2 }..].fill(0);
+            shadow[if state.upper() { 8 } else { 2 }..].fill(0);
         }
     }
     shadows

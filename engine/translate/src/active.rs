@@ -7,7 +7,7 @@
 use crate::checks::OnActive;
 use crate::context::offset;
 use crate::decode::Client;
-use crate::emit::{ymm, Operand};
+use crate::emit::{xmm, ymm, zmm, Operand};
 use crate::encodings::{Form, Shape, Width};
 use crate::logic::Origin;
 use crate::rules::{self, Binary, Element, Lanes, Rule};
@@ -44,6 +44,9 @@ impl Translator<'_> {
         if rules::uses_mmx(instruction) && !matches!(rule, Rule::MaskedStore | Rule::Passive) {
             return self.x87(client);
         }
+        if instruction.encoding() == EncodingKind::EVEX {
+            return self.apply_wide(client, rule);
+        }
         if self.job.settings.mode.has_indices() && self.apply_to_indices(client, rule) {
             return;
         }
@@ -62,7 +65,6 @@ impl Translator<'_> {
             }
             Rule::Logic(logic) => self.differentiate_logic(client, logic),
             Rule::Same(shadows) => self.same(client, shadows),
-            Rule::SameWide(shadows) => self.same_wide(client, shadows),
             Rule::MaskedMove => self.same_on_low_registers(client, 0b101),
             Rule::Gather => self.gather(client),
             Rule::PassiveLane(element) => self.passive_scalar(client, element),
@@ -95,6 +97,7 @@ impl Translator<'_> {
             Rule::MaskedStore => self.masked_store(client),
             Rule::Opaque => self.opaque(client),
             Rule::X87(..) => self.x87(client),
+            Rule::SameWide(_) | Rule::Wide(_) => unreachable!("a rule of EVEX encodings"),
             Rule::None => self.without_rule(client),
         }
     }
@@ -143,6 +146,12 @@ impl Translator<'_> {
     }
 
     pub(crate) fn set_zero(&mut self, number: usize) {
+        if number >= 16 {
+            let place = self.target(number);
+            self.clear(place);
+            self.vectors.masks.forget(number);
+            return;
+        }
         self.vectors.zero |= 1 << number;
         self.vectors.forget(number);
         self.vectors.masks.forget(number);
@@ -150,6 +159,11 @@ impl Translator<'_> {
 
     /// The shadow of a register was written; `wide`: also bits 128 and up.
     pub(crate) fn set_active(&mut self, number: usize, wide: bool) {
+        if number >= 16 {
+            self.vectors.masks.forget(number);
+            self.wide_may_be_active();
+            return;
+        }
         self.vectors.zero &= !(1 << number);
         self.vectors.upper |= wide;
         self.vectors.masks.forget(number);
@@ -296,6 +310,10 @@ impl Translator<'_> {
     fn save_upper(&mut self, number: usize) {
         let place = self.asm.context(offset::VECTOR_SPILLS).operand();
         let shadow = self.shadow(number);
+        if self.vectors.tracks_zmm() {
+            self.asm.built(Instruction::with2(Code::EVEX_Vmovups_zmmm512_k1z_zmm, place, zmm(shadow)));
+            return;
+        }
         let code = if self.vectors.in_registers() {
             Code::EVEX_Vextractf64x2_xmmm128_k1z_ymm_imm8
         } else {
@@ -312,6 +330,15 @@ impl Translator<'_> {
         let place = self.asm.context(offset::VECTOR_SPILLS);
         let shadow = self.shadow(number);
         self.target(number);
+        if self.vectors.tracks_zmm() {
+            let whole = self.temporary();
+            let load = Code::EVEX_Vmovups_zmm_k1z_zmmm512;
+            self.asm.built(Instruction::with2(load, zmm(whole), place.operand()));
+            let insert = Code::EVEX_Vinsertf64x2_zmm_k1z_zmm_xmmm128_imm8;
+            self.asm.with_immediate(insert, zmm(shadow), zmm(whole), Operand::Register(xmm(shadow)), 0);
+            self.set_active(number, true);
+            return;
+        }
         let code = if self.vectors.in_registers() {
             Code::EVEX_Vinsertf64x2_ymm_k1z_ymm_xmmm128_imm8
         } else {
@@ -323,12 +350,14 @@ impl Translator<'_> {
 
     /// The shadow in `place` stays as it is, but for bits 128 and up, which a VEX instruction on 128 bits clears.
     pub(crate) fn keep_lower(&mut self, shape: Shape, place: usize) {
+        let is_wide = shape.width == Width::L256;
         let code = match self.form() {
+            Form::Vex if is_wide => Code::VEX_Vmovaps_ymm_ymmm256,
             Form::Vex => Code::VEX_Vmovaps_xmm_xmmm128,
             Form::Evex => Code::EVEX_Vmovaps_xmm_k1z_xmmm128,
             Form::Legacy => return,
         };
-        if self.vectors.upper && shape.width != Width::L256 {
+        if self.vectors.upper && (!is_wide || self.vectors.tracks_zmm()) {
             let register = shape.register(place);
             self.asm.built(Instruction::with2(code, register, register));
             self.vectors.masks.forget(place & 15);
@@ -341,6 +370,29 @@ impl Translator<'_> {
         if !self.vectors.upper {
             return;
         }
+        if self.vectors.tracks_zmm() {
+            self.cut_off_upper();
+        } else {
+            self.clear_upper_halves();
+        }
+        self.vectors.upper = false;
+        (0..16).for_each(|number| self.vectors.masks.forget(number));
+    }
+
+    /// Bits 128 to 511 of all slots become zero.
+    fn cut_off_upper(&mut self) {
+        let zero = self.temporary();
+        self.clear(zero);
+        for number in (0..16).filter(|number| self.vectors.zero >> number & 1 == 0) {
+            let slot = self.vectors.home_slot(&self.asm, number);
+            let (middle, last) = (slot.offset_by(16).operand(), slot.offset_by(48).operand());
+            self.asm.built(Instruction::with2(Code::VEX_Vmovups_ymmm256_ymm, middle, ymm(zero)));
+            self.asm.built(Instruction::with2(Code::VEX_Vmovups_xmmm128_xmm, last, xmm(zero)));
+        }
+        self.free(zero);
+    }
+
+    fn clear_upper_halves(&mut self) {
         for number in 0..16 {
             if self.vectors.in_registers() {
                 if !self.vectors.is_zero(number) {
@@ -353,8 +405,6 @@ impl Translator<'_> {
                 self.asm.store_zero(slot.offset_by(24), 8);
             }
         }
-        self.vectors.upper = false;
-        (0..16).for_each(|number| self.vectors.masks.forget(number));
     }
 }
 

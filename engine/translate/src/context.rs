@@ -82,6 +82,8 @@ pub mod offset {
     pub const X87_SHADOWS: u32 = 0x700;
     /// Zero only if all of them are.
     pub const X87_ACTIVE: u32 = 0x780;
+    /// Client mask registers that a block borrows, 8 bytes each.
+    pub const PARKED_MASKS: u32 = 0x4c0;
     /// Not zero while the thread holds the lock of atomic operations.
     pub const HOLDS_LOCK: u32 = 0x488;
     /// Constants that shadow code reads; filled by [`crate::constants::fill`].
@@ -90,6 +92,8 @@ pub mod offset {
     pub const VECTOR_SHADOWS: u32 = 0x1000;
     /// Client vector registers 0-31 that a block borrows, 64 bytes each.
     pub const BORROWED: u32 = 0x1800;
+    /// Operands of an instruction that is taken to pieces, 8 x 64 bytes.
+    pub const WIDE_OPERANDS: u32 = 0x2000;
     /// Tables of small numbers, see [`crate::constants`].
     pub const NUMBERS: u32 = 0x2800;
 }

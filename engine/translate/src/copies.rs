@@ -10,10 +10,11 @@ use crate::encodings::{self, Form, Masking, Shape, Width};
 use crate::evex_copies::{self, upper_half};
 use crate::general::Mirror;
 use crate::passive::is_write;
-use crate::rules::Element;
+use crate::rules::{Element, Rule};
 use crate::translate::Translator;
+use crate::wide_clients::as_wide_as;
 use crate::without_rule::is_read;
-use iced_x86::{Code, EncodingKind, Instruction, Mnemonic, OpKind, Register};
+use iced_x86::{Code, EncodingKind, Instruction, Mnemonic, OpKind, Register, RoundingControl};
 
 impl Translator<'_> {
     /// The rule for copies. Bit k of `shadows` is set where operand k stands for its shadow.
@@ -70,7 +71,7 @@ impl Translator<'_> {
     }
 
     /// Are all shadows that the instruction reads known to be zero?
-    fn sources_are_zero(&mut self, instruction: &Instruction, shadows: u8) -> bool {
+    pub(crate) fn sources_are_zero(&mut self, instruction: &Instruction, shadows: u8) -> bool {
         for operand in 0..instruction.op_count() {
             if shadows >> operand & 1 == 0 || !is_read(self.info.info(instruction).op_access(operand)) {
                 continue;
@@ -114,7 +115,7 @@ impl Translator<'_> {
     }
 
     /// Does the instruction overwrite a register that its shadow code reads as a value?
-    fn target_is_value(&self, instruction: &Instruction, shadows: u8) -> bool {
+    pub(crate) fn target_is_value(&self, instruction: &Instruction, shadows: u8) -> bool {
         // The mask of legacy blends is xmm0, which is no explicit operand.
         let is_legacy_blend = is_blend_by_sign(instruction) && instruction.encoding() == EncodingKind::Legacy;
         if is_legacy_blend && instruction.op0_register().number() == 0 {
@@ -179,8 +180,12 @@ impl Translator<'_> {
     }
 
     /// Runs the client's own instruction on low registers that hold the shadows.
-    fn same_low(&mut self, instruction: &Instruction, shadows: u8) {
+    pub(crate) fn same_low(&mut self, instruction: &Instruction, shadows: u8) {
         let mut shadow = *instruction;
+        if matches!(crate::rules::rule(instruction), Rule::Binary(..)) {
+            // Rounded down, the difference of zeros is a negative zero.
+            shadow.set_rounding_control(RoundingControl::None);
+        }
         self.exclude_from_pool(instruction);
         // A legacy instruction leaves bits 128 and up of the low register alone, and all of that goes home.
         let keeps_upper = instruction.encoding() == EncodingKind::Legacy && !self.vectors.legacy;
@@ -199,8 +204,7 @@ impl Translator<'_> {
                 low = Some(self.vectors.low_target(&mut self.asm, number));
             }
             if let Some(low) = low {
-                let renamed = if register.is_ymm() { Register::YMM0 } else { Register::XMM0 } + low as u32;
-                shadow.set_op_register(operand, renamed);
+                shadow.set_op_register(operand, as_wide_as(register, low));
             }
         }
         let memory = (0..instruction.op_count()).find(|k| instruction.op_kind(*k) == OpKind::Memory);

@@ -83,6 +83,10 @@ pub fn ymm(number: usize) -> Register {
     Register::YMM0 + number as u32
 }
 
+pub fn zmm(number: usize) -> Register {
+    Register::ZMM0 + number as u32
+}
+
 impl Assembler {
     pub fn new(address: u64, context: u64) -> Assembler {
         let (encoder, code) = (Encoder::new(64), Vec::with_capacity(1024));

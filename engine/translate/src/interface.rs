@@ -159,8 +159,8 @@ pub struct HeldShadow {
     pub low: u8,
     /// The client register.
     pub number: u8,
-    /// All 256 bits are held, else the lowest 128.
-    pub wide: bool,
+    /// Bytes that are held.
+    pub size: u8,
     /// What is at home above 128 bits is not valid: these bits are zero.
     pub clears_upper: bool,
 }

@@ -24,8 +24,8 @@ pub(crate) struct Masks {
     next: usize,
     /// Bits of those that the current instruction uses.
     held: u8,
-    /// Name of the content of each zmm16+n.
-    contents: [u32; 16],
+    /// Name of the content of each zmm16+n; where shadows are in memory, of that of each client register.
+    contents: [u32; 32],
     names: u32,
 }
 
@@ -40,7 +40,7 @@ const FIRST: usize = 2;
 impl Masks {
     pub fn new() -> Masks {
         let contents = core::array::from_fn(|number| number as u32);
-        Masks { entries: [None; 8], next: FIRST, held: 0, contents, names: 16 }
+        Masks { entries: [None; 8], next: FIRST, held: 0, contents, names: 32 }
     }
 
     /// The mask register that holds the mask of zmm16+n.

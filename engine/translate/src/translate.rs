@@ -248,18 +248,23 @@ impl<'a> Translator<'a> {
             vectors::MOST_USED
         };
         let mut used = 0u16;
+        let mut masks = 0u8;
         let mut without_vex = true;
         for (position, client) in instructions.iter().enumerate() {
             let instruction = &client.instruction;
             let with_this = used | vectors::used_by(instruction);
-            if with_this.count_ones() > most {
+            let masks_with_this = masks | vectors::masks_used_by(instruction);
+            if with_this.count_ones() > most || masks_with_this.count_ones() > vectors::MOST_MASKS_USED {
                 self.vectors.plan(used, without_vex);
+                self.vectors.plan_masks(!(masks | 1));
                 return position;
             }
             used = with_this;
+            masks = masks_with_this;
             without_vex &= instruction.encoding() == iced_x86::EncodingKind::Legacy;
         }
         self.vectors.plan(used, without_vex);
+        self.vectors.plan_masks(!(masks | 1));
         instructions.len()
     }
 

@@ -7,9 +7,11 @@
 //! before the next instruction.
 //!
 //! A home is stale where the shadow is known to be zero.
+//!
+//! A client that uses AVX-512 has shadows of 512 bits, also of registers 16 to 31, and lends mask registers, too.
 
 use crate::context::offset;
-use crate::emit::{xmm, ymm, Assembler, Memory};
+use crate::emit::{xmm, ymm, zmm, Assembler, Memory};
 use crate::interface::{HeldShadow, HostVectors, Settings, VectorShadows};
 use crate::masks::Masks;
 use crate::state::State;
@@ -24,6 +26,8 @@ pub(crate) struct Pending {
     borrowed: u16,
     /// Homes in registers that serve as temporaries.
     parked_homes: u16,
+    /// Mask registers of the client that are lent.
+    borrowed_masks: u8,
 }
 
 pub(crate) struct Vectors {
@@ -50,10 +54,19 @@ pub(crate) struct Vectors {
     pub own: u16,
     /// Homes in registers only: shadow registers that serve as temporaries and have to be reloaded.
     parked_homes: u16,
+    /// Mask registers that may be borrowed, those that are, and those that the current instruction uses.
+    mask_pool: u8,
+    borrowed_masks: u8,
+    masks_in_use: u8,
+    /// Does this block say already that registers 16 to 31 may be active?
+    pub wide_marked: bool,
 }
 
 /// Most vector registers that a block may use when shadows live in memory: the rest are borrowed.
 pub(crate) const MOST_USED: u32 = 9;
+
+/// Most mask registers that a block may use; k0 masks nothing, so that it is never borrowed.
+pub(crate) const MOST_MASKS_USED: u32 = 3;
 
 impl Vectors {
     pub fn new(settings: &Settings, state: State) -> Vectors {
@@ -71,6 +84,10 @@ impl Vectors {
             masks: Masks::new(),
             own: 0,
             parked_homes: 0,
+            mask_pool: 0,
+            borrowed_masks: 0,
+            masks_in_use: 0,
+            wide_marked: false,
         }
     }
 
@@ -80,8 +97,28 @@ impl Vectors {
         self.legacy = self.host == HostVectors::Sse2 || without_vex;
     }
 
+    /// Sets the mask registers that no instruction of the block uses.
+    pub fn plan_masks(&mut self, unused: u8) {
+        self.mask_pool = unused;
+    }
+
+    /// Nothing is known about registers 16 to 31.
     pub fn is_zero(&self, number: usize) -> bool {
-        self.zero >> number & 1 != 0
+        u32::from(self.zero) >> number & 1 != 0
+    }
+
+    /// Have registers 0 to 15 shadows of 512 bits?
+    pub fn tracks_zmm(&self) -> bool {
+        self.host == HostVectors::Avx512 && !self.in_registers()
+    }
+
+    /// Bytes of the shadow of a client register.
+    pub fn shadow_size(&self, number: usize) -> usize {
+        if number >= 16 || self.tracks_zmm() {
+            64
+        } else {
+            32
+        }
     }
 
     pub fn in_registers(&self) -> bool {
@@ -96,7 +133,7 @@ impl Vectors {
             Some((number, true)) => Some(HeldShadow {
                 low: low as u8,
                 number,
-                wide: !self.legacy,
+                size: if self.legacy { 16 } else { self.shadow_size(usize::from(number)) as u8 },
                 clears_upper: clears_upper(number),
             }),
             _ => None,
@@ -107,8 +144,14 @@ impl Vectors {
     /// What an exit at this point has to do first.
     pub fn pending(&self) -> Option<Pending> {
         let pending =
-            Pending { cached: self.cached, borrowed: self.borrowed, parked_homes: self.parked_homes };
-        (self.borrowed | self.parked_homes != 0).then_some(pending)
+            Pending {
+                cached: self.cached,
+                borrowed: self.borrowed,
+                parked_homes: self.parked_homes,
+                borrowed_masks: self.borrowed_masks,
+            };
+        let anything = self.borrowed | self.parked_homes | u16::from(self.borrowed_masks);
+        (anything != 0).then_some(pending)
     }
 }
 
@@ -133,7 +176,10 @@ impl Vectors {
             return;
         }
         let slot = self.home_slot(asm, number);
-        if !self.in_registers() {
+        if !self.in_registers() && !self.legacy && self.shadow_size(number) == 64 {
+            let load = Code::EVEX_Vmovups_zmm_k1z_zmmm512;
+            asm.built(Instruction::with2(load, zmm(low), slot.operand()));
+        } else if !self.in_registers() {
             self.load_full(asm, low, slot);
         } else if self.legacy {
             let store = Code::EVEX_Vmovups_xmmm128_k1z_xmm;
@@ -147,11 +193,15 @@ impl Vectors {
     /// Shadow of client register `number` := low register.
     fn send_home(&self, asm: &mut Assembler, low: usize, number: usize) {
         let slot = self.home_slot(asm, number);
-        if !self.in_registers() {
+        if !self.in_registers() && !self.legacy && self.shadow_size(number) == 64 {
+            let store = Code::EVEX_Vmovups_zmmm512_k1z_zmm;
+            asm.built(Instruction::with2(store, slot.operand(), zmm(low)));
+        } else if !self.in_registers() {
             self.store_full(asm, slot, low);
             if self.legacy && self.host != HostVectors::Sse2 && self.fresh >> number & 1 != 0 {
-                asm.store_zero(slot.offset_by(16), 8);
-                asm.store_zero(slot.offset_by(24), 8);
+                for word in 2..self.shadow_size(number) as i64 / 8 {
+                    asm.store_zero(slot.offset_by(8 * word), 8);
+                }
             }
         } else if self.legacy {
             self.store_full(asm, slot, low);
@@ -193,8 +243,7 @@ impl Vectors {
     fn park(&self, asm: &mut Assembler, low: usize) {
         let place = asm.context(offset::BORROWED + 64 * low as u32);
         if self.parks_everything() {
-            let zmm = Register::ZMM0 + low as u32;
-            asm.built(Instruction::with2(Code::EVEX_Vmovups_zmmm512_k1z_zmm, place.operand(), zmm));
+            asm.built(Instruction::with2(Code::EVEX_Vmovups_zmmm512_k1z_zmm, place.operand(), zmm(low)));
         } else {
             self.store_full(asm, place, low);
         }
@@ -203,8 +252,7 @@ impl Vectors {
     fn unpark(&self, asm: &mut Assembler, low: usize) {
         let place = asm.context(offset::BORROWED + 64 * low as u32);
         if self.parks_everything() {
-            let zmm = Register::ZMM0 + low as u32;
-            asm.built(Instruction::with2(Code::EVEX_Vmovups_zmm_k1z_zmmm512, zmm, place.operand()));
+            asm.built(Instruction::with2(Code::EVEX_Vmovups_zmm_k1z_zmmm512, zmm(low), place.operand()));
         } else {
             self.load_full(asm, low, place);
         }
@@ -231,6 +279,37 @@ impl Vectors {
                 self.bring_home_back(asm, number);
             }
         }
+        for number in 0..8 {
+            if pending.borrowed_masks >> number & 1 != 0 {
+                let parked = Self::mask_parking(asm, number).operand();
+                asm.built(Instruction::with2(Code::VEX_Kmovq_kr_km64, Register::K0 + number, parked));
+            }
+        }
+    }
+
+    /// A mask is not needed any more.
+    pub fn free_mask(&mut self, mask: Register) {
+        self.masks_in_use &= !(1 << mask.number());
+    }
+
+    fn mask_parking(asm: &Assembler, number: u32) -> Memory {
+        asm.context(offset::PARKED_MASKS + 8 * number)
+    }
+
+    /// A mask register with arbitrary content, for the current instruction only.
+    pub fn mask_temporary(&mut self, asm: &mut Assembler) -> Register {
+        let available = self.mask_pool & !self.masks_in_use;
+        let borrowed = available & self.borrowed_masks;
+        let number = if borrowed != 0 { borrowed } else { available }.trailing_zeros();
+        assert!(number < 8, "the pool of mask registers is large enough");
+        let mask = Register::K0 + number;
+        if borrowed == 0 {
+            let parked = Self::mask_parking(asm, number).operand();
+            asm.built(Instruction::with2(Code::VEX_Kmovq_m64_kr, parked, mask));
+        }
+        self.borrowed_masks |= 1 << number;
+        self.masks_in_use |= 1 << number;
+        mask
     }
 
     fn bring_home_back(&self, asm: &mut Assembler, number: usize) {
@@ -309,9 +388,17 @@ impl Vectors {
         }
     }
 
+    /// The shadow of `number` goes home, and is not cached any more.
+    pub fn flush(&mut self, asm: &mut Assembler, number: usize) {
+        if let Some(low) = self.cached_in(number) {
+            self.evict(asm, low);
+        }
+    }
+
     /// The current instruction is done.
     pub fn release(&mut self) {
         self.in_use = 0;
+        self.masks_in_use = 0;
     }
 
     /// A temporary is not needed any more.
@@ -326,13 +413,20 @@ impl Vectors {
 
     /// Everything cached goes home, everything borrowed comes back.
     pub fn write_back(&mut self, asm: &mut Assembler) {
-        if self.borrowed != 0 {
-            let pending = Pending { cached: self.cached, borrowed: self.borrowed, parked_homes: 0 };
+        if self.borrowed != 0 || self.borrowed_masks != 0 {
+            let pending = Pending {
+                cached: self.cached,
+                borrowed: self.borrowed,
+                parked_homes: 0,
+                borrowed_masks: self.borrowed_masks,
+            };
             self.settle(asm, &pending);
         }
         self.cached = [None; 16];
         self.borrowed = 0;
+        self.borrowed_masks = 0;
         self.in_use = 0;
+        self.masks_in_use = 0;
     }
 }
 
@@ -354,7 +448,7 @@ impl Vectors {
             asm.built(Instruction::with3(Code::EVEX_Vpxorq_xmm_k1z_xmm_xmmm128b64, home, home, home));
         } else {
             let home = self.home_slot(asm, number);
-            for word in 0..4 {
+            for word in 0..self.shadow_size(number) as i64 / 8 {
                 asm.store_zero(home.offset_by(8 * word), 8);
             }
         }
@@ -422,6 +516,22 @@ pub(crate) fn used_by(instruction: &Instruction) -> u16 {
         used |= 1;
     }
     used as u16
+}
+
+/// Set of mask registers that the instruction names.
+pub(crate) fn masks_used_by(instruction: &Instruction) -> u8 {
+    let mut used = 0;
+    let is_mask = |register: Register| (Register::K0..=Register::K7).contains(&register);
+    for operand in 0..instruction.op_count() {
+        let register = instruction.op_register(operand);
+        if instruction.op_kind(operand) == OpKind::Register && is_mask(register) {
+            used |= 1 << register.number();
+        }
+    }
+    if is_mask(instruction.op_mask()) {
+        used |= 1 << instruction.op_mask().number();
+    }
+    used
 }
 
 /// Is the result a mask in xmm0, which no operand names?

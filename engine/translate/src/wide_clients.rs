@@ -1,23 +1,40 @@
-//! Copies by clients that use AVX-512: shadows live in memory, and the client's registers are lent to them.
+//! Copies by clients that use AVX-512: shadows live in memory.
 //!
-//! The client's registers named by the instruction are saved, loaded with their shadows, and the same instruction runs,
-//! with the same masks, on these and on shadow memory. Registers 16 to 31 have their shadows in slots that are always
-//! valid. No state says whether they are zero: [`offset::WIDE_ACTIVE`] is zero only if all of them are. Passive blocks
-//! look at it before the first instruction that names such a register. Bits 256 and up of registers 0 to 15 have no
-//! shadows: instructions that name zmm0 to zmm15 have no rule.
+//! The same instruction runs, with the same masks, on low registers that hold shadows and on shadow memory. Registers 16 to
+//! 31 have their shadows in slots that are always valid. No state says whether they are zero: [`offset::WIDE_ACTIVE`] is
+//! zero only if all of them are. Passive blocks look at it before the first instruction that names such a register.
 
 use crate::checks::OnActive;
 use crate::context::offset;
 use crate::decode::Client;
-use crate::emit::{ymm, Memory};
-use crate::passive::{active_state, is_write};
+use crate::passive::active_state;
+use crate::rules::{Lanes, Rule, Wide};
 use crate::translate::Translator;
+use crate::wide_arithmetic::{computed_lanes, WideShape};
 use crate::without_rule::is_read;
 use alloc::vec::Vec;
-use iced_x86::{Code, EncodingKind, Instruction, OpAccess, OpKind, Register};
+use iced_x86::{Code, EncodingKind, Instruction, OpKind, Register};
 
-fn zmm(number: usize) -> Register {
-    Register::ZMM0 + number as u32
+/// A register of the same width.
+pub(crate) fn as_wide_as(register: Register, number: usize) -> Register {
+    let first = match register {
+        register if register.is_zmm() => Register::ZMM0,
+        register if register.is_ymm() => Register::YMM0,
+        _ => Register::XMM0,
+    };
+    first + number as u32
+}
+
+/// Is the result of `vpternlog` all zeros or all ones?
+fn is_constant_table(instruction: &Instruction) -> bool {
+    matches!(instruction.immediate8(), 0 | 0xff)
+}
+
+/// Can the shadows of a gather or scatter be addressed by a GS prefix?
+fn is_addressed_directly(instruction: &Instruction) -> bool {
+    let segment = instruction.memory_segment();
+    let base = instruction.memory_base();
+    segment != Register::FS && segment != Register::GS && !base.is_gpr32()
 }
 
 /// Has the register a slot that is always valid?
@@ -44,6 +61,42 @@ impl Translator<'_> {
         }
     }
 
+    /// The rules of EVEX encodings.
+    pub(crate) fn apply_wide(&mut self, client: &Client, rule: Rule) {
+        let instruction = &client.instruction;
+        if self.rule_is_applied() {
+            self.applied(client);
+            return;
+        }
+        let paused = self.job.settings.mode.has_indices() && !self.records();
+        match rule {
+            Rule::SameWide(shadows) => self.same_wide(client, shadows),
+            Rule::Passive => self.passive_result(client),
+            Rule::Wide(Wide::PassiveLanes(bytes, lanes)) => {
+                self.passive_lanes(client, WideShape::new(instruction, bytes, lanes));
+            }
+            Rule::Wide(Wide::IndexedByTarget(bytes)) => self.permute_by_target(client, bytes),
+            Rule::Wide(Wide::Gather | Wide::Scatter) if !is_addressed_directly(instruction) => {
+                self.without_rule(client);
+            }
+            Rule::Wide(Wide::Gather) => self.gather_wide(client),
+            Rule::Wide(Wide::Scatter) => self.scatter(client),
+            _ if paused && computed_lanes(instruction, rule).is_some() => {
+                let shape = computed_lanes(instruction, rule);
+                shape.into_iter().for_each(|shape| self.passive_lanes(client, shape));
+            }
+            Rule::Wide(Wide::Ternary(bytes)) if is_constant_table(instruction) => {
+                self.passive_lanes(client, WideShape::new(instruction, bytes, Lanes::Packed));
+            }
+            Rule::Wide(Wide::Range(..) | Wide::FixUp(..) | Wide::Ternary(_)) => self.computed_rule(client),
+            Rule::Logic(logic) => self.differentiate_wide_logic(client, logic),
+            Rule::None => self.without_rule(client),
+            _ if self.job.settings.mode.has_indices() => self.computed_rule(client),
+            Rule::Convert(..) => self.same_wide(client, 0b111),
+            _ => self.differentiate_wide(client, rule),
+        }
+    }
+
     /// The rule for copies. Bit k of `shadows` is set where operand k stands for its shadow.
     pub(crate) fn same_wide(&mut self, client: &Client, shadows: u8) {
         let instruction = &client.instruction;
@@ -51,107 +104,106 @@ impl Translator<'_> {
             self.lane_of_wide(client);
             return;
         }
-        // Low registers are the client's from here on.
-        self.write_back_all();
         let stores = instruction.op0_kind() == OpKind::Memory;
-        if stores {
+        if !stores && self.sources_are_zero(instruction, shadows) {
             self.copy(client);
-        }
-        let lent = self.lend(instruction, shadows);
-        self.run_on_shadows(instruction, shadows);
-        if !stores {
-            let target = instruction.op0_register().number();
-            self.store_shadow(target);
-        }
-        for number in lent {
-            let place = self.asm.context(offset::BORROWED + 64 * number as u32);
-            let load = Instruction::with2(Code::EVEX_Vmovups_zmm_k1z_zmmm512, zmm(number), place.operand());
-            self.asm.built(load);
-        }
-        if !stores {
-            self.copy(client);
-            let target = instruction.op0_register();
-            if !is_wide(target) {
-                self.set_active(target.number(), target.is_ymm());
-            }
-        }
-    }
-
-    /// Saves the client's registers that will hold shadows, and loads the shadows that are read. Returns their numbers.
-    fn lend(&mut self, instruction: &Instruction, shadows: u8) -> Vec<usize> {
-        let mut lent = Vec::new();
-        let mut read = Vec::new();
-        for operand in 0..instruction.op_count() {
-            if shadows >> operand & 1 == 0 || instruction.op_kind(operand) != OpKind::Register {
-                continue;
-            }
-            let number = instruction.op_register(operand).number();
-            if !lent.contains(&number) {
-                lent.push(number);
-            }
-            // The target is read, too, where a mask keeps some of it.
-            let access = self.info.info(instruction).op_access(operand);
-            let reads = access != OpAccess::Write || instruction.op_mask() != Register::None;
-            if reads && !read.contains(&number) {
-                read.push(number);
-            }
-        }
-        for number in &lent {
-            let place = self.asm.context(offset::BORROWED + 64 * *number as u32);
-            let store = Instruction::with2(Code::EVEX_Vmovups_zmmm512_k1z_zmm, place.operand(), zmm(*number));
-            self.asm.built(store);
-        }
-        for number in read {
-            self.load_shadow(number);
-        }
-        lent
-    }
-
-    fn load_shadow(&mut self, number: usize) {
-        let slot = self.vectors.home_slot(&self.asm, number).operand();
-        let load = if number >= 16 {
-            Instruction::with2(Code::EVEX_Vmovups_zmm_k1z_zmmm512, zmm(number), slot)
-        } else if self.vectors.is_zero(number) {
-            Instruction::with3(
-                Code::EVEX_Vpxord_zmm_k1z_zmm_zmmm512b32,
-                zmm(number),
-                zmm(number),
-                zmm(number),
-            )
-        } else {
-            Instruction::with2(Code::EVEX_Vmovups_ymm_k1z_ymmm256, ymm(number), slot)
-        };
-        self.asm.built(load);
-    }
-
-    fn store_shadow(&mut self, number: usize) {
-        let slot = self.vectors.home_slot(&self.asm, number).operand();
-        if number < 16 {
-            self.asm.built(Instruction::with2(Code::EVEX_Vmovups_ymmm256_k1z_ymm, slot, ymm(number)));
+            self.set_zero(instruction.op0_register().number());
             return;
         }
-        self.asm.built(Instruction::with2(Code::EVEX_Vmovups_zmmm512_k1z_zmm, slot, zmm(number)));
-        self.wide_may_be_active();
+        let first = self.target_is_value(instruction, shadows);
+        if !first {
+            self.copy(client);
+        }
+        self.same_low(instruction, shadows);
+        if first {
+            self.copy(client);
+        }
+        if !stores {
+            let target = instruction.op0_register();
+            self.set_active(target.number(), !target.is_xmm());
+        }
     }
 
-    fn wide_may_be_active(&mut self) {
-        let flag = self.asm.context(offset::WIDE_ACTIVE);
-        self.asm.store_immediate(flag, 1);
-    }
-
-    fn run_on_shadows(&mut self, instruction: &Instruction, shadows: u8) {
+    /// A permutation of two tables, whose indices are in the target.
+    fn permute_by_target(&mut self, client: &Client, bytes: usize) {
+        let instruction = &client.instruction;
+        let target = instruction.op0_register();
+        let shape = WideShape::new(instruction, bytes, Lanes::Packed);
+        let tables = [1, 2].map(|operand| match instruction.op_kind(operand) {
+            OpKind::Register => {
+                let number = instruction.op_register(operand).number();
+                Some(self.vectors.low_shadow(&mut self.asm, number))
+            }
+            _ => None,
+        });
+        let result = self.vectors.low_temporary(&mut self.asm);
+        self.move_wide(shape.unmasked(), result, target);
         let mut shadow = *instruction;
-        let memory = (0..instruction.op_count()).find(|k| instruction.op_kind(*k) == OpKind::Memory);
-        let Some(operand) = memory else {
+        shadow.set_op_mask(Register::None);
+        shadow.set_zeroing_masking(false);
+        shadow.set_op0_register(shape.register(result));
+        for (operand, low) in [1, 2].into_iter().zip(tables) {
+            if let Some(low) = low {
+                shadow.set_op_register(operand, shape.register(low));
+            }
+        }
+        self.with_shadow_memory(instruction, shadow);
+        self.copy(client);
+        self.finish_wide(instruction, shape, result);
+    }
+
+    /// Runs an instruction whose memory operand, if it has one, is the shadow of that of the client's instruction.
+    fn with_shadow_memory(&mut self, instruction: &Instruction, mut shadow: Instruction) {
+        if !crate::control::has_memory(instruction) {
             self.asm.instruction(&shadow);
             return;
-        };
+        }
         let opened = self.open(instruction);
-        let is_shadow = shadows >> operand & 1 != 0;
-        let segment = if is_shadow { Register::GS } else { Register::None };
-        crate::copies::set_memory(&mut shadow, Memory { segment, ..opened.memory });
+        crate::copies::set_memory(&mut shadow, opened.memory);
         self.asm.instruction(&shadow);
         self.close(opened);
+    }
+
+    /// The same on the shadow memory, with a copy of the mask, which the instruction clears.
+    fn gather_wide(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        let target = instruction.op0_register();
+        let mut shadow = self.with_copied_mask(instruction);
+        self.vectors.low_shadow(&mut self.asm, target.number());
+        let low = self.vectors.low_target(&mut self.asm, target.number());
+        shadow.set_op0_register(as_wide_as(target, low));
+        self.asm.instruction(&shadow);
+        self.copy(client);
+        self.set_active(target.number(), !target.is_xmm());
+    }
+
+    /// Shadows are stored first: after a fault the instruction goes on with the places that are left.
+    fn scatter(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        let source = instruction.op1_register();
+        let mut shadow = self.with_copied_mask(instruction);
+        let low = self.vectors.low_shadow(&mut self.asm, source.number());
+        shadow.set_op1_register(as_wide_as(source, low));
+        self.asm.instruction(&shadow);
+        self.copy(client);
+    }
+
+    fn with_copied_mask(&mut self, instruction: &Instruction) -> Instruction {
+        let mask = self.vectors.mask_temporary(&mut self.asm);
+        self.asm.built(Instruction::with2(Code::VEX_Kmovq_kr_km64, mask, instruction.op_mask()));
+        let mut shadow = *instruction;
+        shadow.set_op_mask(mask);
+        shadow.set_segment_prefix(Register::GS);
+        shadow
+    }
+
+    /// Says that registers 16 to 31 may be active; a block says it once.
+    pub(crate) fn wide_may_be_active(&mut self) {
+        if !self.vectors.wide_marked {
+            self.vectors.wide_marked = true;
+            let flag = self.asm.context(offset::WIDE_ACTIVE);
+            self.asm.store_immediate(flag, 1);
+        }
     }
 
     /// `vmovd` and `vmovq` between a general register and register 16 to 31, or 0 to 15 in EVEX encoding.
@@ -197,37 +249,29 @@ impl Translator<'_> {
     /// The slot of a vector register becomes zero, as far as it is used.
     pub(crate) fn clear_slot(&mut self, number: usize) {
         let slot = self.vectors.home_slot(&self.asm, number);
-        self.zero_place(slot, if number < 16 { 32 } else { 64 });
+        let size = self.vectors.shadow_size(number);
+        self.zero_place(slot, size);
     }
 
-    /// Counts registers 16 to 31 that an instruction without a rule reads and that are active.
+    /// Counts registers 16 to 31, and bits 256 and up of others, that an instruction without a rule reads and that are
+    /// active.
     pub(crate) fn check_wide_operands(&mut self, instruction: &Instruction, on_active: OnActive) {
         let read: Vec<Register> = self
             .info
             .info(instruction)
             .used_registers()
             .iter()
-            .filter(|used| is_read(used.access()) && is_wide(used.register()))
+            .filter(|used| is_read(used.access()))
             .map(|used| used.register())
+            .filter(|register| is_wide(*register) || register.is_zmm())
             .collect();
         for register in read {
             let slot = self.vectors.home_slot(&self.asm, register.number());
-            self.check_place(slot, register.size(), on_active);
-        }
-    }
-
-    /// Makes registers 16 to 31 passive that an instruction without a rule writes.
-    pub(crate) fn clear_wide_results(&mut self, instruction: &Instruction) {
-        let written: Vec<usize> = self
-            .info
-            .info(instruction)
-            .used_registers()
-            .iter()
-            .filter(|used| is_write(used.access()) && is_wide(used.register()))
-            .map(|used| used.register().number())
-            .collect();
-        for number in written {
-            self.clear_slot(number);
+            if is_wide(register) {
+                self.check_place(slot, register.size(), on_active);
+            } else if self.vectors.tracks_zmm() && self.vectors.upper && !self.vectors.is_zero(register.number()) {
+                self.check_place(slot.offset_by(32), 32, on_active);
+            }
         }
     }
 }

@@ -90,7 +90,6 @@ impl Translator<'_> {
     }
 
     fn make_written_passive(&mut self, instruction: &Instruction) {
-        self.clear_wide_results(instruction);
         let written: Vec<Register> = self
             .info
             .info(instruction)
@@ -102,7 +101,7 @@ impl Translator<'_> {
         for register in written {
             if register.is_gpr() {
                 self.overwrite_general(register);
-            } else if register.is_vector_register() && register.number() < 16 {
+            } else if register.is_vector_register() {
                 self.set_zero(register.number());
             } else if register.is_mm() && !self.stack_is_zero {
                 let slot = self.asm.context(offset::X87_SHADOWS + 16 * register.number() as u32);
@@ -160,12 +159,23 @@ impl Translator<'_> {
     /// are made ready to be tested.
     fn vectors_read(&mut self, instruction: &Instruction) -> (u16, u16) {
         let (mut read, mut wide) = (0u16, 0u16);
+        // What lies above 256 bits, and registers 16 to 31, are tested at home.
+        let mut flushed = Vec::new();
         for used in self.info.info(instruction).used_registers() {
             let register = used.register();
-            if is_read(used.access()) && register.is_vector_register() && register.number() < 16 {
+            if !is_read(used.access()) || !register.is_vector_register() {
+                continue;
+            }
+            if register.number() >= 16 || register.is_zmm() {
+                flushed.push(register.number());
+            }
+            if register.number() < 16 {
                 read |= 1 << register.number();
                 wide |= u16::from(!register.is_xmm()) << register.number();
             }
+        }
+        for number in flushed {
+            self.vectors.flush(&mut self.asm, number);
         }
         read &= !self.vectors.zero;
         if read != 0 && self.form() != Form::Evex {

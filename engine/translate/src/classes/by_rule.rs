@@ -1,10 +1,11 @@
 //! Families of instructions that have a rule.
 
 use super::{Class, Family, Loss};
-use crate::rules::{passive, Addend, Binary, Function, Rule, Unary, X87};
+use crate::rules::{passive, Addend, Binary, Function, Rule, Unary, Wide, X87};
 use iced_x86::Instruction;
 
 const ONE_BY_ONE: &[&str] = &["real_arithmetic_agrees_with_dual_numbers"];
+const WIDE: &[&str] = &["avx512_arithmetic_agrees_with_dual_numbers"];
 const GENERAL: &[&str] = &["moves_of_registers_and_memory_move_shadows"];
 const COMPARISONS: &[&str] = &["comparisons_and_conversions_are_passive"];
 
@@ -66,6 +67,7 @@ pub fn family(rule: Rule, instruction: &Instruction) -> Option<Family> {
             "the same instruction, on shadows; masks and selectors are those of the values",
             &["avx512_copies_do_to_shadows_what_they_do_to_values"],
         ),
+        Rule::Wide(rule) => return wide(rule),
         Rule::MaskedMove => copy(
             "Masked loads and stores",
             "the same instruction, on shadows; masks are those of the values",
@@ -121,6 +123,45 @@ pub fn family(rule: Rule, instruction: &Instruction) -> Option<Family> {
             tests: &["every_code_is_lowered_as_its_class_says"],
         },
         Rule::None => return None,
+    })
+}
+
+/// What only AVX-512 has.
+fn wide(rule: Wide) -> Option<Family> {
+    const COPIES: &[&str] = &["avx512_copies_do_to_shadows_what_they_do_to_values"];
+    let of_wide = |name, rule| Family { tests: WIDE, ..arithmetic(name, rule) };
+    Some(match rule {
+        Wide::Reciprocal(..) => of_wide("Reciprocals", "y = 1 / a: y' = -y^2 a'"),
+        Wide::ReciprocalRoot(..) => of_wide("Reciprocal roots", "y = 1 / sqrt(a): y' = -y^3 a' / 2"),
+        Wide::Scale(..) => of_wide("Products with a power of two", "y = a 2^floor(b): y' = a' 2^floor(b)"),
+        Wide::Mantissa(..) => of_wide("Mantissas", "y = a 2^-e: y' = a' 2^-e"),
+        Wide::Reduce(..) => of_wide("Reduced arguments", "y = a - round(a): y' = a'"),
+        Wide::Range(..) => Family {
+            loss: Loss::Unresolved,
+            ..of_wide("Minima and maxima of AVX-512", "the shadow of the operand that is returned, with its sign")
+        },
+        Wide::FixUp(..) => Family {
+            loss: Loss::Unresolved,
+            tests: &["avx512_special_values_are_fixed_up"],
+            ..arithmetic("Values for special cases", "the shadow of the operand that is returned, or zero")
+        },
+        Wide::Ternary(_) => bits(
+            "Logic of three operands",
+            "where the other operands keep a value but for its sign, or drop it, its shadow is kept or dropped",
+            &["functions_of_three_bits_that_compilers_write"],
+        ),
+        Wide::PassiveLanes(..) => passive(
+            "Piecewise constant functions of AVX-512",
+            "roundings, exponents and conversions to integers are piecewise constant; masks keep other lanes",
+            &["avx512_comparisons_are_passive"],
+        ),
+        Wide::IndexedByTarget(_) => copy(
+            "Permutations of two tables",
+            "the same instruction, on shadows; indices are those of the values",
+            COPIES,
+        ),
+        Wide::Gather => copy("Gathers with masks", "the same gather, of shadows", &["wide_gathers_collect_shadows"]),
+        Wide::Scatter => copy("Scatters", "the same scatter, of shadows", &["scatters_spread_shadows"]),
     })
 }
 

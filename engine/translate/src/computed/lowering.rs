@@ -51,7 +51,7 @@ impl Translator<'_> {
                 let number = register.full_register().number();
                 self.zero_general &= !(1 << number);
                 self.forget_mirror(register);
-            } else if register.is_vector_register() && register.number() < 16 {
+            } else if register.is_vector_register() {
                 self.set_active(register.number(), !register.is_xmm());
             }
         }

@@ -11,14 +11,18 @@ mod dot_products;
 pub mod extended;
 mod lowering;
 mod machine;
+mod numbers;
+mod ternary_logic;
+mod wide;
 mod x87;
 
 pub(crate) use x87::NUMBER;
 
+use crate::interface::Mode;
 use crate::rules::{self, Rule};
 use alloc::vec::Vec;
 use extended::Extended;
-use iced_x86::Instruction;
+use iced_x86::{EncodingKind, Instruction};
 pub use machine::{Machine, Operand, X87State};
 
 /// Where a shadow is.
@@ -99,14 +103,26 @@ pub enum Change {
     Lose { from: Place, size: usize },
 }
 
+/// What the rules see: values and shadows in front of an instruction.
+pub struct Seen<'a> {
+    pub machine: &'a Machine<'a>,
+    pub mode: Mode,
+    pub shadow: &'a dyn Fn(Place, &mut [u8]),
+}
+
 /// What an instruction does to shadows, `None` if that cannot be said: then it is counted, and what it writes is passive.
 /// A register that it writes, whatever it was before, is passive where no change says something else. All other places that
 /// no change names stay as they are.
-pub fn changes(instruction: &Instruction, machine: &Machine) -> Option<Vec<Change>> {
+pub fn changes(instruction: &Instruction, seen: &Seen) -> Option<Vec<Change>> {
+    let machine = seen.machine;
+    let rule = rules::rule(instruction);
+    if instruction.encoding() == EncodingKind::EVEX {
+        return wide::changes(instruction, seen, rule);
+    }
     if rules::uses_mmx(instruction) {
         return Some(x87::mmx_changes(instruction, machine));
     }
-    match rules::rule(instruction) {
+    match rule {
         Rule::X87(operation, pops) => Some(x87::changes(instruction, machine, operation, pops)),
         Rule::SaveState => Some(x87::saved(instruction, machine)),
         Rule::RestoreState => Some(x87::restored(instruction, machine)),

@@ -1,7 +1,6 @@
-//! Rules of AVX-512 instructions: copies and permutations, as clients use them that see AVX-512 (the C library's
-//! `memcpy` does), and comparisons into mask registers. Arithmetic has no rules yet.
+//! Rules of EVEX encodings. Arithmetic shares rows with AVX; copies, permutations and what is new in AVX-512 stand here.
 
-use super::Rule;
+use super::{table, Element, Lanes, Logic, Rule, Wide, INDEX};
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
 /// Copies and permutations of all operands.
@@ -33,6 +32,9 @@ const ALL: &[Mnemonic] = &[
     Mnemonic::Vextracti32x4, Mnemonic::Vextracti32x8, Mnemonic::Vextracti64x2, Mnemonic::Vextracti64x4,
     Mnemonic::Vblendmps, Mnemonic::Vblendmpd,
     Mnemonic::Vpblendmb, Mnemonic::Vpblendmw, Mnemonic::Vpblendmd, Mnemonic::Vpblendmq,
+    Mnemonic::Vcompressps, Mnemonic::Vcompresspd, Mnemonic::Vexpandps, Mnemonic::Vexpandpd,
+    Mnemonic::Vpcompressb, Mnemonic::Vpcompressw, Mnemonic::Vpcompressd, Mnemonic::Vpcompressq,
+    Mnemonic::Vpexpandb, Mnemonic::Vpexpandw, Mnemonic::Vpexpandd, Mnemonic::Vpexpandq,
     Mnemonic::Vmovd, Mnemonic::Vmovq,
 ];
 
@@ -44,7 +46,7 @@ const BY_SECOND: &[Mnemonic] = &[
     Mnemonic::Vpermt2ps, Mnemonic::Vpermt2pd,
 ];
 
-/// Comparisons, where their result is a mask register.
+/// Comparisons and tests, where their result is a mask register.
 #[rustfmt::skip] // One family a line.
 const COMPARISONS: &[Mnemonic] = &[
     Mnemonic::Vpcmpeqb, Mnemonic::Vpcmpeqw, Mnemonic::Vpcmpeqd, Mnemonic::Vpcmpeqq,
@@ -52,18 +54,124 @@ const COMPARISONS: &[Mnemonic] = &[
     Mnemonic::Vpcmpb, Mnemonic::Vpcmpw, Mnemonic::Vpcmpd, Mnemonic::Vpcmpq,
     Mnemonic::Vpcmpub, Mnemonic::Vpcmpuw, Mnemonic::Vpcmpud, Mnemonic::Vpcmpuq,
     Mnemonic::Vcmpps, Mnemonic::Vcmppd, Mnemonic::Vcmpss, Mnemonic::Vcmpsd,
+    Mnemonic::Vcmpph, Mnemonic::Vcmpsh, Mnemonic::Vfpclassph, Mnemonic::Vfpclasssh,
     Mnemonic::Vptestmb, Mnemonic::Vptestmw, Mnemonic::Vptestmd, Mnemonic::Vptestmq,
     Mnemonic::Vptestnmb, Mnemonic::Vptestnmw, Mnemonic::Vptestnmd, Mnemonic::Vptestnmq,
+    Mnemonic::Vfpclassps, Mnemonic::Vfpclasspd, Mnemonic::Vfpclassss, Mnemonic::Vfpclasssd,
+    Mnemonic::Vpmovb2m, Mnemonic::Vpmovw2m, Mnemonic::Vpmovd2m, Mnemonic::Vpmovq2m,
+];
+
+/// Comparisons and conversions to general registers.
+#[rustfmt::skip] // One family a line.
+const TO_GENERAL: &[Mnemonic] = &[
+    Mnemonic::Vcomiss, Mnemonic::Vcomisd, Mnemonic::Vucomiss, Mnemonic::Vucomisd,
+    Mnemonic::Vcomish, Mnemonic::Vucomish,
+    Mnemonic::Vcvtss2si, Mnemonic::Vcvtsd2si, Mnemonic::Vcvttss2si, Mnemonic::Vcvttsd2si,
+    Mnemonic::Vcvtss2usi, Mnemonic::Vcvtsd2usi, Mnemonic::Vcvttss2usi, Mnemonic::Vcvttsd2usi,
+];
+
+/// Piecewise constant functions of floats, with the bytes of a lane of the result.
+#[rustfmt::skip] // One family a line.
+const PIECEWISE_CONSTANT: &[(Mnemonic, usize, Lanes)] = &[
+    (Mnemonic::Vcvtps2dq, 4, Lanes::Packed), (Mnemonic::Vcvttps2dq, 4, Lanes::Packed), (Mnemonic::Vcvtps2udq, 4, Lanes::Packed), (Mnemonic::Vcvttps2udq, 4, Lanes::Packed),
+    (Mnemonic::Vcvtpd2dq, 4, Lanes::Packed), (Mnemonic::Vcvttpd2dq, 4, Lanes::Packed), (Mnemonic::Vcvtpd2udq, 4, Lanes::Packed), (Mnemonic::Vcvttpd2udq, 4, Lanes::Packed),
+    (Mnemonic::Vcvtps2qq, 8, Lanes::Packed), (Mnemonic::Vcvttps2qq, 8, Lanes::Packed), (Mnemonic::Vcvtps2uqq, 8, Lanes::Packed), (Mnemonic::Vcvttps2uqq, 8, Lanes::Packed),
+    (Mnemonic::Vcvtpd2qq, 8, Lanes::Packed), (Mnemonic::Vcvttpd2qq, 8, Lanes::Packed), (Mnemonic::Vcvtpd2uqq, 8, Lanes::Packed), (Mnemonic::Vcvttpd2uqq, 8, Lanes::Packed),
+    (Mnemonic::Vrndscaleps, 4, Lanes::Packed), (Mnemonic::Vrndscalepd, 8, Lanes::Packed), (Mnemonic::Vrndscaless, 4, Lanes::Scalar), (Mnemonic::Vrndscalesd, 8, Lanes::Scalar),
+    (Mnemonic::Vgetexpps, 4, Lanes::Packed), (Mnemonic::Vgetexppd, 8, Lanes::Packed), (Mnemonic::Vgetexpss, 4, Lanes::Scalar), (Mnemonic::Vgetexpsd, 8, Lanes::Scalar),
+];
+
+/// Other rules.
+#[rustfmt::skip] // One row a line.
+const OTHERS: &[(Mnemonic, Rule)] = &[
+    (Mnemonic::Vpandd, Rule::Logic(Logic::And)),
+    (Mnemonic::Vpandq, Rule::Logic(Logic::And)),
+    (Mnemonic::Vpandnd, Rule::Logic(Logic::AndNot)),
+    (Mnemonic::Vpandnq, Rule::Logic(Logic::AndNot)),
+    (Mnemonic::Vpord, Rule::Logic(Logic::Or)),
+    (Mnemonic::Vporq, Rule::Logic(Logic::Or)),
+    (Mnemonic::Vpxord, Rule::Logic(Logic::Xor)),
+    (Mnemonic::Vpxorq, Rule::Logic(Logic::Xor)),
+    (Mnemonic::Vrcp14ps, Rule::Wide(Wide::Reciprocal(Element::F32, Lanes::Packed))),
+    (Mnemonic::Vrcp14pd, Rule::Wide(Wide::Reciprocal(Element::F64, Lanes::Packed))),
+    (Mnemonic::Vrcp14ss, Rule::Wide(Wide::Reciprocal(Element::F32, Lanes::Scalar))),
+    (Mnemonic::Vrcp14sd, Rule::Wide(Wide::Reciprocal(Element::F64, Lanes::Scalar))),
+    (Mnemonic::Vrsqrt14ps, Rule::Wide(Wide::ReciprocalRoot(Element::F32, Lanes::Packed))),
+    (Mnemonic::Vrsqrt14pd, Rule::Wide(Wide::ReciprocalRoot(Element::F64, Lanes::Packed))),
+    (Mnemonic::Vrsqrt14ss, Rule::Wide(Wide::ReciprocalRoot(Element::F32, Lanes::Scalar))),
+    (Mnemonic::Vrsqrt14sd, Rule::Wide(Wide::ReciprocalRoot(Element::F64, Lanes::Scalar))),
+    (Mnemonic::Vscalefps, Rule::Wide(Wide::Scale(Element::F32, Lanes::Packed))),
+    (Mnemonic::Vscalefpd, Rule::Wide(Wide::Scale(Element::F64, Lanes::Packed))),
+    (Mnemonic::Vscalefss, Rule::Wide(Wide::Scale(Element::F32, Lanes::Scalar))),
+    (Mnemonic::Vscalefsd, Rule::Wide(Wide::Scale(Element::F64, Lanes::Scalar))),
+    (Mnemonic::Vgetmantps, Rule::Wide(Wide::Mantissa(Element::F32, Lanes::Packed))),
+    (Mnemonic::Vgetmantpd, Rule::Wide(Wide::Mantissa(Element::F64, Lanes::Packed))),
+    (Mnemonic::Vgetmantss, Rule::Wide(Wide::Mantissa(Element::F32, Lanes::Scalar))),
+    (Mnemonic::Vgetmantsd, Rule::Wide(Wide::Mantissa(Element::F64, Lanes::Scalar))),
+    (Mnemonic::Vreduceps, Rule::Wide(Wide::Reduce(Element::F32, Lanes::Packed))),
+    (Mnemonic::Vreducepd, Rule::Wide(Wide::Reduce(Element::F64, Lanes::Packed))),
+    (Mnemonic::Vreducess, Rule::Wide(Wide::Reduce(Element::F32, Lanes::Scalar))),
+    (Mnemonic::Vreducesd, Rule::Wide(Wide::Reduce(Element::F64, Lanes::Scalar))),
+    (Mnemonic::Vrangeps, Rule::Wide(Wide::Range(Element::F32, Lanes::Packed))),
+    (Mnemonic::Vrangepd, Rule::Wide(Wide::Range(Element::F64, Lanes::Packed))),
+    (Mnemonic::Vrangess, Rule::Wide(Wide::Range(Element::F32, Lanes::Scalar))),
+    (Mnemonic::Vrangesd, Rule::Wide(Wide::Range(Element::F64, Lanes::Scalar))),
+    (Mnemonic::Vfixupimmps, Rule::Wide(Wide::FixUp(Element::F32, Lanes::Packed))),
+    (Mnemonic::Vfixupimmpd, Rule::Wide(Wide::FixUp(Element::F64, Lanes::Packed))),
+    (Mnemonic::Vfixupimmss, Rule::Wide(Wide::FixUp(Element::F32, Lanes::Scalar))),
+    (Mnemonic::Vfixupimmsd, Rule::Wide(Wide::FixUp(Element::F64, Lanes::Scalar))),
+    (Mnemonic::Vpternlogd, Rule::Wide(Wide::Ternary(4))),
+    (Mnemonic::Vpternlogq, Rule::Wide(Wide::Ternary(8))),
+    (Mnemonic::Vpermi2b, Rule::Wide(Wide::IndexedByTarget(1))),
+    (Mnemonic::Vpermi2w, Rule::Wide(Wide::IndexedByTarget(2))),
+    (Mnemonic::Vpermi2d, Rule::Wide(Wide::IndexedByTarget(4))),
+    (Mnemonic::Vpermi2ps, Rule::Wide(Wide::IndexedByTarget(4))),
+    (Mnemonic::Vpermi2q, Rule::Wide(Wide::IndexedByTarget(8))),
+    (Mnemonic::Vpermi2pd, Rule::Wide(Wide::IndexedByTarget(8))),
+    (Mnemonic::Vgatherdps, Rule::Wide(Wide::Gather)),
+    (Mnemonic::Vgatherdpd, Rule::Wide(Wide::Gather)),
+    (Mnemonic::Vgatherqps, Rule::Wide(Wide::Gather)),
+    (Mnemonic::Vgatherqpd, Rule::Wide(Wide::Gather)),
+    (Mnemonic::Vpgatherdd, Rule::Wide(Wide::Gather)),
+    (Mnemonic::Vpgatherdq, Rule::Wide(Wide::Gather)),
+    (Mnemonic::Vpgatherqd, Rule::Wide(Wide::Gather)),
+    (Mnemonic::Vpgatherqq, Rule::Wide(Wide::Gather)),
+    (Mnemonic::Vscatterdps, Rule::Wide(Wide::Scatter)),
+    (Mnemonic::Vscatterdpd, Rule::Wide(Wide::Scatter)),
+    (Mnemonic::Vscatterqps, Rule::Wide(Wide::Scatter)),
+    (Mnemonic::Vscatterqpd, Rule::Wide(Wide::Scatter)),
+    (Mnemonic::Vpscatterdd, Rule::Wide(Wide::Scatter)),
+    (Mnemonic::Vpscatterdq, Rule::Wide(Wide::Scatter)),
+    (Mnemonic::Vpscatterqd, Rule::Wide(Wide::Scatter)),
+    (Mnemonic::Vpscatterqq, Rule::Wide(Wide::Scatter)),
 ];
 
 pub(super) fn rule(instruction: &Instruction) -> Rule {
     let mnemonic = instruction.mnemonic();
-    let compares = (Register::K0..=Register::K7).contains(&instruction.op0_register());
-    if compares && COMPARISONS.contains(&mnemonic) {
+    if (Register::K0..=Register::K7).contains(&instruction.op0_register()) {
+        return if COMPARISONS.contains(&mnemonic) { Rule::Passive } else { Rule::None };
+    }
+    if TO_GENERAL.contains(&mnemonic) {
         return Rule::Passive;
     }
-    match shadows(instruction) {
-        Some(shadows) if is_tracked(instruction, shadows) => Rule::SameWide(shadows),
+    if let Some(shadows) = shadows(instruction) {
+        return if is_tracked(instruction) { Rule::SameWide(shadows) } else { Rule::None };
+    }
+    if let Some((_, bytes, lanes)) = PIECEWISE_CONSTANT.iter().find(|row| row.0 == mnemonic) {
+        return Rule::Wide(Wide::PassiveLanes(*bytes, *lanes));
+    }
+    if let Some((_, rule)) = OTHERS.iter().find(|row| row.0 == mnemonic) {
+        return *rule;
+    }
+    arithmetic(mnemonic)
+}
+
+/// The rule that the mnemonic has in AVX, too.
+fn arithmetic(mnemonic: Mnemonic) -> Rule {
+    let row = usize::from(INDEX[mnemonic as usize]);
+    match row.checked_sub(1).map(|row| table::RULES[row].1) {
+        Some(rule @ (Rule::Binary(..) | Rule::Unary(..) | Rule::Fused { .. } | Rule::Convert(..))) => rule,
+        Some(rule @ Rule::Logic(_)) => rule,
         _ => Rule::None,
     }
 }
@@ -81,26 +189,9 @@ fn shadows(instruction: &Instruction) -> Option<u8> {
     }
 }
 
-/// The shadows of bits 256 and up of registers 0 to 15 have no place. A register cannot be value and shadow at once. And
-/// where the old target is a source, an instruction could not run again after a fault of its memory operand.
-fn is_tracked(instruction: &Instruction, shadows: u8) -> bool {
-    let registers = || {
-        (0..instruction.op_count())
-            .filter(|k| instruction.op_kind(*k) == OpKind::Register)
-            .map(|k| (instruction.op_register(k), shadows >> k & 1 != 0))
-    };
-    let cut_off = registers().any(|(register, _)| register.is_zmm() && register.number() < 16);
-    let both = registers().any(|(value, is_shadow)| {
-        !is_shadow && registers().any(|(shadow, is_shadow)| is_shadow && shadow.number() == value.number())
-    });
-    let general = registers().any(|(register, _)| register.is_gpr());
-    let moves_general = matches!(instruction.mnemonic(), Mnemonic::Vmovd | Mnemonic::Vmovq);
-    let loads = (1..instruction.op_count()).any(|k| instruction.op_kind(k) == OpKind::Memory);
-    let repeats = shadows == 0b101 && loads && is_two_table(instruction.mnemonic());
-    !cut_off && !both && !repeats && (!general || moves_general)
-}
-
-fn is_two_table(mnemonic: Mnemonic) -> bool {
-    use Mnemonic::*;
-    matches!(mnemonic, Vpermt2b | Vpermt2w | Vpermt2d | Vpermt2q | Vpermt2ps | Vpermt2pd)
+/// Only moves have general registers.
+fn is_tracked(instruction: &Instruction) -> bool {
+    let general = (0..instruction.op_count())
+        .any(|k| instruction.op_kind(k) == OpKind::Register && instruction.op_register(k).is_gpr());
+    !general || matches!(instruction.mnemonic(), Mnemonic::Vmovd | Mnemonic::Vmovq)
 }

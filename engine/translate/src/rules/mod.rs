@@ -79,6 +79,33 @@ pub(crate) enum Logic {
     Xor,
 }
 
+/// Rules of instructions that only AVX-512 has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wide {
+    /// An approximation of 1 / a.
+    Reciprocal(Element, Lanes),
+    /// An approximation of 1 / sqrt(a).
+    ReciprocalRoot(Element, Lanes),
+    /// The first source times a power of two.
+    Scale(Element, Lanes),
+    /// A power of two times the source, or its absolute value.
+    Mantissa(Element, Lanes),
+    /// The source minus a piecewise constant function of it.
+    Reduce(Element, Lanes),
+    /// The operand that is the minimum or maximum, in absolute value or not, with some sign.
+    Range(Element, Lanes),
+    /// The old target, the first source, or a constant, by the class of the first source.
+    FixUp(Element, Lanes),
+    /// Any function of three bits; bytes of a lane.
+    Ternary(usize),
+    /// The lanes that are computed are passive; bytes of a lane.
+    PassiveLanes(usize, Lanes),
+    /// A permutation of two tables whose indices are in the target; bytes of a lane.
+    IndexedByTarget(usize),
+    Gather,
+    Scatter,
+}
+
 /// What an instruction does to shadows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Rule {
@@ -106,6 +133,8 @@ pub(crate) enum Rule {
     Same(u8),
     /// The same for a client that uses AVX-512, with shadows in memory.
     SameWide(u8),
+    /// What only AVX-512 has.
+    Wide(Wide),
     /// The lowest lane of the result is passive, the others are copied from the first source.
     PassiveLane(Element),
     /// The result is passive whatever the operands: comparison, rounding, conversion to integer.
@@ -204,7 +233,7 @@ pub(crate) fn uses_stack(instruction: &Instruction) -> bool {
 
 /// Comparisons and the like: their result carries no derivative, and active operands are no loss.
 pub(crate) fn is_passive_by_nature(instruction: &Instruction) -> bool {
-    matches!(rule(instruction), Rule::Passive | Rule::PassiveLane(_))
+    matches!(rule(instruction), Rule::Passive | Rule::PassiveLane(_) | Rule::Wide(Wide::PassiveLanes(..)))
         && !matches!(instruction.mnemonic(), Mnemonic::Cvtsi2sd | Mnemonic::Cvtsi2ss)
         && !matches!(instruction.mnemonic(), Mnemonic::Vcvtsi2sd | Mnemonic::Vcvtsi2ss)
 }

@@ -96,22 +96,18 @@ pub fn shadows(expected: &Expected, computed: &Shadows) -> Vec<String> {
         let wanted = expected.shadows.vectors[*register][*offset..*offset + 4].to_vec();
         computed.vectors[*register][*offset..*offset + 4].copy_from_slice(&wanted);
     }
-    for number in 0..16 {
-        let (one, other) = (expected.shadows.general[number], computed.general[number]);
-        if one != other {
-            differences
-                .push(format!("shadow of general register {number}: expected {one:#x}, computed {other:#x}"));
-        }
+    for number in 0..32 {
         let (one, other) = (&expected.shadows.vectors[number], &computed.vectors[number]);
         if one != other {
             let (one, other) = (hex(one), hex(other));
             differences.push(format!("shadow of vector register {number}: expected {one}, computed {other}"));
         }
     }
-    for (number, (one, other)) in expected.shadows.wide.iter().zip(&computed.wide).enumerate() {
+    for number in 0..16 {
+        let (one, other) = (expected.shadows.general[number], computed.general[number]);
         if one != other {
-            let (number, one, other) = (16 + number, hex(one), hex(other));
-            differences.push(format!("shadow of vector register {number}: expected {one}, computed {other}"));
+            differences
+                .push(format!("shadow of general register {number}: expected {one:#x}, computed {other:#x}"));
         }
     }
     for (number, (one, other)) in expected.shadows.x87.iter().zip(&computed.x87).enumerate() {

@@ -51,7 +51,7 @@ impl Surroundings for Found<'_> {
                 bytes.copy_from_slice(&shadow[byte..byte + bytes.len()]);
             }
             Place::Vector { register, byte } => {
-                let shadow = self.shadows.vector(register);
+                let shadow = self.shadows.vectors[register];
                 bytes.copy_from_slice(&shadow[byte..byte + bytes.len()]);
             }
             Place::X87 { register, byte } => {
@@ -83,9 +83,7 @@ fn write(shadows: &mut Shadows, place: Place, bytes: &[u8]) {
             shadows.general[register] = u64::from_le_bytes(shadow);
         }
         Place::Vector { register, byte } => {
-            let mut shadow = shadows.vector(register);
-            shadow[byte..byte + bytes.len()].copy_from_slice(bytes);
-            shadows.set_vector(register, &shadow);
+            shadows.vectors[register][byte..byte + bytes.len()].copy_from_slice(bytes);
         }
         Place::X87 { register, byte } => {
             shadows.x87[register][byte..byte + bytes.len()].copy_from_slice(bytes);

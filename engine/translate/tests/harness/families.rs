@@ -2,7 +2,7 @@
 //! rules that are tested.
 
 use super::values::Content;
-use iced_x86::{Code, CpuidFeature, EncodingKind, Instruction, Mnemonic, OpKind};
+use iced_x86::{Code, CpuidFeature, EncodingKind, Mnemonic};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Operation {
@@ -16,6 +16,14 @@ pub enum Operation {
     /// Approximations of 1 / a and 1 / sqrt(a).
     Reciprocal,
     ReciprocalRoot,
+    /// The first source times two to the power of the second, rounded down.
+    Scale,
+    /// The mantissa in an interval that the immediate names.
+    Mantissa,
+    /// Minimum or maximum, of absolute values or not, with a sign that the immediate names.
+    Range,
+    /// What is left when a piecewise constant function is subtracted.
+    Reduce,
     /// Sign of the product, signs of the addend in even and odd lanes, numbers of factors and addend.
     Fused {
         product: i8,
@@ -48,6 +56,12 @@ pub enum Family {
     },
     /// The lowest lane of that many bytes is passive, the others come from the first source.
     PassiveLane(usize),
+    /// Lanes of that many bytes that are computed are passive; masks keep others.
+    PassiveLanes(usize, Lanes),
+    /// Old target, first source or a constant.
+    FixUp(Content, Lanes),
+    /// A permutation of two tables whose indices, in lanes of that many bytes, are in the target.
+    IndexedByTarget(usize),
     /// Passive, and an active operand is no loss.
     Passive,
     /// Passive, and an active operand is counted.
@@ -136,18 +150,32 @@ pub fn is_x87(code: Code) -> bool {
     code.cpuid_features().iter().any(|feature| unit.contains(feature))
 }
 
-/// Copies and comparisons into masks; arithmetic has no rules.
 fn evex(code: Code, stem: &str) -> Family {
     let info = code.op_code();
     let kind = |k: u32| format!("{:?}", info.op_kind(k));
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| stem.starts_with(prefix));
     if kind(0).starts_with("k_") {
-        let compares = begins(&["pcmp", "cmp", "ptest"]);
+        let compares = begins(&["pcmp", "cmp", "ptest", "fpclass", "pmov"]);
         return if compares { Family::Passive } else { Family::Counted };
+    }
+    if let Some(family) = arithmetic(stem) {
+        return family;
+    }
+    if let Some(family) = evex_conversion(stem) {
+        return family;
     }
     let from_general = begins(&["pbroadcast"]) && (kind(1).starts_with("r32") || kind(1).starts_with("r64"));
     let by_register = is_register_or_memory(code, 2);
     match stem {
+        "fixupimmps" => Family::FixUp(Content::F32, Lanes::Packed),
+        "fixupimmpd" => Family::FixUp(Content::F64, Lanes::Packed),
+        "fixupimmss" => Family::FixUp(Content::F32, Lanes::Scalar),
+        "fixupimmsd" => Family::FixUp(Content::F64, Lanes::Scalar),
+        "pternlogd" | "pternlogq" => Family::Elsewhere,
+        "andps" | "andpd" | "pandd" | "pandq" => Family::Logic(Logic::And),
+        "andnps" | "andnpd" | "pandnd" | "pandnq" => Family::Logic(Logic::AndNot),
+        "orps" | "orpd" | "pord" | "porq" => Family::Logic(Logic::Or),
+        "xorps" | "xorpd" | "pxord" | "pxorq" => Family::Logic(Logic::Xor),
         _ if from_general || begins(&["pbroadcastm"]) => Family::Counted,
         "movdqu8" | "movdqu16" | "movdqu32" | "movdqu64" | "movdqa32" | "movdqa64" => same(0),
         "alignd" | "alignq" | "blendmps" | "blendmpd" => same(0),
@@ -156,6 +184,11 @@ fn evex(code: Code, stem: &str) -> Family {
         "permilpd" | "permilps" if by_register => same(0b100),
         "pshufb" => same(0b100),
         _ if begins(&["permt2"]) => same(0b010),
+        "permi2b" => Family::IndexedByTarget(1),
+        "permi2w" => Family::IndexedByTarget(2),
+        "permi2d" | "permi2ps" => Family::IndexedByTarget(4),
+        "permi2q" | "permi2pd" => Family::IndexedByTarget(8),
+        _ if begins(&["compress", "expand", "pcompress", "pexpand"]) => same(0),
         _ if begins(&[
             "broadcast",
             "pblendm",
@@ -170,26 +203,32 @@ fn evex(code: Code, stem: &str) -> Family {
             same(0)
         }
         "extractps" | "pinsrd" | "pinsrq" | "pextrd" | "pextrq" => Family::Counted,
+        "comisd" | "comiss" | "ucomisd" | "ucomiss" | "comish" | "ucomish" => Family::Passive,
         stem if COPIES.contains(&stem) => same(0),
         _ => Family::Counted,
     }
 }
 
-/// Is it, in spite of its family, counted? The shadows of bits 256 and up of registers 0 to 15 have no place, no register
-/// is value and shadow at once, and a permutation of its own target cannot be repeated after a fault.
-pub fn is_beyond_tracking(instruction: &Instruction, values: u8) -> bool {
-    if instruction.encoding() != EncodingKind::EVEX {
-        return false;
+/// Conversions and roundings.
+fn evex_conversion(stem: &str) -> Option<Family> {
+    let lanes = if stem.ends_with("sd") || stem.ends_with("ss") { Lanes::Scalar } else { Lanes::Packed };
+    let content = if stem.ends_with("pd") || stem.ends_with("sd") { 8 } else { 4 };
+    if stem.ends_with("ph") || stem.ends_with("sh") {
+        return None;
     }
-    let count = instruction.op_count();
-    let register = |k: u32| (instruction.op_kind(k) == OpKind::Register).then(|| instruction.op_register(k));
-    let is_value = |k: &u32| values >> k & 1 != 0;
-    let cut = (0..count).filter_map(register).any(|register| register.is_zmm() && register.number() < 16);
-    let shared = (0..count).filter(is_value).filter_map(register).any(|value| {
-        (0..count).filter(|k| !is_value(k)).filter_map(register).any(|other| other.number() == value.number())
-    });
-    let permutes_target = format!("{:?}", instruction.mnemonic()).starts_with("Vpermt2");
-    cut || shared || permutes_target && instruction.op_kind(2) == OpKind::Memory
+    if stem.starts_with("rndscale") || stem.starts_with("getexp") {
+        return Some(Family::PassiveLanes(content, lanes));
+    }
+    let (from, to) = stem.strip_prefix("cvt")?.split_once('2')?;
+    let from = from.strip_prefix('t').unwrap_or(from);
+    Some(match (from, to) {
+        ("ss", "sd") | ("ps", "pd") => Family::Same { values: 0, content: Content::F32 },
+        ("sd", "ss") | ("pd", "ps") => Family::Same { values: 0, content: Content::F64 },
+        ("ss" | "sd", "si" | "usi") => Family::Passive,
+        ("ps" | "pd", "dq" | "udq") => Family::PassiveLanes(4, Lanes::Packed),
+        ("ps" | "pd", "qq" | "uqq") => Family::PassiveLanes(8, Lanes::Packed),
+        _ => return None,
+    })
 }
 
 fn same(values: u8) -> Family {
@@ -216,8 +255,12 @@ fn arithmetic(stem: &str) -> Option<Family> {
         "min" => Operation::Minimum,
         "max" => Operation::Maximum,
         "sqrt" => Operation::SquareRoot,
-        "rcp" => Operation::Reciprocal,
-        "rsqrt" => Operation::ReciprocalRoot,
+        "rcp" | "rcp14" => Operation::Reciprocal,
+        "rsqrt" | "rsqrt14" => Operation::ReciprocalRoot,
+        "scalef" => Operation::Scale,
+        "getmant" => Operation::Mantissa,
+        "reduce" => Operation::Reduce,
+        "range" => Operation::Range,
         fused => {
             let (kind, order) = fused.split_at(fused.len().checked_sub(3)?);
             let (product, even, odd) = match kind {
@@ -592,7 +635,21 @@ pub const OLD_FEATURES: &[CpuidFeature] =
 
 /// Features of AVX-512 instructions.
 pub const WIDE_FEATURES: &[CpuidFeature] =
-    &[CpuidFeature::AVX512F, CpuidFeature::AVX512VL, CpuidFeature::AVX512BW, CpuidFeature::AVX512DQ];
+    &[
+    CpuidFeature::AVX512F,
+    CpuidFeature::AVX512VL,
+    CpuidFeature::AVX512BW,
+    CpuidFeature::AVX512DQ,
+    CpuidFeature::AVX512CD,
+    CpuidFeature::AVX512_IFMA,
+    CpuidFeature::AVX512_VBMI,
+    CpuidFeature::AVX512_VBMI2,
+    CpuidFeature::AVX512_VNNI,
+    CpuidFeature::AVX512_BITALG,
+    CpuidFeature::AVX512_VPOPCNTDQ,
+    CpuidFeature::AVX512_BF16,
+    CpuidFeature::AVX512_FP16,
+];
 
 /// Features of general instructions.
 pub const GENERAL_FEATURES: &[CpuidFeature] = &[

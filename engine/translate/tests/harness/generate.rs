@@ -222,6 +222,14 @@ fn set_mask(instruction: &mut Instruction, random: &mut Random) {
     if info.can_broadcast() && (0..instruction.op_count()).any(|k| instruction.op_kind(k) == OpKind::Memory) {
         instruction.set_is_broadcast(random.once_in(3));
     }
+    let in_registers = (0..instruction.op_count()).all(|k| instruction.op_kind(k) != OpKind::Memory);
+    if in_registers && info.can_use_rounding_control() && random.once_in(3) {
+        use iced_x86::RoundingControl::*;
+        let modes = [RoundToNearest, RoundDown, RoundUp, RoundTowardZero];
+        instruction.set_rounding_control(modes[random.below(4)]);
+    } else if in_registers && info.can_suppress_all_exceptions() && random.once_in(3) {
+        instruction.set_suppress_all_exceptions(true);
+    }
 }
 
 /// Numbers of registers for general operands: neither rsp nor those that address memory.

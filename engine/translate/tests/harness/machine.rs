@@ -27,9 +27,8 @@ pub struct Machine {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Shadows {
     pub general: [u64; 16],
-    pub vectors: [[u8; 32]; 16],
-    /// Registers 16 to 31, where the client may use AVX-512.
-    pub wide: [[u8; 64]; 16],
+    /// Bits 256 and up, and registers 16 to 31, matter where the client may use AVX-512.
+    pub vectors: [[u8; 64]; 32],
     /// Physical x87 registers.
     pub x87: [[u8; 16]; 8],
     pub memory: Memory,
@@ -150,30 +149,7 @@ impl Machine {
 
 impl Shadows {
     pub fn zero() -> Shadows {
-        Shadows {
-            general: [0; 16],
-            vectors: [[0; 32]; 16],
-            wide: [[0; 64]; 16],
-            x87: [[0; 16]; 8],
-            memory: Memory::zero(),
-        }
-    }
-
-    /// The shadow of a vector register; what lies above it is zero.
-    pub fn vector(&self, number: usize) -> [u8; 64] {
-        let mut shadow = [0; 64];
-        match number.checked_sub(16) {
-            Some(wide) => shadow = self.wide[wide],
-            None => shadow[..32].copy_from_slice(&self.vectors[number]),
-        }
-        shadow
-    }
-
-    pub fn set_vector(&mut self, number: usize, shadow: &[u8; 64]) {
-        match number.checked_sub(16) {
-            Some(wide) => self.wide[wide] = *shadow,
-            None => self.vectors[number].copy_from_slice(&shadow[..32]),
-        }
+        Shadows { general: [0; 16], vectors: [[0; 64]; 32], x87: [[0; 16]; 8], memory: Memory::zero() }
     }
 
     pub fn install_memory(&self) {

@@ -42,8 +42,10 @@ impl Before<'_> {
             return (self.machine.vectors[register].to_vec(), self.shadows.vectors[register].to_vec());
         }
         let (address, size) = self.generated.place.expect("a memory operand");
-        let value = self.machine.memory.at(address, size).to_vec();
-        (value, self.shadows.memory.at(address, size).to_vec())
+        // An embedded broadcast is in all lanes.
+        let times = if self.instruction().is_broadcast() { 64 / size } else { 1 };
+        let read = |memory: &super::machine::Memory| memory.at(address, size).repeat(times);
+        (read(&self.machine.memory), read(&self.shadows.memory))
     }
 
     pub fn unchanged(&self) -> Expected {
@@ -52,19 +54,46 @@ impl Before<'_> {
 
     /// Number of the operand that is the first source.
     fn first_source(&self) -> u32 {
-        if self.is_legacy() || self.instruction().op_count() < 3 {
+        if self.is_legacy() || self.vector_operands() < 3 {
             0
         } else {
             1
         }
     }
 
+    fn vector_operands(&self) -> u32 {
+        let last = self.instruction().op_count() - 1;
+        last + u32::from(self.instruction().op_kind(last) != OpKind::Immediate8)
+    }
+
+    /// What happens to a lane of an EVEX instruction.
+    fn fate(&self, lane: usize) -> Fate {
+        let instruction = self.instruction();
+        let mask = match instruction.op_mask() {
+            Register::None => return Fate::Computed,
+            mask => self.machine.masks[mask.number()],
+        };
+        match (mask >> lane & 1 != 0, instruction.zeroing_masking()) {
+            (true, _) => Fate::Computed,
+            (false, true) => Fate::Zero,
+            (false, false) => Fate::Kept,
+        }
+    }
+
     /// The target's shadow above what the instruction computes: kept by legacy instructions, cleared by others.
-    fn clear_upper(&self, shadow: &mut [u8; 32], bytes: usize) {
+    fn clear_upper(&self, shadow: &mut [u8; 64], bytes: usize) {
         if !self.is_legacy() {
             shadow[bytes.max(16)..].fill(0);
         }
     }
+}
+
+/// What a mask makes of a lane.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Computed,
+    Zero,
+    Kept,
 }
 
 /// The rule for real arithmetic.
@@ -74,13 +103,13 @@ pub fn arithmetic(before: &Before, operation: Operation, content: Content, lanes
     let size = content.size();
     let register_bytes = before.instruction().op0_register().size();
     let bytes = if lanes == Lanes::Scalar { size } else { register_bytes };
-    let count = before.instruction().op_count();
+    let count = before.vector_operands();
     let first = before.first_source();
     let last = count - 1;
     let fused = matches!(operation, Operation::Fused { .. });
     let mut result = before.operand(if fused { 0 } else { first }).1;
-    result.resize(32, 0);
-    let mut result: [u8; 32] = result.try_into().expect("32 bytes");
+    result.resize(64, 0);
+    let mut result: [u8; 64] = result.try_into().expect("64 bytes");
     if before.is_legacy() {
         result = before.shadows.vectors[target];
     }
@@ -93,6 +122,18 @@ pub fn arithmetic(before: &Before, operation: Operation, content: Content, lanes
                 shadow: number(&shadow[offset..offset + size]),
             }
         };
+        match before.fate(offset / size) {
+            Fate::Computed => {}
+            Fate::Zero => {
+                result[offset..offset + size].fill(0);
+                continue;
+            }
+            Fate::Kept => {
+                let kept = &before.shadows.vectors[target][offset..offset + size];
+                result[offset..offset + size].copy_from_slice(kept);
+                continue;
+            }
+        }
         let odd = offset / size % 2 == 1;
         let (shadow, scale) = match operation {
             Operation::Fused { product, even, odd: odd_sign, factors, addend } => {
@@ -115,8 +156,31 @@ pub fn arithmetic(before: &Before, operation: Operation, content: Content, lanes
                 };
                 let shadow = if dual.shadow == 0.0 { 0.0 } else { dual.shadow * partial };
                 // The value is an approximation, of which the derivative is formed.
-                (shadow, 200.0 * shadow.abs())
+                let tolerance = if size == 8 { 1e9 } else { 200.0 };
+                (shadow, tolerance * shadow.abs())
             }
+            Operation::Mantissa => {
+                let dual = lane(last);
+                let shadow = dual.shadow_times(mantissa_partial(dual.value, before.instruction().immediate8()));
+                (shadow, shadow.abs())
+            }
+            Operation::Range => {
+                let (one, other) = (lane(first), lane(last));
+                let immediate = before.instruction().immediate8();
+                let size = |dual: Dual| if immediate & 2 != 0 { dual.value.abs() } else { dual.value };
+                let maximum = immediate & 1 != 0;
+                let takes_first = (size(one) < size(other)) != maximum;
+                let taken = if takes_first { one } else { other };
+                let negative = match immediate >> 2 & 3 {
+                    0 => one.value.is_sign_negative(),
+                    1 => taken.value.is_sign_negative(),
+                    2 => false,
+                    _ => true,
+                };
+                let same = negative == taken.value.is_sign_negative();
+                (if same { taken.shadow } else { -taken.shadow }, 0.0)
+            }
+            Operation::Reduce => (lane(last).shadow, 0.0),
             _ => binary(operation, lane(first), lane(last)),
         };
         expected.lanes.push(Lane { register: target, offset, content, shadow, scale });
@@ -159,6 +223,19 @@ impl Dual {
     }
 }
 
+/// Mantissa of a positive number divided by the number (Intel SDM volume 2, VGETMANTPD).
+fn mantissa_partial(value: f64, immediate: u8) -> Dual {
+    let exponent = value.log2().floor();
+    let (mantissa, partial) = (value * (-exponent).exp2(), (-exponent).exp2());
+    let halves = match immediate & 3 {
+        0 => false,
+        1 => exponent.rem_euclid(2.0) == 1.0,
+        2 => true,
+        _ => mantissa >= 1.5,
+    };
+    Dual { value: if halves { partial / 2.0 } else { partial }, shadow: 0.0 }
+}
+
 /// Shadow of the result, and magnitude of its terms.
 fn binary(operation: Operation, one: Dual, other: Dual) -> (f64, f64) {
     let sum = |terms: [f64; 2]| (terms[0] + terms[1], terms[0].abs() + terms[1].abs());
@@ -173,6 +250,11 @@ fn binary(operation: Operation, one: Dual, other: Dual) -> (f64, f64) {
                 return (0.0, 0.0);
             }
             sum(terms.map(|term| term / other.value))
+        }
+        Operation::Scale => {
+            let factor = Dual { value: other.value.floor().exp2(), shadow: 0.0 };
+            let shadow = one.shadow_times(factor);
+            (shadow, shadow.abs())
         }
         Operation::Minimum | Operation::Maximum => {
             let minimum = operation == Operation::Minimum;
@@ -207,7 +289,7 @@ pub fn same(harness: &mut Harness, before: &Before, values: u8) -> Option<Expect
                     if is_value {
                         machine.vectors[renamed] = before.machine.vectors[number];
                     } else {
-                        machine.vectors[renamed] = before.shadows.vector(number);
+                        machine.vectors[renamed] = before.shadows.vectors[number];
                     }
                 } else {
                     machine.general[renamed] = before.shadows.general[register.full_register().number()];
@@ -243,7 +325,7 @@ pub fn same(harness: &mut Harness, before: &Before, values: u8) -> Option<Expect
         }
         let register = before.instruction().op_register(operand);
         if register.is_vector_register() {
-            expected.shadows.set_vector(register.number(), &after.vectors[renamed]);
+            expected.shadows.vectors[register.number()] = after.vectors[renamed];
         } else {
             expected.shadows.general[register.full_register().number()] = after.general[renamed];
         }
@@ -291,7 +373,17 @@ pub fn logic(before: &Before, logic: Logic) -> Expected {
     let ((first_value, first_shadow), (second_value, second_shadow)) =
         (before.operand(first), before.operand(last));
     let same = before.is_register(last) && before.vector(first) == before.vector(last);
+    let name = format!("{:?}", before.instruction().mnemonic());
+    let mask_bytes = if name.ends_with('d') && !name.ends_with("pd") || name.ends_with("ps") { 4 } else { 8 };
     for offset in (0..bytes).step_by(4) {
+        match before.fate(offset / mask_bytes) {
+            Fate::Computed => {}
+            Fate::Zero => {
+                result[offset..offset + 4].fill(0);
+                continue;
+            }
+            Fate::Kept => continue,
+        }
         let lane_at = |bytes: &[u8], offset: usize| number_u32(&bytes[offset..offset + 4]);
         let lane = |bytes: &[u8]| lane_at(bytes, offset);
         let (one, other) = (lane(&first_value), lane(&second_value));
@@ -332,7 +424,9 @@ pub fn logic(before: &Before, logic: Logic) -> Expected {
         result[offset..offset + 4].copy_from_slice(&shadow.to_le_bytes());
         let cuts_mantissa = |shadow: &[u8], mask: &[u8]| {
             let (low, high) = (lane_at(mask, offset & !7), lane_at(mask, offset | 4));
-            low & !SIGN == 0 && high | SIGN == !0 && lane_at(shadow, offset | 4) != 0
+            let fates = [offset | 4, offset & !7].map(|offset| before.fate(offset / mask_bytes));
+            let computed = fates == [Fate::Computed; 2];
+            computed && low & !SIGN == 0 && high | SIGN == !0 && lane_at(shadow, offset | 4) != 0
         };
         if logic == Logic::And && !same {
             let cut =
@@ -382,6 +476,87 @@ pub fn dot_product(before: &Before, content: Content) -> Expected {
 
 fn number_u32(bytes: &[u8]) -> u32 {
     u32::from_le_bytes(bytes.try_into().expect("4 bytes"))
+}
+
+/// A result whose lanes are passive where they are computed.
+pub fn passive_lanes(before: &Before, size: usize, lanes: Lanes) -> Expected {
+    let mut expected = before.unchanged();
+    let target = before.vector(0);
+    let bytes = if lanes == Lanes::Scalar { size } else { before.instruction().op0_register().size() };
+    let mut result = [0; 64];
+    if lanes == Lanes::Scalar {
+        result[..16].copy_from_slice(&before.shadows.vectors[before.vector(1)][..16]);
+    }
+    let name = format!("{:?}", before.instruction().code());
+    let narrows = name.contains("pd2") && name.contains("dq_xmm") && name.contains("xmmm128");
+    for offset in (0..if narrows { 8 } else { bytes }).step_by(size) {
+        let place = offset..offset + size;
+        result[place.clone()].fill(0);
+        if before.fate(offset / size) == Fate::Kept {
+            result[place.clone()].copy_from_slice(&before.shadows.vectors[target][place]);
+        }
+    }
+    expected.shadows.vectors[target] = result;
+    expected
+}
+
+/// `vfixupimm`, by the classes of the first source.
+pub fn fix_up(before: &Before, content: Content, lanes: Lanes) -> Expected {
+    let mut expected = before.unchanged();
+    let (target, size) = (before.vector(0), content.size());
+    let bytes = if lanes == Lanes::Scalar { size } else { before.instruction().op0_register().size() };
+    let old = before.shadows.vectors[target];
+    let mut result = [0; 64];
+    if lanes == Lanes::Scalar {
+        result[..16].copy_from_slice(&before.shadows.vectors[before.vector(1)][..16]);
+    }
+    let ((source, source_shadow), (table, _)) = (before.operand(1), before.operand(2));
+    for offset in (0..bytes).step_by(size) {
+        let place = offset..offset + size;
+        let value = number(&source[place.clone()]);
+        let class = match value {
+            _ if value.is_nan() => 0,
+            0.0 => 2,
+            1.0 => 3,
+            f64::NEG_INFINITY => 4,
+            f64::INFINITY => 5,
+            _ if value < 0.0 => 6,
+            _ => 7,
+        };
+        let shadow = match (before.fate(offset / size), number_u32(&table[offset..offset + 4]) >> (4 * class) & 15) {
+            (Fate::Zero, _) => vec![0; size],
+            (Fate::Kept, _) | (_, 0) => old[place.clone()].to_vec(),
+            (_, 1) => source_shadow[place.clone()].to_vec(),
+            _ => vec![0; size],
+        };
+        result[place].copy_from_slice(&shadow);
+    }
+    expected.shadows.vectors[target] = result;
+    expected
+}
+
+/// A permutation of two tables: like the one that has a table in its target.
+pub fn indexed_by_target(harness: &mut Harness, before: &Before, size: usize) -> Option<Expected> {
+    let mut expected = before.unchanged();
+    let target = before.vector(0);
+    let mut instruction = *before.instruction();
+    instruction.set_op_mask(Register::None);
+    instruction.set_zeroing_masking(false);
+    let bytes = instruction.op0_register().size();
+    let unmasked = Generated::from(instruction, before.generated.far, before.generated.place);
+    let unmasked = Before { generated: &unmasked, ..*before };
+    let permuted = same(harness, &unmasked, 1)?.shadows.vectors[target];
+    let mut result = [0; 64];
+    for offset in (0..bytes).step_by(size) {
+        let place = offset..offset + size;
+        match before.fate(offset / size) {
+            Fate::Computed => result[place.clone()].copy_from_slice(&permuted[place]),
+            Fate::Kept => result[place.clone()].copy_from_slice(&before.shadows.vectors[target][place]),
+            Fate::Zero => {}
+        }
+    }
+    expected.shadows.vectors[target] = result;
+    Some(expected)
 }
 
 /// A result whose lowest lane is passive.
@@ -436,7 +611,7 @@ pub fn passive(before: &Before, counted: bool) -> Expected {
 
 fn is_active(before: &Before, register: Register) -> bool {
     if register.is_vector_register() {
-        let shadow = before.shadows.vector(register.number());
+        let shadow = before.shadows.vectors[register.number()];
         return shadow[..register.size()].iter().any(|byte| *byte != 0);
     }
     if register.is_mm() {
@@ -452,9 +627,7 @@ fn is_active(before: &Before, register: Register) -> bool {
 
 fn clear(shadows: &mut Shadows, register: Register, legacy: bool) {
     if register.is_vector_register() {
-        let mut shadow = shadows.vector(register.number());
-        shadow[..if legacy { 16 } else { 64 }].fill(0);
-        shadows.set_vector(register.number(), &shadow);
+        shadows.vectors[register.number()][..if legacy { 16 } else { 64 }].fill(0);
     } else if register.is_mm() {
         shadows.x87[register.number()] = [0; 16];
     } else if register.is_gpr() {

@@ -396,7 +396,8 @@ fn install(
         let mut home = [0; 64];
         random.fill(&mut home);
         if !is_stale(state.zero_vector()) {
-            home[..32].copy_from_slice(&shadows.vectors[number]);
+            let size = if configuration.has_evex() { 64 } else { 32 };
+            home[..size].copy_from_slice(&shadows.vectors[number][..size]);
         }
         if configuration.in_registers() {
             with_homes.vectors[16 + number] = home;
@@ -406,11 +407,11 @@ fn install(
         }
     }
     // Registers 16 to 31: the flag may be set although they are all zero.
-    let active = shadows.wide.iter().flatten().any(|byte| *byte != 0);
+    let active = shadows.vectors[16..].iter().flatten().any(|byte| *byte != 0);
     let flag = configuration.has_evex() && (active || random.once_in(4));
     context[WIDE_ACTIVE..WIDE_ACTIVE + 8].copy_from_slice(&u64::from(flag).to_le_bytes());
     if configuration.has_evex() {
-        context[WIDE_SLOTS..][..1024].copy_from_slice(shadows.wide.as_flattened());
+        context[WIDE_SLOTS..][..1024].copy_from_slice(shadows.vectors[16..].as_flattened());
     }
     let active = shadows.x87.iter().flatten().any(|byte| *byte != 0);
     context[X87_ACTIVE..][..8].copy_from_slice(&u64::from(active).to_le_bytes());
@@ -444,16 +445,20 @@ fn collect(outcome: &mut Outcome, configuration: Configuration) {
             let home = if configuration.in_registers() {
                 &machine.vectors[16 + number][..32]
             } else {
-                &context[slot..slot + 32]
+                &context[slot..slot + 64]
             };
             // Without AVX there are no bits 128 and up.
-            let size = if configuration.has_vex() { 32 } else { 16 };
+            let size = match (configuration.has_evex(), configuration.has_vex()) {
+                (true, _) => 64,
+                (false, true) => 32,
+                _ => 16,
+            };
             shadows.vectors[number][..size].copy_from_slice(&home[..size]);
         }
     }
     if configuration.has_evex() {
-        shadows.wide.as_flattened_mut().copy_from_slice(&context[WIDE_SLOTS..][..1024]);
-        let active = shadows.wide.iter().flatten().any(|byte| *byte != 0);
+        shadows.vectors[16..].as_flattened_mut().copy_from_slice(&context[WIDE_SLOTS..][..1024]);
+        let active = shadows.vectors[16..].iter().flatten().any(|byte| *byte != 0);
         let flag = super::machine::word(&context[WIDE_ACTIVE..]);
         assert!(flag != 0 || !active, "the flag says that the shadows of registers 16 to 31 are zero");
     }

@@ -77,7 +77,7 @@ fn pieces(shadows: &Shadows) -> Vec<(String, u64)> {
         all.push((format!("general register {number}"), *general));
     }
     for (number, vector) in shadows.vectors.iter().enumerate() {
-        for offset in (0..32).step_by(8) {
+        for offset in (0..64).step_by(8) {
             all.push((format!("vector register {number} from byte {offset} on"), word(&vector[offset..])));
         }
     }

@@ -101,14 +101,18 @@ pub fn random_shadows(
             *general = u64::from_le_bytes(bytes);
         }
     }
-    let wide = state.upper() && configuration.has_vex();
-    for (number, vector) in shadows.vectors.iter_mut().enumerate() {
+    let size = match (state.upper(), configuration.has_vex()) {
+        (true, true) if configuration.has_evex() => 64,
+        (true, true) => 32,
+        _ => 16,
+    };
+    for (number, vector) in shadows.vectors[..16].iter_mut().enumerate() {
         if state.zero_vector() >> number & 1 == 0 {
-            content.fill_shadow(&mut vector[..if wide { 32 } else { 16 }], random);
+            content.fill_shadow(&mut vector[..size], random);
         }
     }
     if configuration.has_evex() && random.once_in(2) {
-        shadows.wide.iter_mut().for_each(|vector| content.fill_shadow(vector, random));
+        shadows.vectors[16..].iter_mut().for_each(|vector| content.fill_shadow(vector, random));
     }
     for area in &mut shadows.memory.areas {
         content.fill_shadow(area, random);

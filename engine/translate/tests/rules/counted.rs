@@ -32,16 +32,32 @@ fn x87_and_mmx() {
 }
 
 #[test]
-fn avx512_arithmetic() {
+fn avx512_without_rules() {
     all(WIDE_FEATURES, least(), |family| family == Family::Counted);
 }
 
 #[test]
+fn avx512_logic_keeps_drops_or_changes_signs() {
+    all(WIDE_FEATURES, least() / 4, |family| matches!(family, Family::Logic(_)));
+}
+
+#[test]
+fn avx512_special_values_are_fixed_up() {
+    all(WIDE_FEATURES, least() / 10, |family| matches!(family, Family::FixUp(..)));
+}
+
+#[test]
+fn avx512_arithmetic_agrees_with_dual_numbers() {
+    all(WIDE_FEATURES, least(), |family| matches!(family, Family::Arithmetic(..)));
+}
+
+#[test]
 fn avx512_copies_do_to_shadows_what_they_do_to_values() {
-    all(WIDE_FEATURES, least(), |family| matches!(family, Family::Same { .. }));
+    all(WIDE_FEATURES, least(), |family| matches!(family, Family::Same { .. } | Family::IndexedByTarget(_)));
 }
 
 #[test]
 fn avx512_comparisons_are_passive() {
-    all(WIDE_FEATURES, least(), |family| family == Family::Passive);
+    let is_passive = |family| matches!(family, Family::Passive | Family::PassiveLanes(..));
+    all(WIDE_FEATURES, least(), is_passive);
 }

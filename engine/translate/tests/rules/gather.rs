@@ -82,7 +82,7 @@ fn gathers_collect_shadows() {
                 }
             }
             expected.shadows.vectors[REGISTERS[0]] = shadow;
-            expected.shadows.vectors[REGISTERS[2]] = [0; 32];
+            expected.shadows.vectors[REGISTERS[2]] = [0; 64];
         };
         let mut harness = Harness::lock();
         let mut failures = Failures::default();

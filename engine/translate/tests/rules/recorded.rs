@@ -11,7 +11,7 @@ use crate::harness::run::{Configuration, Harness, Program};
 use crate::harness::twins::{run, Twin};
 use crate::harness::values::{random_machine, random_shadows, random_states, Content};
 use derivgrind_translate::interface::Mode;
-use iced_x86::{Code, EncodingKind};
+use iced_x86::{Code, CpuidFeature, EncodingKind};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -91,7 +91,7 @@ const HORIZONTAL_32: &[&str] = &["addsubps", "haddps", "hsubps"];
 const CONVERSIONS_OF_64: &[&str] = &["cvtsd2ss", "cvtpd2ps"];
 const CONVERSIONS_OF_32: &[&str] = &["cvtss2sd", "cvtps2pd"];
 
-fn moves(content: Content, stem: &str) -> bool {
+pub fn moves(content: Content, stem: &str) -> bool {
     COPIES_OF_64.contains(&stem) || content == Content::F32 && COPIES_OF_32.contains(&stem)
 }
 
@@ -99,11 +99,11 @@ fn is_horizontal(content: Content, stem: &str) -> bool {
     (if content == Content::F32 { HORIZONTAL_32 } else { HORIZONTAL_64 }).contains(&stem)
 }
 
-fn is_conversion(content: Content, stem: &str) -> bool {
+pub fn is_conversion(content: Content, stem: &str) -> bool {
     (if content == Content::F32 { CONVERSIONS_OF_32 } else { CONVERSIONS_OF_64 }).contains(&stem)
 }
 
-fn is_arithmetic(content: Content, code: Code) -> bool {
+pub fn is_arithmetic(content: Content, code: Code) -> bool {
     matches!(family(code), Family::Arithmetic(_, of, _) if of == content)
 }
 
@@ -112,7 +112,7 @@ fn fits(configuration: Configuration, code: Code) -> bool {
     match code.op_code().encoding() {
         EncodingKind::Legacy => true,
         EncodingKind::VEX => configuration.has_vex(),
-        _ => false,
+        _ => configuration.has_evex(),
     }
 }
 
@@ -128,11 +128,21 @@ fn put_masks(content: Content, bytes: &mut [u8], random: &mut Random) {
 
 /// Runs each of the instructions by itself, with all forms of operands.
 fn each_alone(mode: Mode, least: usize, chosen: impl Fn(Content, Code) -> bool) {
+    each_alone_of(VECTOR_FEATURES, mode, least, chosen);
+}
+
+/// The same for instructions with other features.
+pub fn each_alone_of(
+    features: &[CpuidFeature],
+    mode: Mode,
+    least: usize,
+    chosen: impl Fn(Content, Code) -> bool,
+) {
     let mut harness = Harness::lock();
     let mut failures = Failures::default();
     let mut compared = 0;
     for configuration in Configuration::available() {
-        for code in codes(VECTOR_FEATURES) {
+        for code in codes(features) {
             for content in [Content::F64, Content::F32] {
                 if !chosen(content, code) || !fits(configuration, code) {
                     continue;
@@ -190,7 +200,7 @@ fn alone(
             }
             None => {
                 let number = generated.instruction.op_register(last).number();
-                put_masks(content, &mut machine.vectors[number][..32], random);
+                put_masks(content, &mut machine.vectors[number], random);
                 if random.once_in(2) {
                     dots.vectors[number].fill(0);
                 }
@@ -198,6 +208,9 @@ fn alone(
         }
     }
     if is_conversion(content, &stem(code)) {
+        if generated.instruction.has_op_mask() && !generated.instruction.zeroing_masking() {
+            return None;
+        }
         // The upper half of a binary64 would stay beside a binary32.
         let last = generated.instruction.op_count() - 1;
         let rest = generated.instruction.op_register(last - 1).number();
@@ -221,7 +234,7 @@ fn positive(content: Content, machine: &mut Machine) {
     let clear_signs = |bytes: &mut [u8]| {
         bytes.chunks_mut(content.size()).for_each(|lane| lane[content.size() - 1] &= 0x7f);
     };
-    machine.vectors[..16].iter_mut().for_each(|vector| clear_signs(vector));
+    machine.vectors.iter_mut().for_each(|vector| clear_signs(vector));
     machine.memory.areas.iter_mut().for_each(|area| clear_signs(area));
 }
 

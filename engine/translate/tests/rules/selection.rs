@@ -38,7 +38,7 @@ fn check(
     let expect = |before: &Before, native: &Machine, expected: &mut Expected| {
         let bytes = if wide { 32 } else { 16 };
         for register in [mask, temporary] {
-            expected.shadows.vectors[register][..bytes].fill(0);
+            expected.shadows.vectors[register][..if wide { 64 } else { bytes }].fill(0);
         }
         let mut shadow = before.shadows.vectors[result];
         if wide {

@@ -47,7 +47,7 @@ fn vzeroupper_clears_upper_halves_of_shadows() {
         &Generated::from(Instruction::with(Code::VEX_Vzeroupper), false, None),
         |_, _| {},
         |_, _, expected| {
-            for shadow in &mut expected.shadows.vectors {
+            for shadow in &mut expected.shadows.vectors[..16] {
                 shadow[16..].fill(0);
             }
         },
@@ -60,7 +60,7 @@ fn vzeroall_clears_shadows() {
         &Generated::from(Instruction::with(Code::VEX_Vzeroall), false, None),
         |_, _| {},
         |_, _, expected| {
-            expected.shadows.vectors = [[0; 32]; 16];
+            expected.shadows.vectors[..16].fill([0; 64]);
         },
     );
 }
@@ -91,11 +91,11 @@ fn saved_registers_have_saved_shadows() {
                 let shadow = &before.shadows.x87[(top + number) % 8];
                 expected.shadows.memory.at_mut(place, 10).copy_from_slice(&shadow[..10]);
             }
-            for (number, shadow) in before.shadows.vectors.iter().enumerate() {
+            for (number, shadow) in before.shadows.vectors[..16].iter().enumerate() {
                 let at = 16 * number as u64;
                 expected.shadows.memory.at_mut(PLACE + LOWER + at, 16).copy_from_slice(&shadow[..16]);
                 if wide.contains(&code) {
-                    expected.shadows.memory.at_mut(PLACE + UPPER + at, 16).copy_from_slice(&shadow[16..]);
+                    expected.shadows.memory.at_mut(PLACE + UPPER + at, 16).copy_from_slice(&shadow[16..32]);
                 }
             }
         });
@@ -129,11 +129,11 @@ fn restored_registers_have_restored_shadows() {
                 let shadow = before.shadows.memory.at(place, 10);
                 expected.shadows.x87[(TOP + number) % 8][..10].copy_from_slice(shadow);
             }
-            for (number, shadow) in expected.shadows.vectors.iter_mut().enumerate() {
+            for (number, shadow) in expected.shadows.vectors[..16].iter_mut().enumerate() {
                 let at = 16 * number as u64;
                 shadow[..16].copy_from_slice(before.shadows.memory.at(PLACE + LOWER + at, 16));
                 if wide.contains(&code) {
-                    shadow[16..].copy_from_slice(before.shadows.memory.at(PLACE + UPPER + at, 16));
+                    shadow[16..32].copy_from_slice(before.shadows.memory.at(PLACE + UPPER + at, 16));
                 }
             }
         });

@@ -58,13 +58,13 @@ fn copies_through_wide_registers_move_shadows_from_any_state() {
                 random.fill(shadows.memory.at_mut(FROM, 64));
             }
             if stale {
-                random.fill(&mut shadows.wide[1]);
+                random.fill(&mut shadows.vectors[17]);
             }
             if kept {
                 random.fill(shadows.memory.at_mut(TO, 64));
             }
             let outcome = run(&mut harness, &copy(), &shadows, mask);
-            assert_eq!(outcome.shadows.wide[1], *shadows.memory.at(FROM, 64), "{loaded} {stale} {kept}");
+            assert_eq!(outcome.shadows.vectors[17], *shadows.memory.at(FROM, 64), "{loaded} {stale} {kept}");
             for lane in 0..8 {
                 let from = if mask >> lane & 1 != 0 { FROM } else { TO };
                 let expected = shadows.memory.at(from + 8 * lane, 8);
@@ -85,7 +85,7 @@ fn stores_of_stale_wide_registers_are_not_taken_for_passive() {
     }
     let mut harness = Harness::lock();
     let mut shadows = Shadows::zero();
-    Random(4).fill(&mut shadows.wide[1]);
+    Random(4).fill(&mut shadows.vectors[17]);
     let outcome = run(&mut harness, &copy()[1..], &shadows, 0xff);
-    assert_eq!(*outcome.shadows.memory.at(TO, 64), shadows.wide[1]);
+    assert_eq!(*outcome.shadows.memory.at(TO, 64), shadows.vectors[17]);
 }

@@ -1,0 +1,280 @@
+//! EVEX arithmetic, lane by lane: all of it where it is recorded, and what is rare in forward mode, too.
+//!
+//! A lane that the mask leaves alone keeps its shadow. Lanes that are cleared, and what lies above the register, become
+//! passive. Memory is read by lanes, since lanes that are masked off may lie where nothing is mapped.
+
+use super::numbers;
+use super::{ternary_logic, Change, Machine, Place, Real, Seen, Term};
+use crate::rules::{Addend, Binary, Element, Lanes, Order, Rule, Unary, Wide};
+use crate::wide_arithmetic::{computed_lanes, result_bytes, WideShape};
+use alloc::vec::Vec;
+use iced_x86::{Instruction, OpKind};
+
+/// Bytes of a whole register.
+const REGISTER: usize = 64;
+/// Bytes that a scalar instruction writes.
+const SCALAR: usize = 16;
+
+pub(super) fn real(bytes: usize) -> Real {
+    if bytes == 4 {
+        Real::Binary32
+    } else {
+        Real::Binary64
+    }
+}
+
+/// An instruction, and the values in front of it.
+pub(super) struct Operation<'a> {
+    pub instruction: &'a Instruction,
+    pub machine: &'a Machine<'a>,
+}
+
+impl Operation<'_> {
+    /// Where a lane of an operand is; all lanes of an embedded broadcast are one.
+    pub fn place(&self, operand: u32, lane: usize, bytes: usize) -> Option<Place> {
+        match self.instruction.op_kind(operand) {
+            OpKind::Register => {
+                let register = self.instruction.op_register(operand).number();
+                Some(Place::Vector { register, byte: lane * bytes })
+            }
+            OpKind::Memory => {
+                let address = self.machine.address(self.instruction, operand)?;
+                let lane = if self.instruction.is_broadcast() { 0 } else { lane };
+                Some(Place::Memory { address }.offset_by(lane * bytes))
+            }
+            _ => None,
+        }
+    }
+
+    /// Bits of a lane.
+    pub fn bits(&self, place: Place, bytes: usize) -> Option<u64> {
+        let mut word = [0; 8];
+        match place {
+            Place::Vector { register, byte } => {
+                word[..bytes].copy_from_slice(&self.machine.vectors[register][byte..byte + bytes]);
+            }
+            Place::Memory { address } if !(self.machine.read)(address, &mut word[..bytes]) => return None,
+            Place::Memory { .. } => {}
+            _ => return None,
+        }
+        Some(u64::from_le_bytes(word))
+    }
+
+    /// Value of a lane, and its place as a term with partial derivative 1.
+    fn number(&self, operand: u32, lane: usize, bytes: usize) -> Option<(f64, Term)> {
+        let from = self.place(operand, lane, bytes)?;
+        let bits = self.bits(from, bytes)?;
+        let value = if bytes == 4 { f64::from(f32::from_bits(bits as u32)) } else { f64::from_bits(bits) };
+        Some((value, Term { from, real: real(bytes), partial: 1.0 }))
+    }
+
+    /// The mask of the instruction.
+    fn mask(&self) -> u64 {
+        match self.instruction.op_mask() {
+            iced_x86::Register::None => !0,
+            mask => self.machine.masks[mask.number()],
+        }
+    }
+
+    /// What happens to the whole target, if `lane` says it for the lanes that are computed.
+    pub fn by_lanes(
+        &self,
+        shape: WideShape,
+        lane: impl Fn(usize) -> Option<Vec<Change>>,
+    ) -> Option<Vec<Change>> {
+        let target = self.instruction.op0_register().number();
+        let to = |byte| Place::Vector { register: target, byte };
+        let size = if shape.scalar { SCALAR } else { result_bytes(self.instruction, shape) };
+        let mut changes = Vec::new();
+        changes.push(Change::Zero { to: to(size), size: REGISTER - size });
+        let is_fused = matches!(crate::rules::rule(self.instruction), Rule::Fused { .. });
+        if shape.scalar {
+            let register = if is_fused { target } else { self.instruction.op1_register().number() };
+            let from = Place::Vector { register, byte: shape.bytes };
+            changes.push(Change::Copy { to: to(shape.bytes), from, size: SCALAR - shape.bytes });
+        }
+        let count = if shape.scalar { 1 } else { size / shape.bytes };
+        for number in 0..count {
+            if self.mask() >> number & 1 != 0 {
+                changes.extend(lane(number)?);
+                continue;
+            }
+            let (to, size) = (to(number * shape.bytes), shape.bytes);
+            changes.push(if shape.zeroes {
+                Change::Zero { to, size }
+            } else {
+                Change::Copy { to, from: to, size }
+            });
+        }
+        Some(changes)
+    }
+}
+
+/// The rules of EVEX encodings.
+pub(super) fn changes(instruction: &Instruction, seen: &Seen, rule: Rule) -> Option<Vec<Change>> {
+    let machine = seen.machine;
+    match rule {
+        Rule::Wide(Wide::Range(element, lanes)) => range(instruction, machine, element, lanes),
+        Rule::Wide(Wide::FixUp(element, lanes)) => fix_up(instruction, machine, element, lanes),
+        Rule::Wide(Wide::Ternary(bytes)) => {
+            ternary_logic::changes(instruction, seen, bytes, instruction.immediate8())
+        }
+        Rule::Logic(logic) => ternary_logic::of_two_operands(instruction, seen, logic),
+        _ => arithmetic(instruction, machine, rule),
+    }
+}
+
+/// The rules of [`crate::wide_arithmetic`].
+fn arithmetic(instruction: &Instruction, machine: &Machine, rule: Rule) -> Option<Vec<Change>> {
+    let shape = computed_lanes(instruction, rule)?;
+    let operation = Operation { instruction, machine };
+    let register = instruction.op0_register().number();
+    operation.by_lanes(shape, |lane| {
+        let terms = terms(&operation, rule, shape.bytes, lane)?;
+        let to = Place::Vector { register, byte: lane * shape.bytes };
+        Some(alloc::vec![Change::Linear { to, real: real(shape.bytes), terms }])
+    })
+}
+
+fn times(term: Term, partial: f64) -> Term {
+    Term { partial, ..term }
+}
+
+/// What a lane of the result depends on.
+fn terms(operation: &Operation, rule: Rule, bytes: usize, lane: usize) -> Option<Vec<Term>> {
+    let number = |operand| operation.number(operand, lane, bytes);
+    let last = operation.instruction.op_count() - 1;
+    let terms = match rule {
+        Rule::Binary(binary, ..) => {
+            let ((one, first), (other, second)) = (number(1)?, number(2)?);
+            match binary {
+                Binary::Add => alloc::vec![first, second],
+                Binary::Subtract => alloc::vec![first, times(second, -1.0)],
+                Binary::Multiply => alloc::vec![times(first, other), times(second, one)],
+                Binary::Divide => {
+                    alloc::vec![times(first, 1.0 / other), times(second, -(one / other) / other)]
+                }
+                Binary::Minimum => alloc::vec![if one < other { first } else { second }],
+                Binary::Maximum => alloc::vec![if one > other { first } else { second }],
+            }
+        }
+        Rule::Unary(Unary::SquareRoot, ..) => {
+            let (value, term) = number(last)?;
+            alloc::vec![times(term, 0.5 / numbers::square_root(value))]
+        }
+        Rule::Wide(Wide::Reciprocal(..)) => {
+            let (value, term) = number(last)?;
+            alloc::vec![times(term, -1.0 / (value * value))]
+        }
+        Rule::Wide(Wide::ReciprocalRoot(..)) => {
+            let (value, term) = number(last)?;
+            alloc::vec![times(term, -0.5 / (value * numbers::square_root(value)))]
+        }
+        Rule::Fused { negated, addend, order, .. } => fused(operation, bytes, lane, negated, addend, order)?,
+        Rule::Convert(from, _) => {
+            let bytes = if from == Element::F32 { 4 } else { 8 };
+            alloc::vec![operation.number(last, lane, bytes)?.1]
+        }
+        Rule::Wide(Wide::Scale(..)) => {
+            let ((_, term), (exponent, _)) = (number(1)?, number(2)?);
+            alloc::vec![times(term, numbers::power_of_two(exponent))]
+        }
+        Rule::Wide(Wide::Mantissa(..)) => {
+            let (value, term) = number(last - 1)?;
+            let immediate = operation.instruction.immediate8();
+            alloc::vec![times(term, numbers::mantissa_partial(value, immediate))]
+        }
+        Rule::Wide(Wide::Reduce(..)) => alloc::vec![number(last - 1)?.1],
+        _ => return None,
+    };
+    Some(terms)
+}
+
+fn fused(
+    operation: &Operation,
+    bytes: usize,
+    lane: usize,
+    negated: bool,
+    addend: Addend,
+    order: Order,
+) -> Option<Vec<Term>> {
+    let (factors, summand) = match order {
+        Order::O132 => ([0, 2], 1),
+        Order::O213 => ([0, 1], 2),
+        Order::O231 => ([1, 2], 0),
+    };
+    let [one, other] = factors.map(|operand| operation.number(operand, lane, bytes));
+    let ((one, first), (other, second)) = (one?, other?);
+    let (_, added) = operation.number(summand, lane, bytes)?;
+    let product = if negated { -1.0 } else { 1.0 };
+    let is_odd = lane % 2 != 0;
+    let adds = match addend {
+        Addend::Plus => true,
+        Addend::Minus => false,
+        Addend::MinusPlus => is_odd,
+        Addend::PlusMinus => !is_odd,
+    };
+    let sign = if adds { 1.0 } else { -1.0 };
+    Some(alloc::vec![times(first, product * other), times(second, product * one), times(added, sign)])
+}
+
+/// `vrange`: the operand whose absolute value the result has, with the sign of the result.
+fn range(
+    instruction: &Instruction,
+    machine: &Machine,
+    element: Element,
+    lanes: Lanes,
+) -> Option<Vec<Change>> {
+    let shape = WideShape::of_element(instruction, element, lanes);
+    let operation = Operation { instruction, machine };
+    let immediate = instruction.immediate8();
+    let register = instruction.op0_register().number();
+    operation.by_lanes(shape, |lane| {
+        let (one, first) = operation.number(1, lane, shape.bytes)?;
+        let (other, second) = operation.number(2, lane, shape.bytes)?;
+        let takes_first = match immediate & 3 {
+            // A quiet NaN loses against a number (Intel SDM volume 2, VRANGEPD).
+            _ if other.is_nan() => true,
+            _ if one.is_nan() => false,
+            0 => numbers::is_not_greater(one, other),
+            1 => !numbers::is_not_greater(one, other),
+            2 => one.abs() < other.abs() || one.abs() == other.abs() && numbers::is_not_greater(one, other),
+            _ => one.abs() > other.abs() || one.abs() == other.abs() && !numbers::is_not_greater(one, other),
+        };
+        let (value, term) = if takes_first { (one, first) } else { (other, second) };
+        let negative = match immediate >> 2 & 3 {
+            0 => one.is_sign_negative(),
+            1 => value.is_sign_negative(),
+            2 => false,
+            _ => true,
+        };
+        let sign = if negative == value.is_sign_negative() { 1.0 } else { -1.0 };
+        let to = Place::Vector { register, byte: lane * shape.bytes };
+        let terms = alloc::vec![times(term, sign)];
+        Some(alloc::vec![Change::Linear { to, real: real(shape.bytes), terms }])
+    })
+}
+
+/// `vfixupimm`: a class of the first source chooses the old target, the first source, or a constant.
+fn fix_up(
+    instruction: &Instruction,
+    machine: &Machine,
+    element: Element,
+    lanes: Lanes,
+) -> Option<Vec<Change>> {
+    let shape = WideShape::of_element(instruction, element, lanes);
+    let operation = Operation { instruction, machine };
+    let register = instruction.op0_register().number();
+    operation.by_lanes(shape, |lane| {
+        let bytes = shape.bytes;
+        let source = operation.place(1, lane, bytes)?;
+        let class = numbers::class(operation.bits(source, bytes)?, bytes);
+        let table = operation.bits(operation.place(2, lane, bytes)?, bytes)?;
+        let to = Place::Vector { register, byte: lane * bytes };
+        Some(match table >> (4 * class) & 0xf {
+            0 => alloc::vec![Change::Copy { to, from: to, size: bytes }],
+            1 => alloc::vec![Change::Copy { to, from: source, size: bytes }],
+            _ => alloc::vec![Change::Zero { to, size: bytes }],
+        })
+    })
+}

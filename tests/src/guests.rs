@@ -126,7 +126,7 @@ pub fn c_guests(guests: &[&str], some: Compilers<'static>, check: Check) {
 const FOR_THIS_PROCESSOR: [(&str, &[&str]); 4] = [
     ("gcc", &["-O3", "-march=native", "-mprefer-vector-width=512"]),
     ("gcc", &["-Ofast", "-march=native"]),
-    ("gcc", &["-O1", "-march=native"]),
+    ("gcc", &["-O2", "-march=native"]),
     ("clang", &["-Ofast", "-march=native", "-mprefer-vector-width=512"]),
 ];
 

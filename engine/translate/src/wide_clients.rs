@@ -75,6 +75,12 @@ impl Translator<'_> {
             Rule::Wide(Wide::PassiveLanes(bytes, lanes)) => {
                 self.passive_lanes(client, WideShape::new(instruction, bytes, lanes));
             }
+            Rule::Wide(Wide::FromInteger(bytes)) => {
+                let on_active = self.instruction_site(instruction);
+                self.check_general_operands(instruction, on_active);
+                self.check_memory_operand(instruction, on_active);
+                self.passive_lanes(client, WideShape::new(instruction, bytes, Lanes::Scalar));
+            }
             Rule::Wide(Wide::IndexedByTarget(bytes)) => self.permute_by_target(client, bytes),
             Rule::Wide(Wide::Gather | Wide::Scatter) if !is_addressed_directly(instruction) => {
                 self.without_rule(client);

@@ -155,6 +155,14 @@ fn wide(rule: Wide) -> Option<Family> {
             "roundings, exponents and conversions to integers are piecewise constant; masks keep other lanes",
             &["avx512_comparisons_are_passive"],
         ),
+        Wide::FromInteger(_) => Family {
+            loss: Loss::Unresolved,
+            ..passive(
+                "Conversions from an integer",
+                "an integer carries no derivative; one whose bits are an active number is counted",
+                &["integers_become_passive_lanes"],
+            )
+        },
         Wide::IndexedByTarget(_) => copy(
             "Permutations of two tables",
             "the same instruction, on shadows; indices are those of the values",

@@ -100,6 +100,8 @@ pub(crate) enum Wide {
     Ternary(usize),
     /// The lanes that are computed are passive; bytes of a lane.
     PassiveLanes(usize, Lanes),
+    /// The lowest lane comes from an integer; bytes of it.
+    FromInteger(usize),
     /// A permutation of two tables whose indices are in the target; bytes of a lane.
     IndexedByTarget(usize),
     Gather,

@@ -244,7 +244,8 @@ pub fn with_expectation(
     let mut random =
         Random(generated.bytes.iter().fold(1, |sum, byte| (sum * 31 + u64::from(*byte)) & 0xffff_ffff));
     for configuration in Configuration::available() {
-        if generated.has_vex() && !configuration.has_vex() {
+        let is_wide = generated.instruction.encoding() == EncodingKind::EVEX;
+        if generated.has_vex() && !configuration.has_vex() || is_wide && !configuration.has_evex() {
             continue;
         }
         for _ in 0..times {

@@ -553,6 +553,8 @@ fn is_elsewhere(code: Code, stem: &str) -> bool {
         "wait",
         "cvtsi2sd",
         "cvtsi2ss",
+        "cvtusi2sd",
+        "cvtusi2ss",
         "loadall",
         "umov",
         "storeall",

@@ -22,6 +22,7 @@ mod selection;
 mod vectors;
 mod whole_registers;
 mod wide_clients;
+mod wide_moves;
 mod wide_recorded;
 mod x87;
 

@@ -57,5 +57,6 @@ mod wide_arithmetic;
 mod wide_clients;
 mod wide_codes;
 mod wide_logic;
+mod wide_saved_states;
 mod without_rule;
 mod x87;

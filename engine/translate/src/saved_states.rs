@@ -65,10 +65,17 @@ impl Translator<'_> {
         self.asm.built(Instruction::with1(instruction.code(), place));
         self.asm.load(Register::RAX, rax);
         self.asm.load(Register::RCX, rcx);
+        match rules::rule(instruction) {
+            Rule::SaveState => self.keep_upper_values(instruction),
+            _ => self.bring_upper_values_back(instruction),
+        }
     }
 
     /// For passive blocks: what is saved has no active shadow.
     pub(crate) fn zero_saved_vectors(&mut self, instruction: &Instruction) {
+        if has_upper(instruction) {
+            self.check_kept_shadows(instruction, true);
+        }
         let opened = self.open(instruction);
         for piece in pieces(instruction).chain(unit()) {
             self.zero_place(opened.memory.offset_by(piece), 16);
@@ -113,13 +120,17 @@ impl Translator<'_> {
             }
         }
         self.close(opened);
+        if has_upper(instruction) {
+            self.keep_wide_shadows(instruction);
+        }
     }
 
     pub(crate) fn restore_state(&mut self, client: &Client) {
         let instruction = &client.instruction;
         self.write_back_all();
         let applied = self.rule_is_applied();
-        let expects_upper = self.vectors.upper || self.expects_active_operand() || applied;
+        let expects_upper =
+            self.vectors.upper || self.expects_active_operand() || applied || self.vectors.tracks_zmm();
         let upper = has_upper(instruction) && expects_upper;
         if has_upper(instruction) && !upper {
             // Upper halves are hardly ever active, and code for which they are is slower.
@@ -159,6 +170,9 @@ impl Translator<'_> {
             self.set_active(number, upper);
         }
         self.close(opened);
+        if has_upper(instruction) {
+            self.bring_wide_shadows_back(instruction);
+        }
         self.copy(client);
     }
 
@@ -180,6 +194,9 @@ impl Translator<'_> {
 
     /// For passive blocks: a state to be restored may hold active shadows.
     pub(crate) fn check_restored(&mut self, instruction: &Instruction) {
+        if has_upper(instruction) {
+            self.check_kept_shadows(instruction, false);
+        }
         let on_active = OnActive::Leave(instruction.ip(), active_state(false));
         for piece in pieces(instruction) {
             let opened = self.open(instruction);

@@ -275,7 +275,10 @@ impl Translator<'_> {
             let slot = self.vectors.home_slot(&self.asm, register.number());
             if is_wide(register) {
                 self.check_place(slot, register.size(), on_active);
-            } else if self.vectors.tracks_zmm() && self.vectors.upper && !self.vectors.is_zero(register.number()) {
+            } else if self.vectors.tracks_zmm()
+                && self.vectors.upper
+                && !self.vectors.is_zero(register.number())
+            {
                 self.check_place(slot.offset_by(32), 32, on_active);
             }
         }

@@ -279,6 +279,8 @@ impl Harness {
             written: Written::new(self.first_index),
         };
         region::write(program.start(), &program.bytes);
+        // No area has been saved.
+        region::write(CONTEXT + u64::from(offset::SHADOWS_KEPT_FOR), &[0; 16]);
         let mut pc = program.start();
         for _ in 0..MOST {
             let patched = random.once_in(2);

@@ -8,7 +8,9 @@ use crate::harness::random::Random;
 use crate::harness::reference::Before;
 use crate::harness::region::AREAS;
 use crate::harness::report::Failures;
-use crate::harness::run::Harness;
+use crate::harness::run::{Harness, Program, MEMORY_AVX512};
+use crate::harness::values::{random_machine, random_shadows, Content};
+use derivgrind_translate::state::State;
 use iced_x86::{Code, Instruction, MemoryOperand, Register};
 
 const TIMES: usize = 40;
@@ -107,6 +109,54 @@ fn top(machine: &Machine) -> usize {
     usize::from(machine.x87[3] >> 3 & 7)
 }
 
+/// Saves, changes registers, and restores from the same area, as the dynamic linker does.
+#[test]
+fn what_only_zmm_registers_have_survives_saving_and_restoring() {
+    if !is_x86_feature_detected!("avx512bw") {
+        return;
+    }
+    let operand = || MemoryOperand::with_base(Register::RBX);
+    let clear =
+        |register| Instruction::with3(Code::EVEX_Vpxord_zmm_k1z_zmm_zmmm512b32, register, register, register);
+    let instructions = [
+        clear(Register::ZMM29),
+        Instruction::with1(Code::Xsave64_mem, operand()),
+        clear(Register::ZMM1),
+        clear(Register::ZMM17),
+        Instruction::with1(Code::Xrstor64_mem, operand()),
+    ];
+    let instructions: Vec<_> = instructions.into_iter().map(|one| one.expect("the operands fit")).collect();
+    let mut generated = Generated::sequence(&instructions, false, None);
+    generated.addresses.push((3, PLACE));
+    let prepare = |machine: &mut Machine, _: &mut Random| {
+        machine.general[0] = 0xe7;
+        machine.general[2] = 0;
+        machine.memory.at_mut(PLACE + 512, 64).fill(0);
+    };
+    let mut harness = Harness::lock();
+    let mut random = Random(5);
+    let program =
+        Program { bytes: generated.bytes.clone(), far: false, constant: None, skipped: 0, arguments: None };
+    for state in [State::UNKNOWN, State::active(!0, 0x00f0, true), State::ZERO] {
+        let mut machine = random_machine(Content::F64, MEMORY_AVX512, &mut random);
+        let mut shadows = random_shadows(Content::F64, MEMORY_AVX512, state, &mut random);
+        for vector in &mut shadows.vectors[16..] {
+            Content::F64.fill_shadow(vector, &mut random);
+        }
+        generated.prepare(&mut machine);
+        prepare(&mut machine, &mut random);
+        shadows.memory.at_mut(PLACE, 1792).fill(0);
+        let native = harness.native(&program, &machine).expect("it runs natively");
+        let outcome = harness.translated(&program, MEMORY_AVX512, state, &machine, &shadows, 1);
+        let outcome = outcome.unwrap_or_else(|(fault, _)| panic!("{fault:?}"));
+        assert!(outcome.machine.vectors == native.vectors, "values are the native ones");
+        shadows.vectors[29] = [0; 64];
+        for (number, vector) in shadows.vectors.iter().enumerate() {
+            assert_eq!(outcome.shadows.vectors[number], *vector, "shadow of register {number}, {state:?}");
+        }
+    }
+}
+
 /// A valid image of a saved state, with random vector registers.
 fn image(machine: &mut Machine, _: &mut Random) {
     all_components(machine);
@@ -148,10 +198,10 @@ fn components_that_are_not_in_the_image_become_passive() {
     };
     check(&at_rbx(Code::Xrstor64_mem), prepare, |before, _, expected| {
         expected.shadows.x87 = [[0; 16]; 8];
-        for (number, shadow) in expected.shadows.vectors.iter_mut().enumerate() {
+        for (number, shadow) in expected.shadows.vectors[..16].iter_mut().enumerate() {
             let at = 16 * number as u64;
             shadow[..16].copy_from_slice(before.shadows.memory.at(PLACE + LOWER + at, 16));
-            shadow[16..].copy_from_slice(before.shadows.memory.at(PLACE + UPPER + at, 16));
+            shadow[16..32].copy_from_slice(before.shadows.memory.at(PLACE + UPPER + at, 16));
         }
     });
 }

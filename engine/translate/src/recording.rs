@@ -212,6 +212,11 @@ impl Recording {
         at
     }
 
+    /// Takes room for values that are stored later.
+    pub fn reserve_values(&mut self, shape: Shape) -> u32 {
+        self.take(shape.element_bytes() * shape.lanes())
+    }
+
     /// An operand that needs no room: it was stored or computed in this execution.
     fn known(&self, content: u32, shape: Shape) -> Option<Operand> {
         let fits = |known: &&Known| {
@@ -268,7 +273,7 @@ impl Translator<'_> {
     }
 
     /// A place in the payload.
-    fn payload(&mut self, at: u32) -> Memory {
+    pub(crate) fn payload(&mut self, at: u32) -> Memory {
         let register = self.open_recording();
         Memory::at(register, i64::from(at))
     }

@@ -70,7 +70,7 @@ impl Translator<'_> {
     }
 
     /// Stores each factor whose value is the other one's partial derivative.
-    fn factor_values(&mut self, shape: Shape, factors: [Second; 2]) -> [Option<u32>; 2] {
+    pub(crate) fn factor_values(&mut self, shape: Shape, factors: [Second; 2]) -> [Option<u32>; 2] {
         let [one, other] = factors;
         if one.register.is_some() && one.register == other.register {
             return [Some(self.store_value(shape, one)); 2];
@@ -222,7 +222,7 @@ impl Translator<'_> {
     }
 
     /// The indices of an operand; `None` if it is known to be passive.
-    fn indices(&mut self, operand: Second, shape: Shape) -> Option<Indices> {
+    pub(crate) fn indices(&mut self, operand: Second, shape: Shape) -> Option<Indices> {
         if operand.zero {
             return None;
         }
@@ -234,12 +234,16 @@ impl Translator<'_> {
         Some(Indices { register, client })
     }
 
-    fn record_operands(&mut self, shape: Shape, indices: [Option<Indices>; 2]) -> [recording::Operand; 2] {
+    pub(crate) fn record_operands(
+        &mut self,
+        shape: Shape,
+        indices: [Option<Indices>; 2],
+    ) -> [recording::Operand; 2] {
         indices.map(|indices| indices.map_or(Absent, |indices| self.record_indices(shape, indices)))
     }
 
     /// Stores the value of an operand that the instruction has not overwritten yet.
-    fn store_value(&mut self, shape: Shape, operand: Second) -> u32 {
+    pub(crate) fn store_value(&mut self, shape: Shape, operand: Second) -> u32 {
         match operand.value {
             Operand::Register(register) => self.record_values(shape, register.number()),
             Operand::Memory(place) => {

@@ -97,7 +97,7 @@ impl Translator<'_> {
             Rule::Wide(Wide::Range(..) | Wide::FixUp(..) | Wide::Ternary(_)) => self.computed_rule(client),
             Rule::Logic(logic) => self.differentiate_wide_logic(client, logic),
             Rule::None => self.without_rule(client),
-            _ if self.job.settings.mode.has_indices() => self.computed_rule(client),
+            _ if self.job.settings.mode.has_indices() => self.record_wide(client, rule),
             Rule::Convert(..) => self.same_wide(client, 0b111),
             _ => self.differentiate_wide(client, rule),
         }

@@ -107,6 +107,13 @@ impl WideShape {
         row(operation, self.element())[self.size]
     }
 
+    /// A store of a full register.
+    pub fn store_code(self) -> Code {
+        use Code::*;
+        let row = [EVEX_Vmovups_xmmm128_k1z_xmm, EVEX_Vmovups_ymmm256_k1z_ymm, EVEX_Vmovups_zmmm512_k1z_zmm];
+        row[self.size]
+    }
+
     /// Shift of 32-bit lanes to the left.
     pub fn shift_code(self) -> Code {
         use Code::*;

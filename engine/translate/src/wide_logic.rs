@@ -154,7 +154,7 @@ impl Translator<'_> {
     }
 
     /// The shadow without the lanes that the client's mask leaves out.
-    fn masked_shadow(&mut self, shape: WideShape, shadow: usize) -> usize {
+    pub(crate) fn masked_shadow(&mut self, shape: WideShape, shadow: usize) -> usize {
         if shape.mask == Register::None {
             return shadow;
         }

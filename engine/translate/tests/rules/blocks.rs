@@ -2,7 +2,7 @@
 //! one translation for each instruction.
 
 use crate::harness::compare::{self, Expected};
-use crate::harness::families::{codes, family, Family, GENERAL_FEATURES, VECTOR_FEATURES};
+use crate::harness::families::{codes, family, Family, GENERAL_FEATURES, VECTOR_FEATURES, WIDE_FEATURES};
 use crate::harness::generate::{generate, Addressing, Aliasing, Generated, Wish, BASE_VALUES};
 use crate::harness::random::Random;
 use crate::harness::region::CLIENT_CODE;
@@ -25,9 +25,11 @@ enum Kind {
     Vex,
     Mixed,
     General,
+    /// With EVEX instructions.
+    Wide,
 }
 
-const KINDS: [Kind; 4] = [Kind::Legacy, Kind::Vex, Kind::Mixed, Kind::General];
+const KINDS: [Kind; 5] = [Kind::Legacy, Kind::Vex, Kind::Mixed, Kind::General, Kind::Wide];
 
 /// Codes by kind, with those that matter most several times.
 fn pool(kind: Kind) -> &'static [Code] {
@@ -83,6 +85,17 @@ fn make_pool(kind: Kind) -> Vec<Code> {
             }
         }
     }
+    if kind == Kind::Wide {
+        for code in codes(WIDE_FEATURES) {
+            let times = match family(code) {
+                Family::Elsewhere => 0,
+                Family::Counted => 1,
+                Family::Arithmetic(..) => 6,
+                _ => 3,
+            };
+            pool.extend(std::iter::repeat_n(code, times));
+        }
+    }
     for code in codes(VECTOR_FEATURES) {
         let legacy = code.op_code().encoding() == EncodingKind::Legacy;
         let times = match (kind, family(code)) {
@@ -91,7 +104,7 @@ fn make_pool(kind: Kind) -> Vec<Code> {
             // Not in blocks: they compute with what need not be a number.
             (Kind::Mixed, Family::Same { content, .. }) if content != Content::Bits => 0,
             (Kind::Legacy, _) if !legacy => 0,
-            (Kind::Vex, _) if legacy => 0,
+            (Kind::Vex | Kind::Wide, _) if legacy => 0,
             (_, Family::Counted) => 1,
             _ => 3,
         };
@@ -375,6 +388,9 @@ fn random_blocks(kind: Kind, passive: bool) {
         if kind != Kind::Legacy && kind != Kind::General && !configuration.has_vex() {
             continue;
         }
+        if kind == Kind::Wide && !configuration.has_evex() {
+            continue;
+        }
         let mut settings = Config::with_cases(cases);
         settings.failure_persistence = None;
         settings.max_global_rejects = 20 * cases;
@@ -402,6 +418,11 @@ fn legacy_blocks() {
 #[test]
 fn vex_blocks() {
     random_blocks(Kind::Vex, false);
+}
+
+#[test]
+fn wide_blocks() {
+    random_blocks(Kind::Wide, false);
 }
 
 #[test]

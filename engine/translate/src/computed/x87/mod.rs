@@ -160,7 +160,10 @@ fn load(instruction: &Instruction, stack: &Stack) -> Vec<Change> {
         return vec![copy(to, stack.place(number_of(instruction)))];
     };
     let from = stack.machine.address(instruction, 0).map(|address| Place::Memory { address });
-    let moved = from.map(|from| converted(to, Real::Extended, from, real));
+    let moved = from.map(|from| match real {
+        Real::Extended => copy(to, from),
+        _ => converted(to, Real::Extended, from, real),
+    });
     vec![moved.unwrap_or(zero(to))]
 }
 

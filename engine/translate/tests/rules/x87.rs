@@ -37,22 +37,22 @@ pub fn rounded(bytes: &[u8]) -> f64 {
 }
 
 /// A number and its dot value, or the absence of one.
-#[derive(Clone, Copy, Debug)]
-struct Dual {
-    value: f64,
-    dot: f64,
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Dual {
+    pub value: f64,
+    pub dot: f64,
 }
 
 /// What becomes of numbers on the stack, by position behind the instruction, and of memory.
 #[derive(Default)]
-struct Results {
-    stack: Vec<(usize, f64)>,
-    memory: Option<f64>,
-    counted: bool,
+pub struct Results {
+    pub stack: Vec<(usize, f64)>,
+    pub memory: Option<f64>,
+    pub counted: bool,
 }
 
 /// How many numbers more are on the stack.
-fn pushes(code: Code) -> i32 {
+pub fn pushes(code: Code) -> i32 {
     let name = format!("{:?}", code.mnemonic()).to_lowercase();
     match name.as_str() {
         "fld" | "fild" | "fbld" | "fxtract" | "fsincos" | "fptan" => 1,
@@ -74,7 +74,7 @@ const LEAVE_NUMBERS: &[&str] = &[
 ];
 
 /// The oracle: `stack` is in front of the instruction, results count from the top behind it.
-fn expected(instruction: &Instruction, stack: &[Dual; 8], memory: Dual, flags: u64) -> Results {
+pub fn expected(instruction: &Instruction, stack: &[Dual; 8], memory: Dual, flags: u64) -> Results {
     let mut results = Results::default();
     let pop = (-pushes(instruction.code())) as usize;
     let name = format!("{:?}", instruction.mnemonic()).to_lowercase();
@@ -208,7 +208,7 @@ fn install(stack: &Stack, code: Code, machine: &mut Machine, shadows: &mut Shado
     }
 }
 
-fn real_in_memory(size: MemorySize, number: f64) -> Vec<u8> {
+pub fn real_in_memory(size: MemorySize, number: f64) -> Vec<u8> {
     match size {
         MemorySize::Float32 => (number as f32).to_le_bytes().to_vec(),
         MemorySize::Float64 => number.to_le_bytes().to_vec(),
@@ -220,7 +220,7 @@ fn real_in_memory(size: MemorySize, number: f64) -> Vec<u8> {
     }
 }
 
-fn read_real(size: MemorySize, bytes: &[u8]) -> f64 {
+pub fn read_real(size: MemorySize, bytes: &[u8]) -> f64 {
     match size {
         MemorySize::Float32 => f64::from(f32::from_le_bytes(bytes.try_into().expect("four bytes"))),
         MemorySize::Float64 => f64::from_le_bytes(bytes.try_into().expect("eight bytes")),

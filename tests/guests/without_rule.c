@@ -12,10 +12,11 @@ __attribute__((noinline)) static double integer_product(const double* x)
   return both.numbers[0];
 }
 
-__attribute__((noinline)) static double extended(volatile const double* x)
+__attribute__((noinline)) static double bits_as_integer(volatile const double* x)
 {
-  long double wide = *x;
-  return (double)(wide * 3.0L); /* X87 HERE */
+  long double integer;
+  __asm__ volatile("fildll %1" : "=t"(integer) : "m"(*x)); /* X87 HERE */
+  return (double)integer;
 }
 
 int main(int argc, char** argv)
@@ -28,7 +29,7 @@ int main(int argc, char** argv)
     return x[0] * x[1] + 1 > 2;
   for (int i = 0; i < 3; i++)
     sum += integer_product(x) != 0;
-  sum += extended(x);
+  sum += bits_as_integer(x) < 0;
   sum += sin(x[0]);
   sum += exp(x[1]) + exp(x[0]);
   DG_SET_DOTVALUE(&sum, (&(double){0}), sizeof sum);

@@ -91,6 +91,20 @@ fn x87() {
     guests::x87(check_in_registers);
 }
 
+/// The functions are not trusted, and reports about them are not wanted here.
+#[test]
+fn functions_of_extended_numbers_by_instructions() {
+    let words = &["-O1", "-fno-builtin"];
+    let program = Program { libraries: &["-lm"], ..Program::c(&["extended_functions.c"], words) };
+    let program = compile(&program).unwrap_or_else(|error| panic!("{error}"));
+    let path = program.to_str().expect("target directories have plain names");
+    for shadows in Shadows::all() {
+        let expected = run(&mut native(&[path], *shadows)).expect("it runs natively");
+        let found = run(&mut derivgrind(&["-q"], &[path], *shadows)).expect("it runs");
+        check_output(&expected, &found, 1e-10).unwrap_or_else(|error| panic!("{shadows:?}: {error}"));
+    }
+}
+
 #[test]
 fn cxx() {
     guests::cxx(check);

@@ -14,7 +14,7 @@ use crate::threads::Thread;
 use alloc::vec::Vec;
 use derivgrind_tape::structure::TWO_OPERANDS;
 use derivgrind_translate::computed::apply::{self, NewShadow, Surroundings};
-use derivgrind_translate::computed::{Machine, Place, X87State};
+use derivgrind_translate::computed::{self, Machine, Place, X87State};
 use derivgrind_translate::context::{Context, SHADOW_START};
 use derivgrind_translate::state::State;
 use iced_x86::{Decoder, DecoderOptions, Instruction};
@@ -55,7 +55,7 @@ pub fn discard(thread: &mut Thread) {
 /// Puts the new shadows in place; `state` is that of the translation that is entered.
 pub fn commit(thread: &mut Thread, state: State) {
     let pending = core::mem::take(&mut thread.computed);
-    let mut places = Places::read(thread.context(), state);
+    let mut places = Places::replaced_by(thread.context(), state, &pending.shadows);
     let before = |new: &NewShadow| {
         let mut bytes = [0; LONGEST as usize];
         let length = new.bytes().len();
@@ -72,7 +72,7 @@ pub fn commit(thread: &mut Thread, state: State) {
 /// The instruction has faulted: takes back what [`commit`] has done, since it may be executed again.
 pub fn undo(thread: &mut Thread, state: State) {
     let done = core::mem::take(&mut thread.computed);
-    let mut places = Places::read(thread.context(), state);
+    let mut places = Places::replaced_by(thread.context(), state, &done.replaced);
     places.put_all(&done.replaced);
     places.write(thread.context());
     count(done.counter, -1);
@@ -94,7 +94,13 @@ fn instruction_at(pc: u64) -> Option<Instruction> {
 fn apply_rule(thread: &mut Thread, instruction: &Instruction, state: State) -> apply::Applied {
     let mode = thread.settings().mode;
     let context = thread.context();
-    let values = extended::client_registers(context);
+    let read;
+    let values = if computed::is_x87(instruction) {
+        &extended::ClientRegisters::NONE
+    } else {
+        read = extended::client_registers(context);
+        &read
+    };
     let registers = context.registers;
     let x87 = extended::client_numbers();
     let machine = Machine {
@@ -107,7 +113,7 @@ fn apply_rule(thread: &mut Thread, instruction: &Instruction, state: State) -> a
         gs_base: context.gs_base,
         read: &|address, bytes| client_memory::read(address, bytes).is_ok(),
     };
-    let places = Places::read(context, state);
+    let places = Places::read(context, state, !computed::is_x87(instruction));
     let mut found = Found { thread, places };
     apply::apply(instruction, &machine, mode, &mut found)
 }
@@ -133,32 +139,43 @@ impl Surroundings for Found<'_> {
     }
 }
 
-/// Shadows of all registers.
+/// Shadows of all registers. Those of vector registers are looked at only where they are needed.
 struct Places {
     general: [u64; 16],
-    vectors: extended::VectorShadows,
+    vectors: Option<extended::VectorShadows>,
     numbers: shadow::NumberShadows,
 }
 
 impl Places {
-    fn read(context: &mut Context, state: State) -> Places {
+    fn read(context: &mut Context, state: State, with_vectors: bool) -> Places {
         Places {
             general: shadow::read_general(context, state),
-            vectors: shadow::read_vectors(context, state),
+            vectors: with_vectors.then(|| shadow::read_vectors(context, state)),
             numbers: *shadow::numbers(context),
         }
     }
 
+    /// Those that are to be replaced.
+    fn replaced_by(context: &mut Context, state: State, shadows: &[NewShadow]) -> Places {
+        let is_vector = |new: &NewShadow| matches!(new.place, Place::Vector { .. });
+        Places::read(context, state, shadows.iter().any(is_vector))
+    }
+
     fn write(&self, context: &mut Context) {
         context.general_shadows = self.general;
-        shadow::write_vectors(context, &self.vectors);
+        if let Some(vectors) = &self.vectors {
+            shadow::write_vectors(context, vectors);
+        }
         shadow::write_numbers(context, &self.numbers);
     }
 
     fn get(&self, place: Place, bytes: &mut [u8]) {
         match place {
             Place::General { register, byte } => get(&self.general, 8 * register + byte, bytes),
-            Place::Vector { register, byte } => get(self.vectors.as_flattened(), 64 * register + byte, bytes),
+            Place::Vector { register, byte } => match &self.vectors {
+                Some(vectors) => get(vectors.as_flattened(), 64 * register + byte, bytes),
+                None => bytes.fill(0),
+            },
             Place::X87 { register, byte } => get(&self.numbers, 16 * register + byte, bytes),
             Place::Memory { address } if has_shadow(address) => {
                 // SAFETY: the shadow memory is mapped as a whole.
@@ -178,7 +195,9 @@ impl Places {
             match new.place {
                 Place::General { register, byte } => put(&mut self.general, 8 * register + byte, bytes),
                 Place::Vector { register, byte } => {
-                    put(self.vectors.as_flattened_mut(), 64 * register + byte, bytes);
+                    if let Some(vectors) = &mut self.vectors {
+                        put(vectors.as_flattened_mut(), 64 * register + byte, bytes);
+                    }
                 }
                 Place::X87 { register, byte } => put(&mut self.numbers, 16 * register + byte, bytes),
                 Place::Memory { address } if has_shadow(address) => {

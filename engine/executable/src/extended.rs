@@ -156,6 +156,11 @@ pub struct ClientRegisters {
     pub masks: [u64; 8],
 }
 
+impl ClientRegisters {
+    /// Registers that nobody looks at.
+    pub const NONE: ClientRegisters = ClientRegisters { vectors: [[0; 64]; 32], masks: [0; 8] };
+}
+
 /// Reads the client's vector and mask registers; translated code was left through the common exit.
 pub fn client_registers(context: &Context) -> ClientRegisters {
     let mut registers = ClientRegisters { vectors: [[0; 64]; 32], masks: [0; 8] };

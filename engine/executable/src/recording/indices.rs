@@ -15,11 +15,15 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use derivgrind::requests::index_files;
 use derivgrind_tape::structure::{INPUT, OUTPUT, TWO_OPERANDS};
+use derivgrind_translate::computed::extended_shadows::marked;
 use derivgrind_translate::context::SHADOW_START;
 use derivgrind_translate::recording::TAG;
 
 /// Bytes of a binary32; other real types have the room for an index of 8 bytes.
 const BINARY32: u64 = 4;
+
+/// Bytes of an 80-bit number, with what languages put behind it.
+const EXTENDED: [u64; 3] = [10, 12, 16];
 
 /// Descriptors of the child's own files; -1: those of the configuration.
 static OWN_FILES: [AtomicI32; 2] = [AtomicI32::new(-1), AtomicI32::new(-1)];
@@ -103,6 +107,10 @@ pub fn set(thread: &mut Thread, variable: u64, source: u64, size: u64) -> u64 {
     }
     if size > 8 {
         shadow::clear(variable + 8, size - 8);
+    }
+    if EXTENDED.contains(&size) && index != 0 {
+        // SAFETY: as above.
+        unsafe { *(place as *mut [u8; 10]) = marked(index) };
     }
     activation::start_differentiating(thread);
     1

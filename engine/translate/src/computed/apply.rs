@@ -1,7 +1,7 @@
 //! From what a computed rule says to new shadows, be they dot values or indices.
 
-use super::extended::{with_free_unit, Extended, Unit};
-use super::{Change, ExtendedTerm, Machine, Place, Real, Seen, Term};
+use super::extended::{with_free_unit, Unit};
+use super::{extended_shadows, Change, Machine, Place, Real, Seen, Term};
 use crate::interface::Mode;
 use crate::recording::TAG;
 use alloc::vec::Vec;
@@ -49,8 +49,26 @@ pub fn apply(
     mode: Mode,
     surroundings: &mut dyn Surroundings,
 ) -> Applied {
-    let read = |place, bytes: &mut [u8]| surroundings.read(place, bytes);
-    let known = super::changes(instruction, &Seen { machine, mode, shadow: &read });
+    if !super::is_x87(instruction) {
+        let read = |place, bytes: &mut [u8]| surroundings.read(place, bytes);
+        let changes = super::changes(instruction, &Seen { machine, mode, shadow: &read });
+        return put_together(changes, None, instruction, machine, mode, surroundings);
+    }
+    with_free_unit(|unit| {
+        let changes = super::x87_changes(unit, instruction, machine);
+        put_together(Some(changes), Some(unit), instruction, machine, mode, surroundings)
+    })
+}
+
+/// `unit` is there if changes need it.
+fn put_together(
+    known: Option<Vec<Change>>,
+    unit: Option<&Unit>,
+    instruction: &Instruction,
+    machine: &Machine,
+    mode: Mode,
+    surroundings: &mut dyn Surroundings,
+) -> Applied {
     let mut is_incomplete = known.is_none();
     let mut changes = machine.overwritten(instruction, is_incomplete);
     changes.extend(known.into_iter().flatten());
@@ -63,21 +81,11 @@ pub fn apply(
                 is_incomplete |= bytes != [0; 64];
                 continue;
             }
-            Change::Extended { to, real, terms } if mode == Mode::Forward => {
-                let dot_value = with_free_unit(|unit| extended_dot_value(unit, *real, terms, surroundings));
-                NewShadow::new(*to, &dot_value[..real.size()])
-            }
             Change::Extended { to, real, terms } => {
-                let is_copy = matches!(terms.as_slice(), [term] if term.partial == Extended::ONE);
-                let terms = with_free_unit(|unit| rounded(unit, terms));
-                let index = match mode {
-                    Mode::Paused if !is_copy => Some([0; 8]),
-                    _ => index(mode, *real, &terms, surroundings),
-                };
-                is_incomplete |= index.is_none();
-                let mut bytes = [0; 10];
-                bytes[..8].copy_from_slice(&index.unwrap_or_default());
-                NewShadow::new(*to, &bytes[..real.size()])
+                let unit = unit.expect("80-bit numbers belong to the x87 unit");
+                let shadow = extended_shadows::shadow(unit, mode, *real, terms, surroundings);
+                is_incomplete |= !shadow.is_complete;
+                NewShadow::new(*to, &shadow.bytes[..real.size()])
             }
             Change::Zero { to, size } => NewShadow::new(*to, &[0; 64][..*size]),
             Change::Copy { to, from, size } => {
@@ -119,60 +127,26 @@ fn dot_value(real: Real, terms: &[Term], surroundings: &dyn Surroundings) -> [u8
     bytes
 }
 
-fn extended_dot_value(
-    unit: &Unit,
-    real: Real,
-    terms: &[ExtendedTerm],
-    surroundings: &dyn Surroundings,
-) -> [u8; 10] {
-    let mut sum = Extended::ZERO;
-    for term in terms {
-        let mut bytes = [0; 10];
-        surroundings.read(term.from, &mut bytes[..term.real.size()]);
-        let [a, b, c, d, e, f, g, h, ..] = bytes;
-        let dot = match term.real {
-            Real::Binary32 => unit.from_binary32(f32::from_le_bytes([a, b, c, d])),
-            Real::Binary64 => unit.from_binary64(f64::from_le_bytes([a, b, c, d, e, f, g, h])),
-            Real::Extended => Extended(bytes),
-        };
-        if !dot.is_zero() {
-            sum = unit.sum(sum, unit.product(term.partial, dot));
-        }
-    }
-    let mut bytes = [0; 10];
-    match real {
-        _ if sum.is_zero() => {}
-        Real::Binary32 => bytes[..4].copy_from_slice(&unit.to_binary32(sum).to_le_bytes()),
-        Real::Binary64 => bytes[..8].copy_from_slice(&unit.to_binary64(sum).to_le_bytes()),
-        Real::Extended => bytes = sum.0,
-    }
-    bytes
-}
-
-/// The same terms with partial derivatives as the tape holds them.
-fn rounded(unit: &Unit, terms: &[ExtendedTerm]) -> Vec<Term> {
-    let round = |term: &ExtendedTerm| {
-        let partial = unit.to_binary64(term.partial);
-        Term { from: term.from, real: term.real, partial }
-    };
-    terms.iter().map(round).collect()
-}
-
 /// `None` if the index of a binary32 has no room.
 fn index(mode: Mode, real: Real, terms: &[Term], surroundings: &mut dyn Surroundings) -> Option<[u8; 8]> {
     let mut active = Vec::new();
     for term in terms {
         let mut bytes = [0; 8];
-        surroundings.read(term.from, &mut bytes[..term.real.size().min(8)]);
+        surroundings.read(term.from, &mut bytes[..term.real.size()]);
         let index = match term.real {
             Real::Binary32 => u64::from_le_bytes(bytes) & !u64::from(TAG),
-            Real::Binary64 | Real::Extended => u64::from_le_bytes(bytes),
+            _ => u64::from_le_bytes(bytes),
         };
         if index != 0 && term.partial != 0.0 {
             active.push((index, term.partial));
         }
     }
-    let index = match active.as_slice() {
+    written(real, sum(mode, &active, surroundings))
+}
+
+/// Index of a sum of operands with partial derivatives.
+pub(super) fn sum(mode: Mode, active: &[(u64, f64)], surroundings: &mut dyn Surroundings) -> u64 {
+    match active {
         [] => 0,
         [(index, partial)] if *partial == 1.0 => *index,
         _ if !mode.records() => 0,
@@ -183,11 +157,15 @@ fn index(mode: Mode, real: Real, terms: &[Term], surroundings: &mut dyn Surround
                 .fold(start, |sum, term| (surroundings.record([sum.0, term.0], [sum.1, term.1]), 1.0))
                 .0
         }
-    };
+    }
+}
+
+/// The bytes of an index of a number of at most eight bytes.
+pub(super) fn written(real: Real, index: u64) -> Option<[u8; 8]> {
     match real {
         Real::Binary32 if index == 0 => Some([0; 8]),
         Real::Binary32 if index >= u64::from(TAG) => None,
         Real::Binary32 => Some((index | u64::from(TAG)).to_le_bytes()),
-        Real::Binary64 | Real::Extended => Some(index.to_le_bytes()),
+        _ => Some(index.to_le_bytes()),
     }
 }

@@ -19,6 +19,13 @@ impl Extended {
         rest.iter().all(|byte| *byte == 0) && last & 0x7f == 0
     }
 
+    /// Could an operation have had this result? A significand without its exponent is none, nor the reverse.
+    pub fn is_sound(self) -> bool {
+        let has_exponent = self.0[8] != 0 || self.0[9] & 0x7f != 0;
+        let is_normal = self.0[7] & 0x80 != 0;
+        has_exponent == is_normal
+    }
+
     pub fn is_negative(self) -> bool {
         self.0[9] & 0x80 != 0
     }

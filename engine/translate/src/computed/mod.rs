@@ -9,6 +9,7 @@
 pub mod apply;
 mod dot_products;
 pub mod extended;
+pub mod extended_shadows;
 mod lowering;
 mod machine;
 mod numbers;
@@ -21,7 +22,7 @@ pub(crate) use x87::NUMBER;
 use crate::interface::Mode;
 use crate::rules::{self, Rule};
 use alloc::vec::Vec;
-use extended::Extended;
+use extended::{Extended, Unit};
 use iced_x86::{EncodingKind, Instruction};
 pub use machine::{Machine, Operand, X87State};
 
@@ -123,11 +124,23 @@ pub fn changes(instruction: &Instruction, seen: &Seen) -> Option<Vec<Change>> {
         return Some(x87::mmx_changes(instruction, machine));
     }
     match rule {
-        Rule::X87(operation, pops) => Some(x87::changes(instruction, machine, operation, pops)),
+        Rule::X87(..) => Some(extended::with_free_unit(|unit| x87_changes(unit, instruction, machine))),
         Rule::SaveState => Some(x87::saved(instruction, machine)),
         Rule::RestoreState => Some(x87::restored(instruction, machine)),
         Rule::DotProduct(element) => dot_products::changes(instruction, machine, element),
         _ => None,
+    }
+}
+
+/// Does the instruction compute with numbers of the x87 stack? Its rule needs no vector register.
+pub fn is_x87(instruction: &Instruction) -> bool {
+    matches!(rules::rule(instruction), Rule::X87(..))
+}
+
+fn x87_changes(unit: &Unit, instruction: &Instruction, machine: &Machine) -> Vec<Change> {
+    match rules::rule(instruction) {
+        Rule::X87(operation, pops) => x87::changes(unit, instruction, machine, operation, pops),
+        _ => Vec::new(),
     }
 }
 

@@ -149,12 +149,27 @@ const RULES: &[(Mnemonic, Rule)] = &[
 ];
 
 /// The mnemonics of x87 instructions follow each other, but for `emms`.
+const FIRST: usize = Mnemonic::F2xm1 as usize;
+const COUNT: usize = Mnemonic::Fyl2xp1 as usize - FIRST + 1;
+
+/// Row number + 1, by mnemonic; 0: no rule.
+static INDEX: [u8; COUNT] = index();
+
+const fn index() -> [u8; COUNT] {
+    let mut index = [0; COUNT];
+    let mut row = 0;
+    while row < RULES.len() {
+        index[RULES[row].0 as usize - FIRST] = row as u8 + 1;
+        row += 1;
+    }
+    index
+}
+
 pub(super) fn rule(mnemonic: Mnemonic) -> Option<Rule> {
     if mnemonic == Mnemonic::Emms {
         return Some(Rule::X87(X87::Clear, 0));
     }
-    if !(Mnemonic::F2xm1 as usize..=Mnemonic::Fyl2xp1 as usize).contains(&(mnemonic as usize)) {
-        return None;
-    }
-    RULES.iter().find(|(known, _)| *known == mnemonic).map(|(_, rule)| *rule)
+    let row = *INDEX.get((mnemonic as usize).wrapping_sub(FIRST))?;
+    let row = usize::from(row).checked_sub(1)?;
+    Some(RULES[row].1)
 }

@@ -25,6 +25,7 @@ mod wide_clients;
 mod wide_moves;
 mod wide_recorded;
 mod x87;
+mod x87_blocks;
 
 use derivgrind_translate::interface::ExitKind;
 use derivgrind_translate::state::State;

@@ -3,61 +3,58 @@
 //! Where an operand is too large for a trigonometric function, the instruction leaves it as it is and pushes nothing
 //! (Intel SDM volume 1, section 8.3.10).
 
-use super::{multiple, with_free_unit, zero, Change, Extended, ExtendedTerm, Place, Real, Stack, Unit};
+use super::{multiple, zero, Change, Extended, ExtendedTerm, Place, Real, Stack, Unit};
 use crate::rules::Function;
 use alloc::vec;
 use alloc::vec::Vec;
 
-pub(super) fn changes(stack: &Stack, function: Function) -> Vec<Change> {
-    with_free_unit(|unit| {
-        let (top, second) = (stack.value(0), stack.value(1));
-        let place = stack.place(0);
-        let of_top = |partial| vec![multiple(place, place, partial)];
-        let one = Extended::ONE;
-        match function {
-            Function::SquareRoot => {
-                let root = unit.square_root(top);
-                of_top(unit.quotient(one, unit.sum(root, root)))
-            }
-            Function::Magnitude if top.is_negative() => of_top(one.negated()),
-            Function::Magnitude => Vec::new(),
-            Function::Negative => of_top(one.negated()),
-            Function::Power => of_top(unit.derivative_of_power(top)),
-            Function::Scale => of_top(unit.scaled(one, second)),
-            Function::Remainder => remainder(stack, unit, unit.remainder(top, second)),
-            Function::RemainderToNearest => remainder(stack, unit, unit.remainder_to_nearest(top, second)),
-            Function::Logarithm => {
-                let by_factor = unit.binary_logarithm(top);
-                let by_argument = unit.quotient(second, unit.times_ln_2(top));
-                of_both(stack, by_argument, by_factor)
-            }
-            Function::LogarithmPlusOne => {
-                let by_factor = unit.binary_logarithm_plus_one(top);
-                let by_argument = unit.quotient(second, unit.times_ln_2(unit.sum(top, one)));
-                of_both(stack, by_argument, by_factor)
-            }
-            Function::Arctangent => {
-                let (by_first, by_second) = arctangent(unit, top, second);
-                of_both(stack, by_first, by_second)
-            }
-            Function::Extract => vec![
-                multiple(stack.pushed(), place, unit.scaled(one, unit.exponent(top).negated())),
-                zero(place),
-            ],
-            _ if is_too_large(top) => Vec::new(),
-            Function::Sine => of_top(unit.cosine(top)),
-            Function::Cosine => of_top(unit.sine(top).negated()),
-            Function::SineAndCosine => vec![
-                multiple(place, place, unit.cosine(top)),
-                multiple(stack.pushed(), place, unit.sine(top).negated()),
-            ],
-            Function::Tangent => {
-                let cosine = unit.cosine(top);
-                let partial = unit.quotient(unit.quotient(one, cosine), cosine);
-                vec![multiple(place, place, partial), zero(stack.pushed())]
-            }
+pub(super) fn changes(unit: &Unit, stack: &Stack, function: Function) -> Vec<Change> {
+    let (top, second) = (stack.value(0), stack.value(1));
+    let place = stack.place(0);
+    let of_top = |partial| vec![multiple(place, place, partial)];
+    let one = Extended::ONE;
+    match function {
+        Function::SquareRoot => {
+            let root = unit.square_root(top);
+            of_top(unit.quotient(one, unit.sum(root, root)))
         }
-    })
+        Function::Magnitude if top.is_negative() => of_top(one.negated()),
+        Function::Magnitude => Vec::new(),
+        Function::Negative => of_top(one.negated()),
+        Function::Power => of_top(unit.derivative_of_power(top)),
+        Function::Scale => of_top(unit.scaled(one, second)),
+        Function::Remainder => remainder(stack, unit, unit.remainder(top, second)),
+        Function::RemainderToNearest => remainder(stack, unit, unit.remainder_to_nearest(top, second)),
+        Function::Logarithm => {
+            let by_factor = unit.binary_logarithm(top);
+            let by_argument = unit.quotient(second, unit.times_ln_2(top));
+            of_both(stack, by_argument, by_factor)
+        }
+        Function::LogarithmPlusOne => {
+            let by_factor = unit.binary_logarithm_plus_one(top);
+            let by_argument = unit.quotient(second, unit.times_ln_2(unit.sum(top, one)));
+            of_both(stack, by_argument, by_factor)
+        }
+        Function::Arctangent => {
+            let (by_first, by_second) = arctangent(unit, top, second);
+            of_both(stack, by_first, by_second)
+        }
+        Function::Extract => {
+            vec![multiple(stack.pushed(), place, unit.scaled(one, unit.exponent(top).negated())), zero(place)]
+        }
+        _ if is_too_large(top) => Vec::new(),
+        Function::Sine => of_top(unit.cosine(top)),
+        Function::Cosine => of_top(unit.sine(top).negated()),
+        Function::SineAndCosine => vec![
+            multiple(place, place, unit.cosine(top)),
+            multiple(stack.pushed(), place, unit.sine(top).negated()),
+        ],
+        Function::Tangent => {
+            let cosine = unit.cosine(top);
+            let partial = unit.quotient(unit.quotient(one, cosine), cosine);
+            vec![multiple(place, place, partial), zero(stack.pushed())]
+        }
+    }
 }
 
 /// Is the magnitude 2^63 or more, but finite?

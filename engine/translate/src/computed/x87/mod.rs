@@ -10,7 +10,7 @@ mod functions;
 mod images;
 mod mmx;
 
-use super::extended::{with_free_unit, Extended, Unit};
+use super::extended::{Extended, Unit};
 use super::{Change, ExtendedTerm, Machine, Place, Real};
 use crate::rules::X87;
 use alloc::vec;
@@ -25,7 +25,13 @@ pub(crate) const NUMBER: usize = 10;
 const REGISTERS: usize = 8;
 
 /// What an instruction with this rule does to shadows, complete: also what it overwrites.
-pub(super) fn changes(instruction: &Instruction, machine: &Machine, operation: X87, pops: u8) -> Vec<Change> {
+pub(super) fn changes(
+    unit: &Unit,
+    instruction: &Instruction,
+    machine: &Machine,
+    operation: X87,
+    pops: u8,
+) -> Vec<Change> {
     let stack = Stack { machine, top: machine.x87.top() };
     let mut changes = match operation {
         X87::Load => load(instruction, &stack),
@@ -36,9 +42,9 @@ pub(super) fn changes(instruction: &Instruction, machine: &Machine, operation: X
         X87::Compare | X87::Round => Vec::new(),
         X87::Exchange => exchange(instruction, &stack),
         X87::ConditionalMove => conditional_move(instruction, &stack),
-        X87::Binary(operation) => arithmetic::changes(instruction, &stack, operation, false),
-        X87::Reversed(operation) => arithmetic::changes(instruction, &stack, operation, true),
-        X87::Function(function) => functions::changes(&stack, function),
+        X87::Binary(operation) => arithmetic::changes(unit, instruction, &stack, operation, false),
+        X87::Reversed(operation) => arithmetic::changes(unit, instruction, &stack, operation, true),
+        X87::Function(function) => functions::changes(unit, &stack, function),
         X87::Free => vec![zero(stack.place(number_of(instruction)))],
         X87::Clear => (0..REGISTERS).map(|number| zero(stack.place(number))).collect(),
         X87::Save => images::saved_alone(instruction, machine),

@@ -192,9 +192,8 @@ fn make(
             shadows = before;
         }
     }
-    match family {
-        Family::Logic(_) => masks(&generated, &mut machine, random),
-        _ => {}
+    if let Family::Logic(_) = family {
+        masks(&generated, &mut machine, random);
     }
     let flags_dead = random.once_in(2);
     let checks_shadows = !conditions.active_specials;

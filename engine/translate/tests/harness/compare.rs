@@ -93,9 +93,7 @@ pub fn shadows(expected: &Expected, computed: &Shadows) -> Vec<String> {
         let denormal = if size == 8 { f64::MIN_POSITIVE } else { f64::from(f32::MIN_POSITIVE) };
         let close = (value - lane.shadow).abs() <= tolerance * lane.scale + 8.0 * denormal;
         // Beyond the largest number terms overflow one by one, and in another order elsewhere.
-        let largest = if size == 8 { f64::MAX } else { f64::from(f32::MAX) };
-        let overflows = lane.scale.is_nan() || lane.scale > largest / 16.0;
-        if close || overflows && !value.is_finite() {
+        if close || lane.content.overflows(lane.scale) && !value.is_finite() {
             place.copy_from_slice(&wanted[lane.offset..lane.offset + size]);
         } else {
             differences.push(format!("{lane:?}: computed {value}"));

@@ -183,6 +183,13 @@ pub fn arithmetic(before: &Before, operation: Operation, content: Content, lanes
                 (if same { taken.shadow } else { -taken.shadow }, 0.0)
             }
             Operation::Reduce => (lane(last).shadow, 0.0),
+            Operation::Divide => {
+                let (one, other) = (lane(first), lane(last));
+                let (shadow, scale) = binary(operation, one, other);
+                // What the divisor contributes is formed before it is divided, and may overflow.
+                let contribution = (other.shadow * one.value / other.value).abs();
+                (shadow, if content.overflows(contribution) { f64::INFINITY } else { scale })
+            }
             _ => binary(operation, lane(first), lane(last)),
         };
         expected.lanes.push(Lane { register: target, offset, content, shadow, scale });

@@ -16,7 +16,7 @@ use crate::harness::run::{Configuration, End, Harness, Outcome};
 use crate::harness::values::{random_machine, random_shadows, random_states, Content};
 use derivgrind_translate::interface::{ExitKind, SiteKind};
 use derivgrind_translate::state::State;
-use iced_x86::{Code, Instruction, OpKind, Register};
+use iced_x86::{Code, Instruction, Mnemonic, OpKind, Register};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 use std::cell::RefCell;
@@ -157,6 +157,10 @@ fn interpret(
     let mut generated = generated.clone();
     generated.place = place(&generated.instruction, &before.machine);
     let family = family(generated.instruction.code());
+    // By the value of its operands an exclusive or is more than its family says.
+    if generated.instruction.mnemonic() == Mnemonic::Xor {
+        return Vec::new();
+    }
     let case = Case {
         generated,
         machine: before.machine.clone(),

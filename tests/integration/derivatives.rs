@@ -57,7 +57,7 @@ fn check_with_exact_flags(program: &Path, tolerance: f64) -> Result<(), String> 
 }
 
 fn check_in_registers(program: &Path, tolerance: f64) -> Result<(), String> {
-    check_with(program, tolerance, &Shadows::all()[..1])
+    check_with(&[], program, tolerance, &Shadows::all()[..1])
 }
 
 fn check_without_avx(program: &Path, tolerance: f64) -> Result<(), String> {

@@ -1,6 +1,8 @@
 //! Random blocks of instructions, with jumps forward and steps of the registers that address memory.
 
-use super::families::{codes, family, Family, GENERAL_FEATURES, VECTOR_FEATURES, WIDE_FEATURES};
+use super::families::{
+    codes, family, Family, GENERAL_FEATURES, OLD_FEATURES, VECTOR_FEATURES, WIDE_FEATURES,
+};
 use super::generate::{generate, Addressing, Aliasing, Generated, Wish, BASE_VALUES};
 use super::random::Random;
 use super::region::CLIENT_CODE;
@@ -21,15 +23,17 @@ pub enum Kind {
     General,
     /// AVX-512, with shadows in memory.
     Wide,
+    /// x87 and MMX.
+    Old,
 }
 
-pub const KINDS: [Kind; 5] = [Kind::Legacy, Kind::Vex, Kind::Mixed, Kind::General, Kind::Wide];
+pub const KINDS: [Kind; 6] = [Kind::Legacy, Kind::Vex, Kind::Mixed, Kind::General, Kind::Wide, Kind::Old];
 
 impl Kind {
     /// Can it be run where shadows are placed so?
     pub fn fits(self, configuration: Configuration) -> bool {
         match self {
-            Kind::Legacy | Kind::General => true,
+            Kind::Legacy | Kind::General | Kind::Old => true,
             Kind::Vex | Kind::Mixed => configuration.has_vex(),
             Kind::Wide => configuration.has_evex(),
         }
@@ -94,10 +98,14 @@ fn make_pool(kind: Kind) -> Vec<Code> {
         let runs = |code: &Code| family(*code) != Family::Elsewhere;
         pool.extend(codes(WIDE_FEATURES).into_iter().filter(runs));
     }
+    if kind == Kind::Old {
+        let runs = |code: &Code| !changes_environment(*code);
+        pool.extend(codes(OLD_FEATURES).into_iter().filter(runs));
+    }
     for code in codes(VECTOR_FEATURES) {
         let legacy = code.op_code().encoding() == EncodingKind::Legacy;
         let times = match (kind, family(code)) {
-            (_, Family::Elsewhere) | (Kind::General, _) => 0,
+            (_, Family::Elsewhere) | (Kind::General | Kind::Old, _) => 0,
             (Kind::Mixed | Kind::Wide, Family::Arithmetic(..) | Family::DotProduct(_)) => 0,
             // Not in blocks: they compute with what need not be a number.
             (Kind::Mixed | Kind::Wide, Family::Same { content, .. }) if content != Content::Bits => 0,
@@ -114,11 +122,20 @@ fn make_pool(kind: Kind) -> Vec<Code> {
     }
     for code in lanes {
         let legacy = code.op_code().encoding() == EncodingKind::Legacy;
-        let either = matches!(kind, Kind::Mixed | Kind::General);
+        let either = matches!(kind, Kind::Mixed | Kind::General | Kind::Old);
         let fits = either || legacy == (kind == Kind::Legacy);
         pool.extend(std::iter::repeat_n(code, if fits { weight.max(1) } else { 0 }));
     }
     pool
+}
+
+/// Loads control words that may unmask exceptions, or stores addresses of instructions.
+fn changes_environment(code: Code) -> bool {
+    use iced_x86::Mnemonic::*;
+    matches!(
+        code.mnemonic(),
+        Fldcw | Fldenv | Frstor | Fnsave | Fsave | Fnstenv | Fstenv | Maskmovq | Fnstsw | Fstsw
+    )
 }
 
 /// Faults, or leaves something undefined that later instructions read.

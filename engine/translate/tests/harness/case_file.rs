@@ -25,6 +25,7 @@ impl CaseFile {
         let mut text = String::new();
         let _ = writeln!(text, "kind {:?}", self.kind);
         let _ = writeln!(text, "shadows {}", self.configuration.name);
+        let _ = writeln!(text, "own-control {}", self.configuration.own_control);
         let _ = writeln!(text, "passive {}", self.passive);
         let _ = writeln!(text, "far {}", self.block.far);
         let _ = writeln!(text, "seed {}", self.seed);
@@ -44,7 +45,8 @@ impl CaseFile {
         let value = |key: &str| values(key).pop().unwrap_or_else(|| panic!("the case has no {key}"));
         let kind = KINDS.into_iter().find(|kind| format!("{kind:?}") == value("kind")).expect("a kind");
         let name = value("shadows");
-        let configuration = Configuration::available().into_iter().find(|one| one.name == name)?;
+        let mut configuration = Configuration::available().into_iter().find(|one| one.name == name)?;
+        configuration.own_control = value("own-control") == "true";
         let byte =
             |word: &str, k: usize| u8::from_str_radix(&word[k..k + 2], 16).expect("hexadecimal digits");
         let bytes = |word: &String| (0..word.len()).step_by(2).map(|k| byte(word, k)).collect::<Vec<_>>();

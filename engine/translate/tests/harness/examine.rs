@@ -201,7 +201,7 @@ fn make(
 }
 
 /// Fills the registers of x87 and MMX with numbers: bytes 32 and up of the state, 16 for each.
-fn x87_numbers(machine: &mut Machine, random: &mut Random) {
+pub fn x87_numbers(machine: &mut Machine, random: &mut Random) {
     for register in machine.x87[32..].chunks_mut(16) {
         random.fill(&mut register[..8]);
         register[7] |= 0x80;

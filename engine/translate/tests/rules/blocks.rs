@@ -5,8 +5,8 @@
 use crate::harness::blocks::{pool, Block, Kind, KINDS};
 use crate::harness::case_file::CaseFile;
 use crate::harness::compare::{self, Expected};
-use crate::harness::examine::{expectation, Case};
-use crate::harness::families::{family, Family};
+use crate::harness::examine::{expectation, x87_numbers, Case};
+use crate::harness::families::{family, is_x87, Family};
 use crate::harness::generate::{Generated, BASE_VALUES};
 use crate::harness::machine::{Machine, Shadows};
 use crate::harness::random::Random;
@@ -50,6 +50,9 @@ fn start(case: &CaseFile) -> Point {
     let mut random = Random(case.seed);
     let content = [Content::F64, Content::F32][random.below(2)];
     let mut machine = random_machine(content, case.configuration, &mut random);
+    if case.kind == Kind::Old {
+        x87_numbers(&mut machine, &mut random);
+    }
     for (number, value) in BASE_VALUES {
         machine.general[number] = value;
     }
@@ -157,8 +160,9 @@ fn interpret(
     let mut generated = generated.clone();
     generated.place = place(&generated.instruction, &before.machine);
     let family = family(generated.instruction.code());
-    // By the value of its operands an exclusive or is more than its family says.
-    if generated.instruction.mnemonic() == Mnemonic::Xor {
+    // By the value of its operands an exclusive or is more than its family says; x87 instructions have an interpreter of
+    // their own, and are compared natively and one at a time here.
+    if generated.instruction.mnemonic() == Mnemonic::Xor || is_x87(generated.instruction.code()) {
         return Vec::new();
     }
     let case = Case {
@@ -233,6 +237,8 @@ fn some_blocks(
     let strategy = (any::<u64>(), prop::collection::vec(any::<u64>(), 4..36));
     let case = |seed: u64, choices: &[u64]| {
         let block = Block::new(pool(kind), seed % 2 == 0, choices);
+        let own_control = seed >> 1 & 1 != 0;
+        let configuration = Configuration { own_control, ..configuration };
         CaseFile { kind, configuration, passive, seed, block }
     };
     let result = runner.run(&strategy, |(seed, choices)| {
@@ -276,6 +282,11 @@ fn blocks_of_wide_moves() {
 }
 
 #[test]
+fn blocks_of_x87_and_mmx() {
+    random_blocks(Kind::Old, false);
+}
+
+#[test]
 fn passive_blocks_leave_where_something_is_active() {
     for kind in KINDS {
         random_blocks(kind, true);
@@ -290,7 +301,9 @@ fn saved_blocks() {
         std::fs::read_dir(directory).into_iter().flatten().map(|entry| entry.expect("an entry").path());
     let named = std::env::var_os("DERIVGRIND_REPLAY").map(std::path::PathBuf::from);
     let mut harness = Harness::lock();
-    for path in kept.chain(named) {
+    let paths: Vec<_> = kept.chain(named).collect();
+    assert!(!paths.is_empty(), "no case is kept");
+    for path in paths {
         let Some(case) = CaseFile::read(&path) else { continue };
         let ran = run(&mut harness, &case).unwrap_or_else(|| panic!("{}: it faults", path.display()));
         ran.unwrap_or_else(|text| panic!("{}:\n{text}", path.display()));

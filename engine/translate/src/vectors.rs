@@ -143,13 +143,12 @@ impl Vectors {
 
     /// What an exit at this point has to do first.
     pub fn pending(&self) -> Option<Pending> {
-        let pending =
-            Pending {
-                cached: self.cached,
-                borrowed: self.borrowed,
-                parked_homes: self.parked_homes,
-                borrowed_masks: self.borrowed_masks,
-            };
+        let pending = Pending {
+            cached: self.cached,
+            borrowed: self.borrowed,
+            parked_homes: self.parked_homes,
+            borrowed_masks: self.borrowed_masks,
+        };
         let anything = self.borrowed | self.parked_homes | u16::from(self.borrowed_masks);
         (anything != 0).then_some(pending)
     }

@@ -37,7 +37,9 @@ impl Translator<'_> {
         let shape = |element, lanes| WideShape::of_element(instruction, element, lanes);
         match rule {
             Rule::Binary(Binary::Add | Binary::Subtract, ..) => self.same_wide(client, 0b111),
-            Rule::Binary(Binary::Multiply, element, lanes) => self.multiply_wide(client, shape(element, lanes)),
+            Rule::Binary(Binary::Multiply, element, lanes) => {
+                self.multiply_wide(client, shape(element, lanes))
+            }
             Rule::Binary(Binary::Divide, element, lanes) => self.divide_wide(client, shape(element, lanes)),
             Rule::Binary(operation, element, lanes) => {
                 self.extremum_wide(client, shape(element, lanes), operation == Binary::Minimum);
@@ -101,7 +103,12 @@ impl Translator<'_> {
     }
 
     /// A source operand: memory is loaded, a shadow is brought to a low register.
-    pub(crate) fn wide_source(&mut self, instruction: &Instruction, operand: u32, shape: WideShape) -> WideSource {
+    pub(crate) fn wide_source(
+        &mut self,
+        instruction: &Instruction,
+        operand: u32,
+        shape: WideShape,
+    ) -> WideSource {
         if instruction.op_kind(operand) == OpKind::Register {
             let number = instruction.op_register(operand).number();
             let shadow =
@@ -163,6 +170,9 @@ impl Translator<'_> {
         second: Operand,
         masking: Masking,
     ) {
+        if operation.is_arithmetic() {
+            self.own_control();
+        }
         self.asm.masked(shape.code(operation), shape.register(target), first, second, masking);
     }
 
@@ -175,7 +185,14 @@ impl Translator<'_> {
     }
 
     /// target += shadow * partial in active lanes (or -=).
-    fn accumulate_wide(&mut self, shape: WideShape, target: usize, shadow: usize, partial: Register, negated: bool) {
+    fn accumulate_wide(
+        &mut self,
+        shape: WideShape,
+        target: usize,
+        shadow: usize,
+        partial: Register,
+        negated: bool,
+    ) {
         let operation = if negated { WideOperation::MultiplySubtract } else { WideOperation::MultiplyAdd };
         let mask = self.active_lanes(shape, shadow);
         let (shadow, partial) = (shape.register(shadow), Operand::Register(partial));
@@ -488,7 +505,9 @@ pub(crate) fn computed_lanes(instruction: &Instruction, rule: Rule) -> Option<Wi
             let bytes = crate::wide_logic::lane_bytes(instruction);
             return Some(WideShape::new(instruction, bytes, Lanes::Packed));
         }
-        Rule::Wide(Wide::PassiveLanes(bytes, lanes)) => return Some(WideShape::new(instruction, bytes, lanes)),
+        Rule::Wide(Wide::PassiveLanes(bytes, lanes)) => {
+            return Some(WideShape::new(instruction, bytes, lanes))
+        }
         Rule::Wide(Wide::Ternary(bytes)) => return Some(WideShape::new(instruction, bytes, Lanes::Packed)),
         _ => return None,
     };

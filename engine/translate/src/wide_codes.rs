@@ -42,6 +42,14 @@ pub(crate) enum WideOperation {
     Broadcast,
 }
 
+impl WideOperation {
+    /// Does it round, and raise flags?
+    pub fn is_arithmetic(self) -> bool {
+        use WideOperation::*;
+        matches!(self, Multiply | Divide | MultiplyAdd | MultiplySubtract | Scale)
+    }
+}
+
 impl WideShape {
     /// The shape of an instruction on lanes of `bytes`.
     pub fn new(instruction: &Instruction, bytes: usize, lanes: Lanes) -> WideShape {
@@ -165,8 +173,14 @@ impl WideShape {
     pub fn move_code(self) -> Code {
         use Code::*;
         let row = match self.bytes {
-            1 => [EVEX_Vmovdqu8_xmm_k1z_xmmm128, EVEX_Vmovdqu8_ymm_k1z_ymmm256, EVEX_Vmovdqu8_zmm_k1z_zmmm512],
-            2 => [EVEX_Vmovdqu16_xmm_k1z_xmmm128, EVEX_Vmovdqu16_ymm_k1z_ymmm256, EVEX_Vmovdqu16_zmm_k1z_zmmm512],
+            1 => {
+                [EVEX_Vmovdqu8_xmm_k1z_xmmm128, EVEX_Vmovdqu8_ymm_k1z_ymmm256, EVEX_Vmovdqu8_zmm_k1z_zmmm512]
+            }
+            2 => [
+                EVEX_Vmovdqu16_xmm_k1z_xmmm128,
+                EVEX_Vmovdqu16_ymm_k1z_ymmm256,
+                EVEX_Vmovdqu16_zmm_k1z_zmmm512,
+            ],
             _ => row(WideOperation::Move, self.element()),
         };
         row[self.size]

@@ -165,7 +165,13 @@ impl Translator<'_> {
     }
 
     /// Leaves where there are active lanes of an inverted value that the other operand does not clear.
-    fn leave_unless_cleared(&mut self, shape: WideShape, shadow: usize, other: Register, on_active: OnActive) {
+    fn leave_unless_cleared(
+        &mut self,
+        shape: WideShape,
+        shadow: usize,
+        other: Register,
+        on_active: OnActive,
+    ) {
         let lanes = shape.in_halves();
         let active = self.masked_shadow(shape, shadow);
         let bad = self.vectors.mask_temporary(&mut self.asm);

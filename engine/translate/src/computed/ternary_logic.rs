@@ -43,7 +43,12 @@ pub(super) fn of_two_operands(instruction: &Instruction, seen: &Seen, logic: Log
     changes(instruction, seen, crate::wide_logic::lane_bytes(instruction), table)
 }
 
-pub(super) fn changes(instruction: &Instruction, seen: &Seen, bytes: usize, table: u8) -> Option<Vec<Change>> {
+pub(super) fn changes(
+    instruction: &Instruction,
+    seen: &Seen,
+    bytes: usize,
+    table: u8,
+) -> Option<Vec<Change>> {
     let shape = WideShape::new(instruction, bytes, Lanes::Packed);
     let operation = Operation { instruction, machine: seen.machine };
     let register = instruction.op0_register().number();

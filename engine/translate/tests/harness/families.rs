@@ -636,8 +636,7 @@ pub const OLD_FEATURES: &[CpuidFeature] =
     &[CpuidFeature::MMX, CpuidFeature::FPU, CpuidFeature::FPU287, CpuidFeature::FPU387, CpuidFeature::CMOV];
 
 /// Features of AVX-512 instructions.
-pub const WIDE_FEATURES: &[CpuidFeature] =
-    &[
+pub const WIDE_FEATURES: &[CpuidFeature] = &[
     CpuidFeature::AVX512F,
     CpuidFeature::AVX512VL,
     CpuidFeature::AVX512BW,

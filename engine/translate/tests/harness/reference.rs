@@ -163,7 +163,8 @@ pub fn arithmetic(before: &Before, operation: Operation, content: Content, lanes
             }
             Operation::Mantissa => {
                 let dual = lane(last);
-                let shadow = dual.shadow_times(mantissa_partial(dual.value, before.instruction().immediate8()));
+                let shadow =
+                    dual.shadow_times(mantissa_partial(dual.value, before.instruction().immediate8()));
                 (shadow, shadow.abs())
             }
             Operation::Range => {
@@ -534,12 +535,13 @@ pub fn fix_up(before: &Before, content: Content, lanes: Lanes) -> Expected {
             _ if value < 0.0 => 6,
             _ => 7,
         };
-        let shadow = match (before.fate(offset / size), number_u32(&table[offset..offset + 4]) >> (4 * class) & 15) {
-            (Fate::Zero, _) => vec![0; size],
-            (Fate::Kept, _) | (_, 0) => old[place.clone()].to_vec(),
-            (_, 1) => source_shadow[place.clone()].to_vec(),
-            _ => vec![0; size],
-        };
+        let shadow =
+            match (before.fate(offset / size), number_u32(&table[offset..offset + 4]) >> (4 * class) & 15) {
+                (Fate::Zero, _) => vec![0; size],
+                (Fate::Kept, _) | (_, 0) => old[place.clone()].to_vec(),
+                (_, 1) => source_shadow[place.clone()].to_vec(),
+                _ => vec![0; size],
+            };
         result[place].copy_from_slice(&shadow);
     }
     expected.shadows.vectors[target] = result;

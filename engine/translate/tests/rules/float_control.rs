@@ -1,7 +1,7 @@
 //! Flags, traps and rounding: what shadow arithmetic does to the client's control word, and the control word to shadows.
 
 use crate::harness::examine::{every_form_under, Conditions};
-use crate::harness::families::{codes, family, Family, VECTOR_FEATURES};
+use crate::harness::families::{codes, family, Family, VECTOR_FEATURES, WIDE_FEATURES};
 use crate::harness::machine::{Machine, Shadows, DEFAULT_CONTROL};
 use crate::harness::random::Random;
 use crate::harness::region::AREAS;
@@ -31,7 +31,10 @@ fn computes(family: Family) -> bool {
 fn all(conditions: Conditions) {
     let mut harness = Harness::lock();
     let mut failures = Failures::default();
-    for code in codes(VECTOR_FEATURES) {
+    // Of the many forms of AVX-512, some.
+    let step = if std::env::var_os("DERIVGRIND_FULL_TESTS").is_some() { 1 } else { 7 };
+    let wide = codes(WIDE_FEATURES).into_iter().step_by(step);
+    for code in codes(VECTOR_FEATURES).into_iter().chain(wide) {
         let family = family(code);
         if computes(family) {
             every_form_under(conditions, &mut harness, &mut failures, code, family);

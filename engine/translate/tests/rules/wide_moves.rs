@@ -57,11 +57,8 @@ const SCATTERS: [Form; 5] = [
 fn indexed(form: Form, stores: bool) -> (Generated, usize) {
     let (code, size, index_size, data, index) = form;
     let place = MemoryOperand::new(Register::RBX, index, 8, 32, 1, false, Register::None);
-    let built = if stores {
-        Instruction::with2(code, place, data)
-    } else {
-        Instruction::with2(code, data, place)
-    };
+    let built =
+        if stores { Instruction::with2(code, place, data) } else { Instruction::with2(code, data, place) };
     let mut instruction = built.expect("the operands fit");
     instruction.set_op_mask(Register::K3);
     let mut generated = Generated::from(instruction, false, None);
@@ -178,11 +175,15 @@ fn integers_become_passive_lanes() {
     {
         let built = Instruction::with3(code, Register::XMM1, Register::XMM18, Register::R9);
         let generated = Generated::from(built.expect("the operands fit"), false, None);
-        check(&generated, |_, _| {}, |before, _, expected| {
-            let mut shadow = [0; 64];
-            shadow[size..16].copy_from_slice(&before.shadows.vectors[18][size..16]);
-            expected.shadows.vectors[1] = shadow;
-            expected.counted = before.shadows.general[9] != 0;
-        });
+        check(
+            &generated,
+            |_, _| {},
+            |before, _, expected| {
+                let mut shadow = [0; 64];
+                shadow[size..16].copy_from_slice(&before.shadows.vectors[18][size..16]);
+                expected.shadows.vectors[1] = shadow;
+                expected.counted = before.shadows.general[9] != 0;
+            },
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! AVX-512 where it is recorded: the tape gives what forward mode gives.
 
 use super::recorded::{each_alone_of, is_arithmetic, is_conversion, moves};
-use crate::harness::families::{codes, family, stem, Family, Operation, WIDE_FEATURES};
 use crate::harness::examine::every_form_in;
+use crate::harness::families::{codes, family, stem, Family, Operation, WIDE_FEATURES};
 use crate::harness::report::Failures;
 use crate::harness::run::Harness;
 use crate::harness::values::Content;

@@ -187,9 +187,10 @@ pub fn arithmetic(before: &Before, operation: Operation, content: Content, lanes
             Operation::Divide => {
                 let (one, other) = (lane(first), lane(last));
                 let (shadow, scale) = binary(operation, one, other);
-                // What the divisor contributes is formed before it is divided, and may overflow.
-                let contribution = (other.shadow * one.value / other.value).abs();
-                (shadow, if content.overflows(contribution) { f64::INFINITY } else { scale })
+                // The quotient may overflow, and what the divisor contributes before it is divided.
+                let quotient = (one.value / other.value).abs();
+                let largest = quotient.max((other.shadow * quotient).abs());
+                (shadow, if content.overflows(largest) { f64::INFINITY } else { scale })
             }
             _ => binary(operation, lane(first), lane(last)),
         };
@@ -235,15 +236,21 @@ impl Dual {
 
 /// Mantissa of a positive number divided by the number (Intel SDM volume 2, VGETMANTPD).
 fn mantissa_partial(value: f64, immediate: u8) -> Dual {
-    let exponent = value.log2().floor();
-    let (mantissa, partial) = (value * (-exponent).exp2(), (-exponent).exp2());
+    let exponent = value.abs().log2().floor();
+    let (mantissa, partial) = (value.abs() * (-exponent).exp2(), (-exponent).exp2());
+    let sign = match immediate >> 2 & 3 {
+        0 => 1.0,
+        1 => value.signum(),
+        _ if value.is_sign_negative() => f64::NAN,
+        _ => 1.0,
+    };
     let halves = match immediate & 3 {
         0 => false,
         1 => exponent.rem_euclid(2.0) == 1.0,
         2 => true,
         _ => mantissa >= 1.5,
     };
-    Dual { value: if halves { partial / 2.0 } else { partial }, shadow: 0.0 }
+    Dual { value: sign * if halves { partial / 2.0 } else { partial }, shadow: 0.0 }
 }
 
 /// Shadow of the result, and magnitude of its terms.

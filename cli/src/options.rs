@@ -43,6 +43,11 @@ pub struct Options {
     )]
     pub trace_children: Switch,
 
+    /// What arithmetic with dot values does to the program's floating-point flags: with `fast` a dot value that is
+    /// infinite or no number may leave its mark there, with `exact` they are as they would be without derivgrind.
+    #[arg(long, value_enum, value_name = "fast|exact", require_equals = true, hide_possible_values = true, default_value_t = FloatFlags::Fast)]
+    pub fp_flags: FloatFlags,
+
     /// Write derivgrind's own words to FILE instead of stderr; %p stands for the process id.
     #[arg(long, value_name = "FILE", require_equals = true)]
     pub log_file: Option<PathBuf>,
@@ -123,6 +128,25 @@ impl VectorShadows {
             VectorShadows::Registers => "registers",
             VectorShadows::Memory => "memory",
             VectorShadows::MemorySse2 => "memory-sse2",
+        }
+    }
+}
+
+/// What shadow arithmetic does to floating-point flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FloatFlags {
+    /// It runs under the program's control word, unless that has unmasked an exception or does not round to nearest.
+    Fast,
+    /// It runs under a control word of its own.
+    Exact,
+}
+
+impl FloatFlags {
+    /// The word on the command line and in the engine's configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            FloatFlags::Fast => "fast",
+            FloatFlags::Exact => "exact",
         }
     }
 }

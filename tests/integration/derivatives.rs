@@ -49,22 +49,26 @@ fn check_output(native: &Finished, tool: &Finished, tolerance: f64) -> Result<()
 }
 
 fn check(program: &Path, tolerance: f64) -> Result<(), String> {
-    check_with(program, tolerance, Shadows::all())
+    check_with(&[], program, tolerance, Shadows::all())
+}
+
+fn check_with_exact_flags(program: &Path, tolerance: f64) -> Result<(), String> {
+    check_with(&["--fp-flags=exact"], program, tolerance, Shadows::all())
 }
 
 fn check_in_registers(program: &Path, tolerance: f64) -> Result<(), String> {
-    check_with(program, tolerance, &Shadows::all()[..1])
+    check_with(&[], program, tolerance, &Shadows::all()[..1])
 }
 
 fn check_without_avx(program: &Path, tolerance: f64) -> Result<(), String> {
-    check_with(program, tolerance, &[Shadows::MemorySse2])
+    check_with(&[], program, tolerance, &[Shadows::MemorySse2])
 }
 
-fn check_with(program: &Path, tolerance: f64, places: &[Shadows]) -> Result<(), String> {
+fn check_with(options: &[&str], program: &Path, tolerance: f64, places: &[Shadows]) -> Result<(), String> {
     let path = program.to_str().expect("target directories have plain names");
     for shadows in places {
         let expected = run(&mut native(&[path], *shadows))?;
-        let found = run(&mut derivgrind(&[], &[path], *shadows))?;
+        let found = run(&mut derivgrind(options, &[path], *shadows))?;
         check_output(&expected, &found, tolerance)
             .map_err(|error| format!("{}, {shadows:?}:\n    {error}", program.display()))?;
     }
@@ -79,6 +83,11 @@ fn c() {
 #[test]
 fn compiled_for_this_processor_with_avx512() {
     guests::c_with_avx512(check);
+}
+
+#[test]
+fn c_with_exact_flags() {
+    guests::c(&[("gcc", &["-O1"]), ("gcc", &["-O3", "-mavx2", "-mfma"])], check_with_exact_flags);
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 use crate::detail;
 use crate::dispatch::Continuation;
+use crate::extended;
 use crate::invalidate;
 use crate::settings;
 use crate::shadow;
 use crate::threads::Thread;
+use derivgrind_translate::constants::DEFAULT_CONTROL;
 use derivgrind_translate::state::State;
 
 /// The first input: from now on shadows travel.
@@ -38,6 +40,23 @@ pub fn save_full_registers(thread: &mut Thread, next: Continuation) -> Continuat
     }
     next
 }
+
+/// Looks at the client's control word, under which the engine runs: if an exception is unmasked, or rounding is not to
+/// nearest, shadow arithmetic gets a control word of its own in the whole process.
+pub fn follow_control(thread: &Thread) {
+    if settings::own_control() || !settings::differentiating() {
+        return;
+    }
+    let control = extended::control_word();
+    if control & CHECKED_CONTROL != DEFAULT_CONTROL {
+        detail!("control word {:#x}: shadow arithmetic has one of its own from now on", control);
+        settings::use_own_control();
+        invalidate::flush_all(thread);
+    }
+}
+
+/// Masks of exceptions and rounding mode.
+const CHECKED_CONTROL: u32 = 0x7f80;
 
 /// Moves this thread's vector shadows if the process has moved; returns the state that holds then.
 pub fn follow_process(thread: &mut Thread, state: State) -> State {

@@ -112,6 +112,7 @@ fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) 
             shortcut = Shortcut::None;
         }
         next.state = activation::follow_process(thread, next.state);
+        activation::follow_control(thread);
         let generation = invalidate::generation();
         if thread.seen_generation() != generation {
             invalidate::catch_up(thread);
@@ -150,7 +151,8 @@ fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) 
 fn serve(thread: &mut Thread, exit: &ExitRecord) -> Continuation {
     let next = Continuation { pc: exit.target, state: exit.state };
     match exit.kind {
-        ExitKind::Link => next,
+        // For the control word, `proceed` looks at what the client has loaded.
+        ExitKind::Link | ExitKind::NeedsOwnControl => next,
         ExitKind::SystemCall => syscalls::serve(thread, next),
         ExitKind::Cpuid => {
             cpuid::emulate(thread.context());

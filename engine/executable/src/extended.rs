@@ -136,6 +136,14 @@ pub fn reset_for_handler() {
     }
 }
 
+/// MXCSR, which is the client's while the engine runs.
+pub fn control_word() -> u32 {
+    let mut control = 0u32;
+    // SAFETY: it is stored to a local variable.
+    unsafe { asm!("stmxcsr [{}]", in(reg) &mut control, options(nostack)) };
+    control
+}
+
 /// Runs `work` with the floating-point environment that a program starts with: the client's may trap or round otherwise.
 pub fn with_default_rounding<R>(work: impl FnOnce() -> R) -> R {
     const DEFAULT: u32 = 0x1f80;

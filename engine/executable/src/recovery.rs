@@ -52,6 +52,7 @@ struct Displaced {
 pub fn restore(user: &mut UserContext, block: u64, instruction: u64, context: u64, held: &[HeldShadow]) {
     let displaced = find_displaced(user.instruction, block, instruction, context);
     let frame = Frame { area: user.extended };
+    frame.restore_control(context);
     for shadow in held.iter().filter(|shadow| displaced.sent_home >> shadow.number & 1 == 0) {
         send_home(&frame, context, shadow);
     }
@@ -249,6 +250,19 @@ impl Frame {
         let Some(component) = self.component(MASK_REGISTERS, 8 * 8) else { return };
         // SAFETY: as in `component`.
         unsafe { *((component + 8 * number as u64) as *mut u64) = *(parked as *const u64) };
+    }
+
+    /// Gives the client's control word back if the fault is in shadow arithmetic that runs under its own.
+    fn restore_control(&self, context: u64) {
+        let flag = (context + u64::from(offset::HAS_OWN_CONTROL)) as *mut u64;
+        let clients = (context + u64::from(offset::CLIENT_CONTROL)) as *const u32;
+        // SAFETY: fields of the thread's context, and as in `component`.
+        unsafe {
+            if *flag != 0 && self.area != 0 {
+                *((self.area + extended::MXCSR_OFFSET as u64) as *mut u32) = *clients;
+            }
+            *flag = 0;
+        }
     }
 
     /// Takes the shadow in zmm16+n from its home; it has no bits above 256.

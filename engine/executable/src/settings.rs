@@ -14,6 +14,7 @@ static HAS_AVX512: AtomicBool = AtomicBool::new(false);
 static HIDES_AVX: AtomicBool = AtomicBool::new(false);
 static USES_ZMM: AtomicBool = AtomicBool::new(false);
 static HAS_XSAVE: AtomicBool = AtomicBool::new(false);
+static OWN_CONTROL: AtomicBool = AtomicBool::new(false);
 static HAS_FSGSBASE: AtomicBool = AtomicBool::new(false);
 
 pub fn current() -> Settings {
@@ -32,6 +33,7 @@ pub fn current() -> Settings {
         hides_avx512: hides_avx512(),
         host_vectors,
         notices_zmm: notices_zmm(),
+        own_control: own_control(),
     }
 }
 
@@ -73,6 +75,15 @@ pub fn stop_noticing_zmm() {
     USES_ZMM.store(true, Ordering::SeqCst);
 }
 
+/// Does shadow arithmetic run under a control word of its own?
+pub fn own_control() -> bool {
+    OWN_CONTROL.load(Ordering::SeqCst)
+}
+
+pub fn use_own_control() {
+    OWN_CONTROL.store(true, Ordering::SeqCst);
+}
+
 pub fn has_xsave() -> bool {
     HAS_XSAVE.load(Ordering::Relaxed)
 }
@@ -100,6 +111,7 @@ pub fn choose(config: &Config, hardware_capabilities_2: u64) {
     let avx512 = avx2
         && enabled & AVX512_STATE == AVX512_STATE
         && [16, 17, 30, 31].iter().all(|number| bit(leaf_7.ebx, *number));
+    OWN_CONTROL.store(config.exact_flags, Ordering::SeqCst);
     HAS_XSAVE.store(xsave, Ordering::Relaxed);
     HAS_AVX2.store(avx2, Ordering::Relaxed);
     HAS_AVX512.store(avx512, Ordering::Relaxed);

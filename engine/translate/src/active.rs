@@ -29,6 +29,7 @@ impl Translator<'_> {
             self.save_upper(number);
         }
         self.apply(client);
+        self.client_control();
         self.track_origin(instruction);
         match kept {
             Some(number) if !by_itself => self.restore_upper(number),
@@ -61,7 +62,7 @@ impl Translator<'_> {
                 self.differentiate_fused(client, negated, addend, order, element, lanes);
             }
             Rule::Alternating(_) | Rule::Horizontal(..) | Rule::Convert(..) => {
-                self.same(client, all_operands(instruction));
+                self.same_arithmetic(client, all_operands(instruction));
             }
             Rule::Logic(logic) => self.differentiate_logic(client, logic),
             Rule::Same(shadows) => self.same(client, shadows),

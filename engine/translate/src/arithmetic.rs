@@ -87,6 +87,9 @@ impl Translator<'_> {
         second: Operand,
         masking: Masking,
     ) {
+        if operation.is_arithmetic() {
+            self.own_control();
+        }
         let form = self.form();
         let code = encodings::code(operation, shape, form);
         let (target, first) = (shape.register(target), shape.register(first));
@@ -210,6 +213,7 @@ impl Translator<'_> {
     }
 
     fn compare_with_zero(&mut self, shape: Shape, target: usize, shadow: usize, predicate: u32) {
+        self.own_control();
         let zero = Operand::Memory(self.asm.context(constants::ZERO));
         self.compare(shape, target, shadow, zero, predicate);
     }

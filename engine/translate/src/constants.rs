@@ -3,6 +3,9 @@
 use crate::context::offset::{CONSTANTS, NUMBERS};
 use crate::recording::TAG;
 
+/// MXCSR at the start of a program.
+pub const DEFAULT_CONTROL: u32 = 0x1f80;
+
 /// Byte k holds k: the source of mask registers.
 pub const BYTES: u32 = CONSTANTS;
 /// 32 zero bytes.
@@ -40,6 +43,11 @@ pub const UNTAGGED: u32 = CONSTANTS + 0x4c0;
 /// The same in each 32-bit lane.
 pub const UNTAGGED32: u32 = CONSTANTS + 0x500;
 
+/// The control word for shadow arithmetic: to nearest, all exceptions masked.
+pub const CONTROL: u32 = CONSTANTS + 0x6c0;
+/// By bits 7 to 14 of MXCSR: 0 where all exceptions are masked and rounding is to nearest, else 1.
+pub const UNUSUAL_CONTROL: u32 = CONSTANTS + 0x700;
+
 /// How many small numbers there are.
 const COUNT: u32 = 512;
 /// 0, 1, 2 ... in 64 bits.
@@ -70,6 +78,12 @@ pub fn fill(context: &mut [u8]) {
         let (wide, narrow) = ((NUMBERS_F64 + 8 * number) as usize, (NUMBERS_F32 + 4 * number) as usize);
         context[wide..wide + 8].copy_from_slice(&u64::from(number).to_le_bytes());
         context[narrow..narrow + 4].copy_from_slice(&(number | TAG).to_le_bytes());
+    }
+    fill_words(context, CONTROL, |_| u64::from(DEFAULT_CONTROL));
+    for bits in 0..=255u8 {
+        // Six masks, then two bits of the rounding mode.
+        let usual = u32::from(bits) << 7 == DEFAULT_CONTROL;
+        context[UNUSUAL_CONTROL as usize + usize::from(bits)] = u8::from(!usual);
     }
     fill_words(context, LOWEST_F64, |k| if k == 0 { u64::MAX } else { 0 });
     fill_words(context, LOWEST_F32, |k| if k == 0 { 0xffff_ffff } else { 0 });

@@ -76,6 +76,10 @@ pub mod offset {
     pub const VECTOR_SPILLS: u32 = 0x280;
     /// Client value of the register that holds the tape's position within a block, see [`crate::recording`].
     pub const TAPE_PARKED: u32 = 0x480;
+    /// The client's MXCSR while shadow arithmetic runs under its own; else scratch.
+    pub const CLIENT_CONTROL: u32 = 0x4a0;
+    /// Not zero while shadow arithmetic runs under its own control word.
+    pub const HAS_OWN_CONTROL: u32 = 0x4a8;
     /// Zero only if the shadows of registers 16 to 31, whose slots are always valid, are all zero.
     pub const WIDE_ACTIVE: u32 = 0x7c0;
     /// Shadows of the physical x87 registers, 16 bytes each, of which 10 are used. Always valid.

@@ -215,6 +215,7 @@ impl Translator<'_> {
     /// relative to GS, goes through a spilled register.
     pub(crate) fn copy(&mut self, client: &Client) {
         let instruction = &client.instruction;
+        self.client_control();
         if self.job.settings.hides_avx512 && saved_states::has_component_mask(instruction) {
             self.copy_with_component_mask(instruction);
             return;

@@ -19,6 +19,15 @@ use iced_x86::{Code, EncodingKind, Instruction, Mnemonic, OpKind, Register, Roun
 impl Translator<'_> {
     /// The rule for copies. Bit k of `shadows` is set where operand k stands for its shadow.
     pub(crate) fn same(&mut self, client: &Client, shadows: u8) {
+        self.same_on_shadows(client, shadows, false);
+    }
+
+    /// The same for linear arithmetic.
+    pub(crate) fn same_arithmetic(&mut self, client: &Client, shadows: u8) {
+        self.same_on_shadows(client, shadows, true);
+    }
+
+    fn same_on_shadows(&mut self, client: &Client, shadows: u8, computes: bool) {
         let instruction = &client.instruction;
         if self.sources_are_zero(instruction, shadows) {
             self.copy_zero(client);
@@ -28,6 +37,9 @@ impl Translator<'_> {
         let first = self.target_is_value(instruction, shadows);
         if !first {
             self.copy(client);
+        }
+        if computes {
+            self.own_control();
         }
         if self.vectors.in_registers() && is_blend_by_sign(instruction) {
             self.blend_by_sign(instruction);

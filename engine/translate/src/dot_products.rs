@@ -20,6 +20,7 @@ impl Translator<'_> {
             return;
         }
         self.exclude_from_pool(instruction);
+        self.own_control();
         let low = self.vectors.low_shadow(&mut self.asm, target.number());
         self.vectors.low_target(&mut self.asm, target.number());
         let (legacy, wide) = (self.vectors.legacy, target.is_ymm());

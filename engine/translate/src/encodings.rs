@@ -77,6 +77,13 @@ pub(crate) enum Operation {
     MultiplySubtract,
 }
 
+impl Operation {
+    /// Does it round, and raise flags?
+    pub fn is_arithmetic(self) -> bool {
+        !matches!(self, Operation::And | Operation::AndNot | Operation::Or | Operation::Xor)
+    }
+}
+
 /// Codes of one operation, lane type and width: legacy, VEX, EVEX. `INVALID` where there is none.
 type Row = [Code; 3];
 

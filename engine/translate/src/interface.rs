@@ -70,6 +70,10 @@ pub struct Settings {
     /// The host has AVX-512 and the client may use it, but has not used zmm0 to zmm15 yet: shadow code need not save what
     /// lies above 256 bits of the registers that it borrows.
     pub notices_zmm: bool,
+    /// Shadow arithmetic runs under a control word of its own, so that the client's keeps its flags: to nearest, all
+    /// exceptions masked. Without that, a client that unmasks an exception or rounds differently is noticed, see
+    /// [`ExitKind::NeedsOwnControl`].
+    pub own_control: bool,
 }
 
 /// What the translator asks about the client's address space.
@@ -198,6 +202,9 @@ pub enum ExitKind {
     /// The client is about to use zmm0 to zmm15 for the first time: from now on shadow code has to save all of the
     /// registers that it borrows, then continue.
     NeedsFullRegisters,
+    /// The client has unmasked a floating-point exception, or does not round to nearest: from now on shadow arithmetic
+    /// needs a control word of its own, then continue.
+    NeedsOwnControl,
     /// The bytes at `target` are no instruction: the client gets SIGILL there.
     Undecodable,
     /// Nothing executable is mapped at `target`: the client gets SIGSEGV there.

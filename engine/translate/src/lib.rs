@@ -29,6 +29,7 @@ mod encodings;
 mod evex_copies;
 mod flags;
 pub mod float_arguments;
+mod float_control;
 mod general;
 pub mod glue;
 mod groups;

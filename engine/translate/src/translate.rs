@@ -68,6 +68,8 @@ pub(crate) struct Translator<'a> {
     pub proven: Proven,
     /// What the block writes to the tape.
     pub recording: Recording,
+    /// Does shadow arithmetic's own control word hold at this point? See [`crate::float_control`].
+    pub has_own_control: bool,
     /// Are the shadows of registers 16 to 31 known to be zero? For passive blocks.
     pub wide_is_zero: bool,
     /// The same for the shadows of x87 registers, at any level.
@@ -150,6 +152,7 @@ impl<'a> Translator<'a> {
             origins: [Origin::Unknown; 16],
             proven: Proven::default(),
             recording: Recording::new(job.pc),
+            has_own_control: false,
             wide_is_zero: false,
             stack_is_zero: false,
             untested: Vec::new(),
@@ -306,6 +309,9 @@ impl<'a> Translator<'a> {
             Level::Plain => self.copy(client),
             Level::Passive => self.passive(client),
             Level::Active => self.active(client),
+        }
+        if self.level != Level::Plain {
+            self.watch_control(&client.instruction);
         }
         self.update_proven(&client.instruction);
     }

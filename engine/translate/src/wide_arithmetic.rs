@@ -170,6 +170,9 @@ impl Translator<'_> {
         second: Operand,
         masking: Masking,
     ) {
+        if operation.is_arithmetic() {
+            self.own_control();
+        }
         self.asm.masked(shape.code(operation), shape.register(target), first, second, masking);
     }
 

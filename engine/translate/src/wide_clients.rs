@@ -8,7 +8,7 @@ use crate::checks::OnActive;
 use crate::context::offset;
 use crate::decode::Client;
 use crate::passive::active_state;
-use crate::rules::{Lanes, Rule, Wide};
+use crate::rules::{self, Lanes, Rule, Wide};
 use crate::translate::Translator;
 use crate::wide_arithmetic::{computed_lanes, WideShape};
 use crate::without_rule::is_read;
@@ -119,6 +119,9 @@ impl Translator<'_> {
         let first = self.target_is_value(instruction, shadows);
         if !first {
             self.copy(client);
+        }
+        if matches!(rules::rule(instruction), Rule::Binary(..) | Rule::Convert(..)) {
+            self.own_control();
         }
         self.same_low(instruction, shadows);
         if first {

@@ -42,6 +42,14 @@ pub(crate) enum WideOperation {
     Broadcast,
 }
 
+impl WideOperation {
+    /// Does it round, and raise flags?
+    pub fn is_arithmetic(self) -> bool {
+        use WideOperation::*;
+        matches!(self, Multiply | Divide | MultiplyAdd | MultiplySubtract | Scale)
+    }
+}
+
 impl WideShape {
     /// The shape of an instruction on lanes of `bytes`.
     pub fn new(instruction: &Instruction, bytes: usize, lanes: Lanes) -> WideShape {

@@ -65,6 +65,7 @@ impl Program {
             hides_avx512: false,
             host_vectors: HostVectors::Sse2,
             notices_zmm: false,
+            own_control: false,
         };
         let common = glue::common(COMMON, CONTEXT);
         let job = Job {

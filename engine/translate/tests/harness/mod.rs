@@ -1,5 +1,7 @@
 //! Executes client instructions natively and in translation, within the test process.
 
+pub mod blocks;
+pub mod case_file;
 pub mod compare;
 pub mod computed;
 pub mod examine;

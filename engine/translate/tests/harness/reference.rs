@@ -16,6 +16,8 @@ pub struct Before<'a> {
     pub machine: &'a Machine,
     pub shadows: &'a Shadows,
     pub state: State,
+    /// Does shadow arithmetic have a control word of its own?
+    pub own_control: bool,
 }
 
 impl Before<'_> {
@@ -182,6 +184,14 @@ pub fn arithmetic(before: &Before, operation: Operation, content: Content, lanes
                 (if same { taken.shadow } else { -taken.shadow }, 0.0)
             }
             Operation::Reduce => (lane(last).shadow, 0.0),
+            Operation::Divide => {
+                let (one, other) = (lane(first), lane(last));
+                let (shadow, scale) = binary(operation, one, other);
+                // The quotient may overflow, and what the divisor contributes before it is divided.
+                let quotient = (one.value / other.value).abs();
+                let largest = quotient.max((other.shadow * quotient).abs());
+                (shadow, if content.overflows(largest) { f64::INFINITY } else { scale })
+            }
             _ => binary(operation, lane(first), lane(last)),
         };
         expected.lanes.push(Lane { register: target, offset, content, shadow, scale });
@@ -226,15 +236,21 @@ impl Dual {
 
 /// Mantissa of a positive number divided by the number (Intel SDM volume 2, VGETMANTPD).
 fn mantissa_partial(value: f64, immediate: u8) -> Dual {
-    let exponent = value.log2().floor();
-    let (mantissa, partial) = (value * (-exponent).exp2(), (-exponent).exp2());
+    let exponent = value.abs().log2().floor();
+    let (mantissa, partial) = (value.abs() * (-exponent).exp2(), (-exponent).exp2());
+    let sign = match immediate >> 2 & 3 {
+        0 => 1.0,
+        1 => value.signum(),
+        _ if value.is_sign_negative() => f64::NAN,
+        _ => 1.0,
+    };
     let halves = match immediate & 3 {
         0 => false,
         1 => exponent.rem_euclid(2.0) == 1.0,
         2 => true,
         _ => mantissa >= 1.5,
     };
-    Dual { value: if halves { partial / 2.0 } else { partial }, shadow: 0.0 }
+    Dual { value: sign * if halves { partial / 2.0 } else { partial }, shadow: 0.0 }
 }
 
 /// Shadow of the result, and magnitude of its terms.
@@ -273,7 +289,9 @@ pub fn same(harness: &mut Harness, before: &Before, values: u8) -> Option<Expect
     let mut expected = before.unchanged();
     let mut machine = Machine::zero();
     machine.masks = before.machine.masks;
-    machine.control = before.machine.control;
+    if !before.own_control {
+        machine.control = before.machine.control;
+    }
     machine.vectors[0] = before.machine.vectors[0];
     let mut instruction = *before.instruction();
     let mut place = [0; 192];

@@ -24,6 +24,8 @@ pub struct Configuration {
     pub mode: Mode,
     pub vector_shadows: VectorShadows,
     pub host_vectors: HostVectors,
+    /// Does shadow arithmetic have a control word of its own?
+    pub own_control: bool,
 }
 
 pub const REGISTERS: Configuration = Configuration {
@@ -31,24 +33,28 @@ pub const REGISTERS: Configuration = Configuration {
     mode: Mode::Forward,
     vector_shadows: VectorShadows::Registers,
     host_vectors: HostVectors::Avx512,
+    own_control: false,
 };
 pub const MEMORY_SSE2: Configuration = Configuration {
     name: "memory, SSE2",
     mode: Mode::Forward,
     vector_shadows: VectorShadows::Memory,
     host_vectors: HostVectors::Sse2,
+    own_control: false,
 };
 pub const MEMORY_AVX2: Configuration = Configuration {
     name: "memory, AVX2",
     mode: Mode::Forward,
     vector_shadows: VectorShadows::Memory,
     host_vectors: HostVectors::Avx2,
+    own_control: false,
 };
 pub const MEMORY_AVX512: Configuration = Configuration {
     name: "memory, AVX-512",
     mode: Mode::Forward,
     vector_shadows: VectorShadows::Memory,
     host_vectors: HostVectors::Avx512,
+    own_control: false,
 };
 
 impl Configuration {
@@ -71,6 +77,11 @@ impl Configuration {
         Configuration { mode, ..self }
     }
 
+    /// The same where shadow arithmetic has a control word of its own.
+    pub fn with_own_control(self) -> Configuration {
+        Configuration { own_control: true, ..self }
+    }
+
     pub fn settings(self) -> Settings {
         Settings {
             differentiating: true,
@@ -79,6 +90,7 @@ impl Configuration {
             hides_avx512: self.in_registers(),
             host_vectors: self.host_vectors,
             notices_zmm: false,
+            own_control: self.own_control,
             has_threads: false,
         }
     }
@@ -94,7 +106,7 @@ impl Configuration {
 
     /// May the client use EVEX instructions?
     pub fn has_evex(self) -> bool {
-        self.in_mode(Mode::Forward) == MEMORY_AVX512
+        self.vector_shadows == VectorShadows::Memory && self.host_vectors == HostVectors::Avx512
     }
 }
 

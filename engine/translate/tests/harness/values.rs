@@ -23,6 +23,12 @@ impl Content {
         }
     }
 
+    /// Is it near the largest number, or beyond?
+    pub fn overflows(self, magnitude: f64) -> bool {
+        let largest = if self.size() == 4 { f64::from(f32::MAX) } else { f64::MAX };
+        magnitude.is_nan() || magnitude > largest / 16.0
+    }
+
     /// Writes random lanes.
     pub fn fill(self, bytes: &mut [u8], random: &mut Random) {
         for lane in bytes.chunks_mut(self.size()) {

@@ -9,6 +9,7 @@ mod classes;
 mod control;
 mod conversions;
 mod counted;
+mod float_control;
 mod gather;
 mod general;
 mod implicit_memory;

@@ -1,6 +1,6 @@
 //! Recording of every instruction with a derivative, and of random blocks, against forward mode.
 
-use super::blocks::Block;
+use crate::harness::blocks::Block;
 use crate::harness::examine::every_form_in;
 use crate::harness::families::{codes, family, stem, Family, Operation, VECTOR_FEATURES};
 use crate::harness::generate::{generate, Addressing, Aliasing, Wish, BASE_VALUES};

@@ -278,6 +278,7 @@ fn run_one(harness: &mut Harness, failures: &mut Failures, code: Code, random: &
         configuration,
         flags_dead: random.once_in(2),
         quiet: true,
+        checks_shadows: true,
     };
     let native = harness.native(&case.program(), &case.machine).expect("it runs natively");
     failures.cases += 1;

@@ -12,6 +12,7 @@ use crate::computed;
 use crate::cpuid;
 use crate::extended;
 use crate::invalidate;
+use crate::library_calls;
 use crate::library_functions::{self, RETURN_TRAP};
 use crate::recording;
 use crate::requests;
@@ -74,8 +75,11 @@ pub extern "C" fn exit_handler(context: *mut Context) {
         let missed = Missed { class, arrival: Arrival::ALL[which / CLASSES] };
         let next = Continuation { pc: context.target, state: class.state() };
         if next.pc == RETURN_TRAP {
-            let pc = library_functions::resolved(thread).unwrap_or(next.pc);
-            proceed(thread, Continuation { pc, ..next }, Shortcut::None);
+            let next = library_calls::end(thread, next.state).unwrap_or_else(|| {
+                let pc = library_functions::resolved(thread).unwrap_or(next.pc);
+                Continuation { pc, ..next }
+            });
+            proceed(thread, next, Shortcut::None);
         } else {
             proceed(thread, next, Shortcut::Table(missed));
         }
@@ -171,6 +175,7 @@ fn serve(thread: &mut Thread, exit: &ExitRecord) -> Continuation {
             next
         }
         ExitKind::ComputedRule { counter } => computed::prepare(thread, next, counter),
+        ExitKind::ActiveCall => library_calls::begin(thread, next),
         ExitKind::NeedsMemoryShadows => activation::move_shadows_to_memory(thread, next),
         ExitKind::NeedsFullRegisters => activation::save_full_registers(thread, next),
         ExitKind::Undecodable => {

@@ -1,5 +1,5 @@
-//! Library functions whose derivatives are not to be trusted yet: the mathematics library works on the bits of numbers,
-//! which instruction rules cannot differentiate.
+//! Entries of library functions that rules for instructions do not differentiate: the mathematics library looks up tables
+//! and works on the bits of numbers.
 //!
 //! Names come from the library's dynamic symbols, so stripped libraries are fine. Many functions are chosen at run time
 //! among versions for different processors (`STT_GNU_IFUNC`): the symbol is a resolver, and what it returns has no name.
@@ -15,7 +15,8 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
-use derivgrind_translate::float_arguments::{self, FloatArguments};
+use derivgrind_functions::{names, Format, Function};
+use derivgrind_translate::interface::LibraryFunction;
 
 /// An address at which the client can have no code.
 pub const RETURN_TRAP: u64 = 0x4fff_ffff_f000;
@@ -83,9 +84,23 @@ impl Name {
     }
 }
 
-/// If `pc` is the entry of such a function: where its arguments are.
-pub fn arguments(pc: u64) -> Option<FloatArguments> {
-    FUNCTIONS.lock().entries.get(&pc).map(|name| float_arguments::of(name.bytes()))
+/// If `pc` is the entry of such a function: what the translator has to know.
+pub fn find(pc: u64) -> Option<LibraryFunction> {
+    let functions = FUNCTIONS.lock();
+    let name = functions.entries.get(&pc)?.bytes();
+    Some(match differentiable(name) {
+        Some(function) => LibraryFunction { arguments: function.float_arguments(), is_known: true },
+        None => LibraryFunction { arguments: names::arguments(name), is_known: false },
+    })
+}
+
+/// The function at this entry, if its derivative is known.
+pub fn function(pc: u64) -> Option<Function> {
+    differentiable(FUNCTIONS.lock().entries.get(&pc)?.bytes())
+}
+
+fn differentiable(name: &[u8]) -> Option<Function> {
+    names::find(name).filter(|function| function.format != Format::Extended)
 }
 
 /// The function's name.

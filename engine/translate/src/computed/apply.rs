@@ -51,11 +51,19 @@ pub fn apply(
 ) -> Applied {
     let read = |place, bytes: &mut [u8]| surroundings.read(place, bytes);
     let known = super::changes(instruction, &Seen { machine, mode, shadow: &read });
-    let mut is_incomplete = known.is_none();
+    let is_incomplete = known.is_none();
     let mut changes = machine.overwritten(instruction, is_incomplete);
     changes.extend(known.into_iter().flatten());
+    let mut applied = apply_changes(&changes, mode, surroundings);
+    applied.is_incomplete |= is_incomplete;
+    applied
+}
+
+/// Applies changes, however they came about.
+pub fn apply_changes(changes: &[Change], mode: Mode, surroundings: &mut dyn Surroundings) -> Applied {
+    let mut is_incomplete = false;
     let mut shadows = Vec::with_capacity(changes.len());
-    for change in &changes {
+    for change in changes {
         shadows.push(match change {
             Change::Lose { from, size } => {
                 let mut bytes = [0; 64];

@@ -1,64 +1,30 @@
-//! Where the functions of the mathematics library take their floating-point arguments, by name.
+//! Functions by the names that libraries give them, and where those take their arguments that are not in the table.
 //!
-//! An argument is looked for where it is passed (System V ABI, section 3.2.3) and nowhere else: registers behind the last
-//! one, and what lies above a number in its register, may hold active values from before.
+//! An argument is looked for where it is passed and nowhere else: registers behind the last one, and what lies above a
+//! number in its register, may hold active values from before.
 
-/// Places of a function's floating-point arguments.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct FloatArguments {
-    /// How many vector registers hold some, from xmm0 on.
-    pub registers: usize,
-    /// Bytes of each of these registers that belong to arguments.
-    pub bytes: usize,
-    /// 80-bit numbers above the return address, 16 bytes apart.
-    pub extended: usize,
-}
+use crate::places::{self, FloatArguments, Kind};
+use crate::table::Row;
+use crate::{Format, Function};
 
-/// Type of the arguments.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Format {
-    Binary32,
-    Binary64,
-    Extended,
-    Binary128,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
-    Real(usize),
-    Complex(usize),
-    /// One number of the function's type, and one of 80 bits.
-    Toward,
-}
-
-// Lists of names, as many a line as fit.
+// Lists of names that are not in the table, as many a line as fit.
 #[rustfmt::skip]
 const REAL_NONE: &[&str] = &[
     "canonicalize", "getpayload", "iscanonical", "matherr", "nan", "totalorder", "totalordermag",
 ];
 #[rustfmt::skip]
 const REAL_ONE: &[&str] = &[
-    "acos", "acosh", "acospi", "asin", "asinh", "asinpi", "atan", "atanh", "atanpi", "cbrt", "ceil", "compoundn", "cos",
-    "cosh", "cospi", "dsqrt", "erf", "erfc", "exp", "exp10", "exp10m1", "exp2", "exp2m1", "expm1", "fabs", "finite",
-    "floor", "fpclassify", "frexp", "fromfp", "fromfpx", "fsqrt", "gamma", "ilogb", "isinf", "isnan", "issignaling", "j0",
-    "j1", "jn", "ldexp", "lgamma", "llogb", "llrint", "llround", "log", "log10", "log10p1", "log1p", "log2", "log2p1",
-    "logb", "logp1", "lrint", "lround", "modf", "nearbyint", "nextdown", "nextup", "pow10", "pown", "rint", "rootn",
-    "round", "roundeven", "rsqrt", "scalbln", "scalbn", "setpayload", "setpayloadsig", "signbit", "significand", "sin",
-    "sincos", "sinh", "sinpi", "sqrt", "tan", "tanh", "tanpi", "tgamma", "trunc", "ufromfp", "ufromfpx", "y0", "y1", "yn",
+    "ceil", "dsqrt", "fabs", "finite", "floor", "fpclassify", "fromfp", "fromfpx", "fsqrt", "ilogb", "isinf",
+    "isnan", "issignaling", "llogb", "llrint", "llround", "lrint", "lround", "nearbyint", "rint", "round",
+    "roundeven", "setpayload", "setpayloadsig", "signbit", "sqrt", "trunc", "ufromfp", "ufromfpx",
 ];
 #[rustfmt::skip]
 const REAL_TWO: &[&str] = &[
-    "add", "atan2", "atan2pi", "copysign", "dadd", "ddiv", "div", "dmul", "drem", "dsub", "fadd", "fdim", "fdiv", "fmax",
-    "fmaximum", "fmaximum_mag", "fmaximum_mag_num", "fmaximum_num", "fmaxmag", "fmin", "fminimum", "fminimum_mag",
-    "fminimum_mag_num", "fminimum_num", "fminmag", "fmod", "fmul", "fsub", "hypot", "iseqsig", "mul", "nextafter", "pow",
-    "powr", "remainder", "remquo", "scalb", "sub",
+    "add", "copysign", "dadd", "ddiv", "div", "dmul", "dsub", "fadd", "fdiv", "fmax", "fmaximum", "fmaximum_mag",
+    "fmaximum_mag_num", "fmaximum_num", "fmaxmag", "fmin", "fminimum", "fminimum_mag", "fminimum_mag_num",
+    "fminimum_num", "fminmag", "fmul", "fsub", "iseqsig", "mul", "sub",
 ];
 const REAL_THREE: &[&str] = &["dfma", "ffma", "fma"];
-#[rustfmt::skip]
-const COMPLEX_ONE: &[&str] = &[
-    "cabs", "cacos", "cacosh", "carg", "casin", "casinh", "catan", "catanh", "ccos", "ccosh", "cexp", "cimag", "clog",
-    "clog10", "conj", "cproj", "creal", "csin", "csinh", "csqrt", "ctan", "ctanh",
-];
 
 /// Endings of names, the longer ones first. `_Float32x` is binary64, `_Float64x` has 80 bits.
 const ENDINGS: &[(&str, Format)] = &[
@@ -74,55 +40,66 @@ const ENDINGS: &[(&str, Format)] = &[
 /// Beginnings of functions that round their result to another type: `f32addf64`.
 const RESULTS: &[&str] = &["f32x", "f64x", "f32", "f64"];
 
+/// The function of the table with this name. There is none in quadruple precision.
+pub fn find(name: &[u8]) -> Option<Function> {
+    let name = core::str::from_utf8(name).ok()?;
+    let (base, format) = known(name, |base| row(base).is_some())?;
+    let has_long_integer = LONG_INTEGERS.contains(&base);
+    let function = Function { row: row(base)?, format, has_long_integer };
+    (format != Format::Binary128).then_some(function)
+}
+
+/// Functions whose integer argument is a `long` or a `long long`.
+const LONG_INTEGERS: &[&str] = &["compoundn", "pown", "rootn", "scalbln"];
+
+fn row(base: &str) -> Option<usize> {
+    Row::<f64>::ALL.iter().position(|row| row.names.contains(&base))
+}
+
 /// The arguments of a function of `libm` or `libmvec`. A name that is not known is taken to have one in xmm0: something
 /// active there may be lost.
-pub fn of(name: &[u8]) -> FloatArguments {
+pub fn arguments(name: &[u8]) -> FloatArguments {
     let name = core::str::from_utf8(name).unwrap_or("");
     let found = match name.strip_prefix("_ZGV") {
         Some(vector) => of_vector_function(vector),
-        None => kind_and_format(name).map(|(kind, format)| arguments(kind, format)),
+        None => kind_and_format(name).map(|(kind, format)| FloatArguments::of(kind, format)),
     };
     found.unwrap_or(FloatArguments { registers: 1, bytes: 8, extended: 0 })
 }
 
-fn arguments(kind: Kind, format: Format) -> FloatArguments {
-    let in_registers = |registers, bytes| FloatArguments { registers, bytes, extended: 0 };
-    let on_stack = |extended| FloatArguments { extended, ..FloatArguments::default() };
-    match (kind, format) {
-        (Kind::Real(count), Format::Binary32) => in_registers(count, 4),
-        (Kind::Real(count), Format::Binary64) => in_registers(count, 8),
-        (Kind::Real(count), Format::Binary128) => in_registers(count, 16),
-        (Kind::Real(count), Format::Extended) => on_stack(count),
-        // Both parts are in one register.
-        (Kind::Complex(count), Format::Binary32) => in_registers(count, 8),
-        (Kind::Complex(count), Format::Binary64) => in_registers(2 * count, 8),
-        (Kind::Complex(count), Format::Extended | Format::Binary128) => on_stack(2 * count),
-        (Kind::Toward, Format::Binary32) => FloatArguments { registers: 1, bytes: 4, extended: 1 },
-        (Kind::Toward, Format::Extended) => on_stack(2),
-        (Kind::Toward, _) => FloatArguments { registers: 1, bytes: 8, extended: 1 },
-    }
+fn kind_and_format(name: &str) -> Option<(Kind, Format)> {
+    let (base, format) = known(name, |base| kind(base).is_some())?;
+    Some((kind(base)?, format))
 }
 
-fn kind_and_format(name: &str) -> Option<(Kind, Format)> {
+/// Splits a name into one that is known and the type that its ending says.
+fn known(name: &str, is_known: impl Fn(&str) -> bool) -> Option<(&str, Format)> {
     let name = name.trim_start_matches('_');
     let name = name.strip_suffix("_finite").unwrap_or(name);
     let name = name.strip_suffix("_r").unwrap_or(name);
-    if let Some(kind) = kind(name) {
-        return Some((kind, Format::Binary64));
+    if is_known(name) {
+        return Some((name, Format::Binary64));
     }
     let plain = RESULTS.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
-    ENDINGS.iter().find_map(|(ending, format)| Some((kind(plain.strip_suffix(ending)?)?, *format)))
+    ENDINGS.iter().find_map(|(ending, format)| {
+        let base = plain.strip_suffix(ending)?;
+        is_known(base).then_some((base, *format))
+    })
 }
 
 fn kind(base: &str) -> Option<Kind> {
+    // These have an argument of another type.
+    if base == "nexttoward" {
+        return Some(Kind::Toward);
+    }
+    if let Some(row) = row(base) {
+        return Some(places::kind(row));
+    }
     let lists = [
         (REAL_NONE, Kind::Real(0)),
         (REAL_ONE, Kind::Real(1)),
         (REAL_TWO, Kind::Real(2)),
         (REAL_THREE, Kind::Real(3)),
-        (COMPLEX_ONE, Kind::Complex(1)),
-        (&["cpow"], Kind::Complex(2)),
-        (&["nexttoward"], Kind::Toward),
     ];
     let found = lists.iter().find(|(names, _)| names.contains(&base)).map(|(_, kind)| *kind);
     // Those that access the floating-point environment: feraiseexcept and others.
@@ -147,7 +124,7 @@ mod tests {
     use super::*;
 
     fn expect(name: &str, registers: usize, bytes: usize, extended: usize) {
-        assert_eq!(of(name.as_bytes()), FloatArguments { registers, bytes, extended }, "{name}");
+        assert_eq!(arguments(name.as_bytes()), FloatArguments { registers, bytes, extended }, "{name}");
     }
 
     #[test]

@@ -10,45 +10,16 @@ use crate::client_memory;
 use crate::lock::Mutex;
 use crate::sys;
 use crate::threads::Thread;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
-use derivgrind_functions::{names, Format, Function};
-use derivgrind_translate::interface::LibraryFunction;
+use derivgrind_functions::{names, Function};
+use derivgrind_translate::interface::{LibraryFunction, Treatment};
 
 /// An address at which the client can have no code.
 pub const RETURN_TRAP: u64 = 0x4fff_ffff_f000;
-
-/// Functions that instruction rules do differentiate: they are a few instructions, or piecewise constant.
-const TRUSTED: [&[u8]; 25] = [
-    b"ceil",
-    b"copysign",
-    b"fabs",
-    b"finite",
-    b"floor",
-    b"fma",
-    b"fmax",
-    b"fmin",
-    b"fpclassify",
-    b"ilogb",
-    b"isinf",
-    b"isnan",
-    b"issignaling",
-    b"llogb",
-    b"llrint",
-    b"llround",
-    b"lrint",
-    b"lround",
-    b"nearbyint",
-    b"rint",
-    b"round",
-    b"roundeven",
-    b"signbit",
-    b"sqrt",
-    b"trunc",
-];
 
 const SECTION_HEADER_SIZE: usize = 64;
 const SYMBOL_SIZE: usize = 24;
@@ -65,11 +36,17 @@ struct Name {
     offset: u32,
 }
 
+/// The entry of a function.
+struct Entry {
+    name: Name,
+    /// What its name says, once somebody has asked.
+    function: Option<Option<Function>>,
+}
+
 struct Functions {
-    /// Entries of untrusted functions.
-    entries: BTreeMap<u64, Name>,
+    entries: BTreeMap<u64, Entry>,
     /// Entries of resolvers.
-    resolvers: BTreeMap<u64, Name>,
+    resolvers: BTreeMap<u64, Entry>,
 }
 
 static FUNCTIONS: Mutex<Functions> =
@@ -86,27 +63,31 @@ impl Name {
 
 /// If `pc` is the entry of such a function: what the translator has to know.
 pub fn find(pc: u64) -> Option<LibraryFunction> {
-    let functions = FUNCTIONS.lock();
-    let name = functions.entries.get(&pc)?.bytes();
-    Some(match differentiable(name) {
-        Some(function) => LibraryFunction { arguments: function.float_arguments(), is_known: true },
-        None => LibraryFunction { arguments: names::arguments(name), is_known: false },
-    })
+    let mut functions = FUNCTIONS.lock();
+    let entry = functions.entries.get_mut(&pc)?;
+    let name = entry.name.bytes();
+    let Some(function) = *entry.function.get_or_insert_with(|| names::find(name)) else {
+        return Some(LibraryFunction { arguments: names::arguments(name), treatment: Treatment::Unknown });
+    };
+    match function.treatment() {
+        Treatment::Instructions => None,
+        treatment => Some(LibraryFunction { arguments: function.float_arguments(), treatment }),
+    }
 }
 
 /// The function at this entry, if its derivative is known.
 pub fn function(pc: u64) -> Option<Function> {
-    differentiable(FUNCTIONS.lock().entries.get(&pc)?.bytes())
-}
-
-fn differentiable(name: &[u8]) -> Option<Function> {
-    names::find(name).filter(|function| function.format != Format::Extended)
+    let mut functions = FUNCTIONS.lock();
+    let entry = functions.entries.get_mut(&pc)?;
+    let name = entry.name.bytes();
+    *entry.function.get_or_insert_with(|| names::find(name))
 }
 
 /// The function's name.
 pub fn name(pc: u64) -> String {
     let functions = FUNCTIONS.lock();
-    let name = functions.entries.get(&pc).map(|name| String::from_utf8_lossy(name.bytes()).into_owned());
+    let name =
+        functions.entries.get(&pc).map(|entry| String::from_utf8_lossy(entry.name.bytes()).into_owned());
     name.unwrap_or_else(|| String::from("?"))
 }
 
@@ -127,13 +108,6 @@ pub fn note_module(descriptor: i32, path: &[u8], start: u64, end: u64, offset: u
 fn is_mathematics_library(path: &[u8]) -> bool {
     let file = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
     [&b"libm.so"[..], b"libm-", b"libmvec.so", b"libmvec-"].iter().any(|prefix| file.starts_with(prefix))
-}
-
-fn is_trusted(name: &[u8]) -> bool {
-    let name = name.strip_prefix(b"__").unwrap_or(name);
-    let name = name.strip_suffix(b"_finite").unwrap_or(name);
-    let is = |name: &[u8]| TRUSTED.contains(&name);
-    is(name) || name.strip_suffix(b"f").is_some_and(is) || name.strip_suffix(b"l").is_some_and(is)
 }
 
 fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
@@ -178,7 +152,6 @@ fn read_symbols(functions: &mut Functions, descriptor: i32, start: u64, offset: 
     let strings = section(half(symbols, 40)? as usize)?;
     let table = read_table(descriptor, word(symbols, 24)?, word(symbols, 32)?)?;
     let strings = Arc::new(read_table(descriptor, word(strings, 24)?, word(strings, 32)?)?);
-    let mut trusted = BTreeSet::new();
     for symbol in table.chunks_exact(SYMBOL_SIZE) {
         let name = Name { strings: strings.clone(), offset: half(symbol, 0)? };
         let kind = symbol[4] & 0xf;
@@ -187,28 +160,22 @@ fn read_symbols(functions: &mut Functions, descriptor: i32, start: u64, offset: 
         if !defined {
             continue;
         }
-        if is_trusted(name.bytes()) {
-            trusted.insert(address);
-        }
         if kind == STT_FUNC {
             insert(&mut functions.entries, address, name);
         } else if kind == STT_GNU_IFUNC {
             insert(&mut functions.resolvers, address, name);
         }
     }
-    // One trusted name is enough: `sqrtf64` and `f32xsqrtf64` are `sqrt`.
-    functions.entries.retain(|address, _| !trusted.contains(address));
-    functions.resolvers.retain(|address, _| !trusted.contains(address));
     Some(())
 }
 
-/// Of several names of a function the plain one is shown: `sin`, not `sinf32x` or `__sin`.
-fn insert(map: &mut BTreeMap<u64, Name>, address: u64, name: Name) {
+/// Of several names of a function the plain one counts: `sin`, not `sinf32x` or `__sin`.
+fn insert(map: &mut BTreeMap<u64, Entry>, address: u64, name: Name) {
     let rank = |name: &Name| (name.bytes().starts_with(b"_"), name.bytes().len());
     match map.get(&address) {
-        Some(known) if rank(known) <= rank(&name) => {}
+        Some(known) if rank(&known.name) <= rank(&name) => {}
         _ => {
-            map.insert(address, name);
+            map.insert(address, Entry { name, function: None });
         }
     }
 }
@@ -252,8 +219,8 @@ pub fn resolved(thread: &mut Thread) -> Option<u64> {
     let awaited = thread.awaited.pop()?;
     let chosen = thread.context().registers[0];
     let mut functions = FUNCTIONS.lock();
-    if let Some(name) = functions.resolvers.get(&awaited.resolver).cloned() {
-        functions.entries.insert(chosen, name);
+    if let Some(name) = functions.resolvers.get(&awaited.resolver).map(|entry| entry.name.clone()) {
+        functions.entries.insert(chosen, Entry { name, function: None });
     }
     Some(awaited.return_address)
 }

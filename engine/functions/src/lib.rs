@@ -46,6 +46,19 @@ pub struct Function {
     has_long_integer: bool,
 }
 
+/// What becomes of a call with active arguments.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Treatment {
+    /// Nothing: rules for its instructions are right.
+    Instructions,
+    /// The arguments become passive, and so everything that comes from them.
+    Constant,
+    /// The same, and the value is differentiated when the function returns.
+    Differentiated,
+    /// Nothing is known about the function: it is counted.
+    Unknown,
+}
+
 /// How many numbers a function takes at most.
 pub const MOST_ARGUMENTS: usize = 4;
 /// How many it returns at most.
@@ -63,8 +76,13 @@ pub struct Arguments<N> {
 }
 
 impl Function {
-    pub fn name(self) -> &'static str {
-        Row::<f64>::ALL[self.row].names[0]
+    /// What an engine does about calls with active arguments.
+    pub fn treatment(self) -> Treatment {
+        match Row::<f64>::ALL[self.row].rule {
+            Rule::Instructions(_) => Treatment::Instructions,
+            Rule::Constant(_) => Treatment::Constant,
+            _ => Treatment::Differentiated,
+        }
     }
 
     /// Partial derivatives of a call that has returned these values. What the function does not have stays zero.
@@ -75,9 +93,9 @@ impl Function {
         let complex_value = Complex::new(values[0], values[1]);
         let mut partials = [[N::zero(); MOST_ARGUMENTS]; MOST_VALUES];
         match Row::<N>::ALL[self.row].rule {
+            Rule::Instructions(_) | Rule::Constant(_) => {}
             Rule::One(derivative) => partials[0][0] = derivative(x, value),
             Rule::Two(derivatives) => partials[0][..2].copy_from_slice(&derivatives(x, y, value)),
-            Rule::Three(derivatives) => partials[0][..3].copy_from_slice(&derivatives(x, y, z)),
             Rule::WithInteger(derivative) => {
                 partials[0][0] = derivative(self.integer(arguments.register), x, value);
             }

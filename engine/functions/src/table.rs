@@ -17,9 +17,13 @@ pub type Parts<N> = [[N; 2]; 2];
 /// How a function takes its arguments and what its partial derivatives are. Values come last.
 #[derive(Clone, Copy)]
 pub enum Rule<N: Number> {
+    /// So many arguments; rules for instructions give the derivative, since the function is a few instructions, or
+    /// selects one of its arguments.
+    Instructions(usize),
+    /// So many arguments, and a value that is piecewise constant, or an integer.
+    Constant(usize),
     One(fn(x: N, value: N) -> N),
     Two(fn(x: N, y: N, value: N) -> [N; 2]),
-    Three(fn(x: N, y: N, z: N) -> [N; 3]),
     /// The first general register holds an integer.
     WithInteger(fn(integer: i64, x: N, value: N) -> N),
     /// Both values go through pointers in the first two general registers.
@@ -201,8 +205,29 @@ impl<N: Number> Row<N> {
               derivative: "2^n", special: "" },
         Row { names: &["scalb"], rule: Rule::Two(|_, y, _| [N::power_of_two(y.to_f64() as i64), N::zero()]),
               derivative: "2^y, 0", special: "" },
-        Row { names: &["logb"], rule: Rule::One(|_, _| N::zero()),
-              derivative: "0, piecewise constant", special: "powers of two: 0" },
+        Row { names: &["ceil", "floor", "trunc", "round", "roundeven", "rint", "nearbyint", "fromfp", "fromfpx", "ufromfp", "ufromfpx"],
+              rule: Rule::Constant(1),
+              derivative: "0, piecewise constant", special: "integers: 0, although the function jumps there" },
+        Row { names: &["lrint", "llrint", "lround", "llround", "logb", "ilogb", "llogb"], rule: Rule::Constant(1),
+              derivative: "0, piecewise constant", special: "jumps: 0" },
+        Row { names: &["finite", "fpclassify", "isinf", "isnan", "issignaling", "signbit"], rule: Rule::Constant(1),
+              derivative: "none, the value is no real number", special: "" },
+        Row { names: &["iseqsig"], rule: Rule::Constant(2),
+              derivative: "none, the value is no real number", special: "" },
+        Row { names: &["canonicalize"], rule: Rule::One(|_, _| N::one()),
+              derivative: "1", special: "" },
+        Row { names: &["sqrt"], rule: Rule::Instructions(1),
+              derivative: "1 / (2 f)", special: "x = 0: ∞, the limit" },
+        Row { names: &["fabs"], rule: Rule::Instructions(1),
+              derivative: "1 or -1, with the sign of x", special: "0: by the sign of the zero" },
+        Row { names: &["copysign"], rule: Rule::Instructions(2),
+              derivative: "1, 0 if the signs agree, else -1, 0", special: "0: by the sign of the zero" },
+        Row { names: &["fma"], rule: Rule::Instructions(3),
+              derivative: "y, x, 1", special: "" },
+        Row { names: &["fmax", "fmin", "fmaximum", "fmaximum_mag", "fmaximum_mag_num", "fmaximum_num", "fmaxmag",
+                       "fminimum", "fminimum_mag", "fminimum_mag_num", "fminimum_num", "fminmag"],
+              rule: Rule::Instructions(2),
+              derivative: "1, 0 or 0, 1: those of the argument that is selected", special: "ties: the one that the library's code selects" },
         Row { names: &["nextafter"], rule: Rule::Two(first),
               derivative: "1, 0", special: "" },
         Row { names: &["nexttoward", "nextup", "nextdown"], rule: Rule::One(|_, _| N::one()),

@@ -6,6 +6,7 @@ use crate::templates::Templates;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use derivgrind_functions::places::FloatArguments;
+pub use derivgrind_functions::Treatment;
 pub use derivgrind_tape::structure::Structure;
 
 /// Where the shadows of vector registers live.
@@ -90,8 +91,7 @@ pub trait ClientCode {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LibraryFunction {
     pub arguments: FloatArguments,
-    /// The engine knows its derivative. If not, calls with active arguments are counted.
-    pub is_known: bool,
+    pub treatment: Treatment,
 }
 
 /// One translation to be made.

@@ -1,13 +1,14 @@
 //! Calls of library functions that rules for instructions do not differentiate.
 //!
 //! At the entry of a function whose derivative is known an active block leaves to the engine if an argument is active. The
-//! engine makes the arguments passive, so that the block that it continues with finds none. Other functions are counted.
+//! engine makes the arguments passive, so that the block that it continues with finds none. Arguments of functions that are
+//! piecewise constant become passive in the block. Functions that nothing is known about are counted.
 
 use crate::checks::OnActive;
 use crate::context::offset;
 use crate::emit::Memory;
 use crate::encodings::{Shape, Width};
-use crate::interface::{ExitKind, SiteKind};
+use crate::interface::{ExitKind, SiteKind, Treatment};
 use crate::passive::active_state;
 use crate::rules::Element;
 use crate::translate::{Level, Translator};
@@ -33,14 +34,30 @@ impl Translator<'_> {
             self.check_stack_arguments(arguments, OnActive::Leave(self.job.pc, active_state(false)));
             return;
         }
-        if function.is_known {
-            let on_active = OnActive::Serve(ExitKind::ActiveCall, self.job.pc, self.state());
-            self.check_arguments(arguments, on_active);
-        } else {
-            let on_active = OnActive::Count(self.site(self.job.pc, SiteKind::Function));
-            self.count_first(|translator| translator.check_arguments(arguments, on_active));
+        match function.treatment {
+            Treatment::Instructions => {}
+            Treatment::Constant => self.discard_arguments(arguments),
+            Treatment::Differentiated => {
+                let on_active = OnActive::Serve(ExitKind::ActiveCall, self.job.pc, self.state());
+                self.check_arguments(arguments, on_active);
+            }
+            Treatment::Unknown => {
+                let on_active = OnActive::Count(self.site(self.job.pc, SiteKind::Function));
+                self.count_first(|translator| translator.check_arguments(arguments, on_active));
+            }
         }
         self.end_of_instruction();
+    }
+
+    /// Makes the arguments passive.
+    fn discard_arguments(&mut self, arguments: FloatArguments) {
+        for number in 0..arguments.registers {
+            self.set_zero(number);
+        }
+        for number in 0..arguments.extended {
+            let (bytes, distance) = EXTENDED;
+            self.zero_place(Memory::at(Register::RSP, 8 + distance * number as i64).shadow(), bytes);
+        }
     }
 
     fn check_arguments(&mut self, arguments: FloatArguments, on_active: OnActive) {

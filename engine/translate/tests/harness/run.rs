@@ -10,7 +10,7 @@ use derivgrind_translate::context::{offset, CLASSES};
 use derivgrind_translate::glue::{MISS, SAMPLE};
 use derivgrind_translate::interface::{
     ClientCode, Exit, ExitKind, HostVectors, Job, LibraryFunction, Mode, Settings, Site, Translation,
-    VectorShadows,
+    Treatment, VectorShadows,
 };
 use derivgrind_translate::state::State;
 use derivgrind_translate::templates::Templates;
@@ -146,7 +146,7 @@ impl ClientCode for Program {
     }
     fn library_function(&self, pc: u64) -> Option<LibraryFunction> {
         let arguments = self.arguments.filter(|_| pc == self.start())?;
-        Some(LibraryFunction { arguments, is_known: false })
+        Some(LibraryFunction { arguments, treatment: Treatment::Unknown })
     }
 }
 

@@ -12,6 +12,10 @@
 #define F(name) name##f
 #define lgamma_rf lgammaf_r
 #define COMPLEX float complex
+#elif defined(REAL_IS_EXTENDED)
+#define F(name) name##l
+#define lgamma_rl lgammal_r
+#define COMPLEX long double complex
 #else
 #define F(name) name
 #define COMPLEX double complex

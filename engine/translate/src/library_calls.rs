@@ -29,6 +29,7 @@ impl Translator<'_> {
         }
         let Some(function) = self.client.library_function(self.job.pc) else { return };
         let arguments = function.arguments;
+        self.discard_padding(arguments);
         if self.level == Level::Passive {
             // Active arguments in memory, between passive registers.
             self.check_stack_arguments(arguments, OnActive::Leave(self.job.pc, active_state(false)));
@@ -47,6 +48,16 @@ impl Translator<'_> {
             }
         }
         self.end_of_instruction();
+    }
+
+    /// Behind a number of 80 bits its place on the stack holds what was there before. Libraries read it together with the
+    /// exponent.
+    fn discard_padding(&mut self, arguments: FloatArguments) {
+        for number in 0..arguments.extended {
+            let (bytes, distance) = EXTENDED;
+            let place = Memory::at(Register::RSP, 8 + distance * number as i64 + bytes as i64);
+            self.zero_place(place.shadow(), distance as usize - bytes);
+        }
     }
 
     /// Makes the arguments passive.

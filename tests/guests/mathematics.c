@@ -23,6 +23,16 @@
 #define TEXT(name) TEXT_OF(name)
 #define TEXT_OF(name) #name
 
+#ifndef __GLIBC__
+/* musl has them for binary64 alone. */
+#define j0l j0
+#define j1l j1
+#define jnl jn
+#define y0l y0
+#define y1l y1
+#define ynl yn
+#endif
+
 typedef long double wide;
 
 /* Where the name stands in an expression, `x`, `y` are passive arguments, and `f` the passive value. */

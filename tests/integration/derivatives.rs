@@ -92,6 +92,11 @@ fn x87() {
 }
 
 #[test]
+fn mathematics() {
+    guests::mathematics(check);
+}
+
+#[test]
 fn cxx() {
     guests::cxx(check);
 }

@@ -75,10 +75,7 @@ pub extern "C" fn exit_handler(context: *mut Context) {
         let missed = Missed { class, arrival: Arrival::ALL[which / CLASSES] };
         let next = Continuation { pc: context.target, state: class.state() };
         if next.pc == RETURN_TRAP {
-            let next = library_calls::end(thread, next.state).unwrap_or_else(|| {
-                let pc = library_functions::resolved(thread).unwrap_or(next.pc);
-                Continuation { pc, ..next }
-            });
+            let next = returned(thread, next);
             proceed(thread, next, Shortcut::None);
         } else {
             proceed(thread, next, Shortcut::Table(missed));
@@ -92,10 +89,23 @@ pub extern "C" fn exit_handler(context: *mut Context) {
             }
             Continuation { pc: interruption.pc, state }
         } else {
-            sample(thread, Class::ALL[(reason - SAMPLE) as usize])
+            let next = sample(thread, Class::ALL[(reason - SAMPLE) as usize]);
+            if next.pc == RETURN_TRAP {
+                returned(thread, next)
+            } else {
+                next
+            }
         };
         proceed(thread, next, Shortcut::None);
     }
+}
+
+/// A library function has returned to the engine, which wanted to know.
+fn returned(thread: &mut Thread, next: Continuation) -> Continuation {
+    library_calls::end(thread, next.state).unwrap_or_else(|| {
+        let pc = library_functions::resolved(thread).unwrap_or(next.pc);
+        Continuation { pc, ..next }
+    })
 }
 
 /// The budget of indirect branches in active code is used up: is anything still active?

@@ -14,6 +14,9 @@ use crate::special::{
 /// imaginary part.
 pub type Parts<N> = [[N; 2]; 2];
 
+/// Derivatives with respect to two complex numbers.
+type OfComplexTwo<N> = fn(z: Complex<N>, w: Complex<N>, value: Complex<N>) -> [Complex<N>; 2];
+
 /// How a function takes its arguments and what its partial derivatives are. Values come last.
 #[derive(Clone, Copy)]
 pub enum Rule<N: Number> {
@@ -31,7 +34,7 @@ pub enum Rule<N: Number> {
     /// A holomorphic function of one complex number.
     Complex(fn(z: Complex<N>, value: Complex<N>) -> Complex<N>),
     /// The same of two numbers.
-    ComplexTwo(fn(z: Complex<N>, w: Complex<N>, value: Complex<N>) -> [Complex<N>; 2]),
+    ComplexTwo(OfComplexTwo<N>),
     /// A complex function of one complex number that is not holomorphic.
     ComplexParts(fn(z: Complex<N>, value: Complex<N>) -> Parts<N>),
     /// A real function of one complex number.

@@ -45,7 +45,7 @@ impl Wide {
     /// the multiple has too many bits.
     fn reduced(self) -> Option<(Wide, i64)> {
         let turns = (self * Wide::of(core::f64::consts::FRAC_2_PI)).rounded();
-        if !(turns.abs() < Wide::of(MOST_TURNS)) {
+        if turns.is_nan() || turns.abs() > Wide::of(MOST_TURNS) {
             return None;
         }
         let (first, second, third, fourth) = HALF_PI;

@@ -92,8 +92,8 @@ fn x87() {
 }
 
 #[test]
-fn mathematics() {
-    guests::mathematics(check);
+fn mathematical_functions() {
+    guests::mathematical_functions(check);
 }
 
 #[test]

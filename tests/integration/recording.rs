@@ -118,8 +118,8 @@ fn compiled_for_this_processor_with_avx512() {
 }
 
 #[test]
-fn mathematics() {
-    guests::mathematics(check);
+fn mathematical_functions() {
+    guests::mathematical_functions(check);
 }
 
 #[test]

@@ -207,7 +207,7 @@ pub fn x87(check: Check) {
 }
 
 /// Functions of the mathematics library, of glibc's shared and static ones.
-pub fn mathematics(check: Check) {
+pub fn mathematical_functions(check: Check) {
     let mut all = Vec::new();
     for real in [Real::Float, Real::Double, Real::Extended] {
         all.push(("gcc", vec!["-O0", "-fno-builtin"], real));
@@ -218,7 +218,7 @@ pub fn mathematics(check: Check) {
     }
     each(&all, |(compiler, options, real)| {
         let options = [options, real.options()].concat();
-        let sources = &["mathematics.c"];
+        let sources = &["mathematical_functions.c"];
         let libraries = &["-lm"];
         let program =
             compile(&Program { language: Language::C, compiler, sources, options: &options, libraries })?;

@@ -13,6 +13,8 @@
 #![no_std]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 pub mod complex;
 pub mod extended;
@@ -20,6 +22,8 @@ pub mod names;
 pub mod number;
 pub mod places;
 pub mod special;
+#[cfg(test)]
+mod special_points;
 pub mod table;
 mod wide;
 

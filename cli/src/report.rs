@@ -82,7 +82,7 @@ fn summary(text: &str, all_rows: bool) -> Vec<String> {
             Group::Instruction,
             "Active values met instructions that are not differentiated; their results are passive:",
         ),
-        (Group::Function, "Active values met library functions whose derivatives are not yet trustworthy:"),
+        (Group::Function, "Active values met library functions whose derivatives are not known:"),
     ] {
         lines.extend(list(heading, &rows(&described, group), all_rows));
     }
@@ -280,7 +280,7 @@ mod tests {
                 "Active values met instructions that are not differentiated; their results are passive:",
                 "  40 times  dpps xmm, xmm, imm8  at 0x2000 (generated code)",
                 "   7 times  rcpps xmm, xmm  at 0x1000 (generated code)",
-                "Active values met library functions whose derivatives are not yet trustworthy:",
+                "Active values met library functions whose derivatives are not known:",
                 "  1 time   sin",
                 "Derivatives that depend on these places may be wrong.",
             ]

@@ -1,4 +1,7 @@
-/* Calls of the mathematics library with active arguments in one place and stale active values in all others. */
+/* Calls of functions whose derivatives are not known, with active arguments in one place and stale active values in all
+ * others. */
+#define __STDC_WANT_IEC_60559_BFP_EXT__
+#define __STDC_WANT_IEC_60559_EXT__
 #include <complex.h>
 #include <derivgrind.h>
 #include <math.h>
@@ -26,6 +29,9 @@ int main(int argc, char** argv)
   DG_SET_DOTVALUE(&active, &dot, sizeof dot);
   if (argc > 1) {
     CALL(sin(passive));
+    CALL(fsqrt(passive));
+    CALL(fadd(passive, passive));
+    CALL(ffma(passive, passive, passive));
     CALL(expf((float)passive));
     CALL(pow(passive, passive));
     CALL(tgamma(passive));
@@ -35,14 +41,13 @@ int main(int argc, char** argv)
     CALL(lrint(active));
     return sink != sink;
   }
-  CALL(sin(active));
+  CALL(fsqrt(active));
   for (int i = 0; i < 2; i++)
-    CALL(atan2(active, active));
+    CALL(fadd(active, active));
   for (int i = 0; i < 3; i++)
-    CALL(pow(passive, active));
-  CALL(pow(active, passive));
-  CALL(cosf((float)active));
+    CALL(fdiv(passive, active));
+  CALL(fdiv(active, passive));
   for (int i = 0; i < 5; i++)
-    CALL(creal(cpow(passive, passive + active * I)));
+    CALL(ffma(passive, passive, active));
   return sink != sink;
 }

@@ -115,6 +115,11 @@ fn functions_of_extended_numbers_by_instructions() {
 }
 
 #[test]
+fn mathematical_functions() {
+    guests::mathematical_functions(check);
+}
+
+#[test]
 fn cxx() {
     guests::cxx(check);
 }

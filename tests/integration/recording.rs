@@ -118,6 +118,11 @@ fn compiled_for_this_processor_with_avx512() {
 }
 
 #[test]
+fn mathematical_functions() {
+    guests::mathematical_functions(check);
+}
+
+#[test]
 fn cxx() {
     guests::cxx(check);
 }

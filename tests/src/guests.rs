@@ -59,7 +59,7 @@ impl Real {
         match self {
             Real::Float => &["-DREAL=float", "-DREAL_IS_FLOAT"],
             Real::Double => &["-DREAL=double"],
-            Real::Extended => &["-DREAL=long double"],
+            Real::Extended => &["-DREAL=long double", "-DREAL_IS_EXTENDED"],
         }
     }
 
@@ -202,6 +202,26 @@ pub fn x87(check: Check) {
             options: &options,
             libraries,
         })?;
+        check(&program, real.tolerance())
+    });
+}
+
+/// Functions of the mathematics library, of glibc's shared and static ones.
+pub fn mathematical_functions(check: Check) {
+    let mut all = Vec::new();
+    for real in [Real::Float, Real::Double, Real::Extended] {
+        all.push(("gcc", vec!["-O0", "-fno-builtin"], real));
+        all.push(("gcc", vec!["-O2"], real));
+        all.push(("gcc", vec!["-Ofast", "-mavx2", "-mfma"], real));
+        all.push(("gcc", vec!["-O2", "-static"], real));
+        all.push(("clang", vec!["-O1"], real));
+    }
+    each(&all, |(compiler, options, real)| {
+        let options = [options, real.options()].concat();
+        let sources = &["mathematical_functions.c"];
+        let libraries = &["-lm"];
+        let program =
+            compile(&Program { language: Language::C, compiler, sources, options: &options, libraries })?;
         check(&program, real.tolerance())
     });
 }

@@ -3,6 +3,7 @@
 use crate::command;
 use crate::headers;
 use crate::instructions;
+use crate::math;
 use crate::setup::{self, Purpose};
 use crate::workspace::Workspace;
 use anyhow::Result;
@@ -20,6 +21,7 @@ pub fn lint(workspace: &Workspace) -> Result<()> {
     step("generated files");
     headers::run(workspace.root(), true)?;
     instructions::run(workspace.root(), true)?;
+    math::run(workspace.root(), true)?;
     step("lints");
     let deny = ["--", "-D", "warnings"];
     command::run(workspace.cargo().args(["clippy", "--quiet", "--workspace", "--all-targets"]).args(deny))?;

@@ -11,6 +11,7 @@ pub mod headers;
 pub mod install;
 pub mod instructions;
 pub mod machine;
+pub mod math;
 pub mod measure;
 pub mod setup;
 pub mod workspace;

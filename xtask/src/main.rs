@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use xtask::workspace::Workspace;
-use xtask::{bench, checks, demo, headers, install, instructions, setup};
+use xtask::{bench, checks, demo, headers, install, instructions, math, setup};
 
 /// Development commands of Derivgrind.
 #[derive(Parser)]
@@ -47,6 +47,12 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Generate docs/math.md from the table of mathematical functions.
+    Math {
+        /// Write nothing; fail if the committed document is stale.
+        #[arg(long)]
+        check: bool,
+    },
     /// Build in release mode and install the program and the header.
     Install {
         #[arg(long, value_name = "DIR")]
@@ -74,6 +80,7 @@ fn run(command: Command) -> Result<()> {
         Command::Lint => checks::lint(&workspace),
         Command::Headers { check } => headers::run(workspace.root(), check),
         Command::Instructions { check } => instructions::run(workspace.root(), check),
+        Command::Math { check } => math::run(workspace.root(), check),
         Command::Install { prefix } => install::run(&workspace, &prefix),
     }
 }

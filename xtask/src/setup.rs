@@ -32,6 +32,7 @@ const PACKAGES: &[(Purpose, &str)] = &[
     (Purpose::Test, "sqlite3"),
     (Purpose::Test, "perl"),
     (Purpose::Test, "python3"),
+    (Purpose::Test, "python3-mpmath"),
     (Purpose::Test, "python3-numpy"),
     (Purpose::Test, "libopenblas0-pthread"), // NumPy with threads, not the reference BLAS
     (Purpose::Bench, "libadolc-dev"),    // a source-level tool, beside the recording mode

@@ -4,8 +4,7 @@ use crate::address_map::AddressMap;
 use crate::library_functions;
 use crate::memory::AddressSpace;
 use alloc::vec::Vec;
-use derivgrind_translate::float_arguments::FloatArguments;
-use derivgrind_translate::interface::ClientCode;
+use derivgrind_translate::interface::{ClientCode, LibraryFunction};
 use derivgrind_translate::state::State;
 
 pub struct ClientView<'a> {
@@ -28,8 +27,8 @@ impl ClientCode for ClientView<'_> {
         self.known.may_contain(pc) && self.index.contains_key(&(pc, State::ZERO.0))
     }
 
-    fn untrusted_function(&self, pc: u64) -> Option<FloatArguments> {
-        library_functions::arguments(pc)
+    fn library_function(&self, pc: u64) -> Option<LibraryFunction> {
+        library_functions::find(pc)
     }
 }
 

@@ -130,24 +130,29 @@ impl Surroundings for Found<'_> {
     }
 
     fn record(&mut self, operands: [u64; 2], partials: [f64; 2]) -> u64 {
-        let mut payload = [0; 32];
-        let words = operands.into_iter().chain(partials.map(f64::to_bits));
-        for (place, word) in payload.chunks_exact_mut(8).zip(words) {
-            place.copy_from_slice(&word.to_le_bytes());
-        }
-        self.thread.recorder.lock().append(TWO_OPERANDS, &payload, operands)
+        record(self.thread, operands, partials)
     }
 }
 
+/// Records an operation with given partial derivatives.
+pub fn record(thread: &Thread, operands: [u64; 2], partials: [f64; 2]) -> u64 {
+    let mut payload = [0; 32];
+    let words = operands.into_iter().chain(partials.map(f64::to_bits));
+    for (place, word) in payload.chunks_exact_mut(8).zip(words) {
+        place.copy_from_slice(&word.to_le_bytes());
+    }
+    thread.recorder.lock().append(TWO_OPERANDS, &payload, operands)
+}
+
 /// Shadows of all registers. Those of vector registers are looked at only where they are needed.
-struct Places {
+pub struct Places {
     general: [u64; 16],
     vectors: Option<extended::VectorShadows>,
     numbers: shadow::NumberShadows,
 }
 
 impl Places {
-    fn read(context: &mut Context, state: State, with_vectors: bool) -> Places {
+    pub fn read(context: &mut Context, state: State, with_vectors: bool) -> Places {
         Places {
             general: shadow::read_general(context, state),
             vectors: with_vectors.then(|| shadow::read_vectors(context, state)),
@@ -161,7 +166,7 @@ impl Places {
         Places::read(context, state, shadows.iter().any(is_vector))
     }
 
-    fn write(&self, context: &mut Context) {
+    pub fn write(&self, context: &mut Context) {
         context.general_shadows = self.general;
         if let Some(vectors) = &self.vectors {
             shadow::write_vectors(context, vectors);
@@ -169,7 +174,7 @@ impl Places {
         shadow::write_numbers(context, &self.numbers);
     }
 
-    fn get(&self, place: Place, bytes: &mut [u8]) {
+    pub fn get(&self, place: Place, bytes: &mut [u8]) {
         match place {
             Place::General { register, byte } => get(&self.general, 8 * register + byte, bytes),
             Place::Vector { register, byte } => match &self.vectors {
@@ -188,8 +193,13 @@ impl Places {
         }
     }
 
+    /// Makes all vector registers passive.
+    pub fn clear_vectors(&mut self) {
+        self.vectors = Some([[0; 8]; 32]);
+    }
+
     /// Writes in the order given; memory at once.
-    fn put_all(&mut self, shadows: &[NewShadow]) {
+    pub fn put_all(&mut self, shadows: &[NewShadow]) {
         for new in shadows {
             let bytes = new.bytes();
             match new.place {

@@ -12,6 +12,7 @@ use crate::computed;
 use crate::cpuid;
 use crate::extended;
 use crate::invalidate;
+use crate::library_calls;
 use crate::library_functions::{self, RETURN_TRAP};
 use crate::recording;
 use crate::requests;
@@ -74,8 +75,8 @@ pub extern "C" fn exit_handler(context: *mut Context) {
         let missed = Missed { class, arrival: Arrival::ALL[which / CLASSES] };
         let next = Continuation { pc: context.target, state: class.state() };
         if next.pc == RETURN_TRAP {
-            let pc = library_functions::resolved(thread).unwrap_or(next.pc);
-            proceed(thread, Continuation { pc, ..next }, Shortcut::None);
+            let next = returned(thread, next);
+            proceed(thread, next, Shortcut::None);
         } else {
             proceed(thread, next, Shortcut::Table(missed));
         }
@@ -88,10 +89,23 @@ pub extern "C" fn exit_handler(context: *mut Context) {
             }
             Continuation { pc: interruption.pc, state }
         } else {
-            sample(thread, Class::ALL[(reason - SAMPLE) as usize])
+            let next = sample(thread, Class::ALL[(reason - SAMPLE) as usize]);
+            if next.pc == RETURN_TRAP {
+                returned(thread, next)
+            } else {
+                next
+            }
         };
         proceed(thread, next, Shortcut::None);
     }
+}
+
+/// A library function has returned to the engine, which wanted to know.
+fn returned(thread: &mut Thread, next: Continuation) -> Continuation {
+    library_calls::end(thread, next.state).unwrap_or_else(|| {
+        let pc = library_functions::resolved(thread).unwrap_or(next.pc);
+        Continuation { pc, ..next }
+    })
 }
 
 /// The budget of indirect branches in active code is used up: is anything still active?
@@ -173,6 +187,7 @@ fn serve(thread: &mut Thread, exit: &ExitRecord) -> Continuation {
             next
         }
         ExitKind::ComputedRule { counter } => computed::prepare(thread, next, counter),
+        ExitKind::ActiveCall => library_calls::begin(thread, next),
         ExitKind::NeedsMemoryShadows => activation::move_shadows_to_memory(thread, next),
         ExitKind::NeedsFullRegisters => activation::save_full_registers(thread, next),
         ExitKind::Undecodable => {

@@ -1,7 +1,8 @@
-//! Library functions whose derivatives are not to be trusted yet: the mathematics library works on the bits of numbers,
-//! which instruction rules cannot differentiate.
+//! Entries of library functions that rules for instructions do not differentiate: the mathematics library looks up tables
+//! and works on the bits of numbers.
 //!
-//! Names come from the library's dynamic symbols, so stripped libraries are fine. Many functions are chosen at run time
+//! Names come from the library's dynamic symbols, so stripped libraries are fine; those of a program that is linked
+//! statically come from its symbols, if it has not been stripped. Many functions are chosen at run time
 //! among versions for different processors (`STT_GNU_IFUNC`): the symbol is a resolver, and what it returns has no name.
 //! So when a resolver is about to run for the first time, its return address is replaced by [`RETURN_TRAP`]; the return
 //! leaves the code cache, the engine notes the function in rax and goes on at the true address.
@@ -10,51 +11,29 @@ use crate::client_memory;
 use crate::lock::Mutex;
 use crate::sys;
 use crate::threads::Thread;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
-use derivgrind_translate::float_arguments::{self, FloatArguments};
+use derivgrind_functions::{names, Function};
+use derivgrind_translate::interface::{LibraryFunction, Treatment};
 
 /// An address at which the client can have no code.
 pub const RETURN_TRAP: u64 = 0x4fff_ffff_f000;
 
-/// Functions that instruction rules do differentiate: they are a few instructions, or piecewise constant.
-const TRUSTED: [&[u8]; 25] = [
-    b"ceil",
-    b"copysign",
-    b"fabs",
-    b"finite",
-    b"floor",
-    b"fma",
-    b"fmax",
-    b"fmin",
-    b"fpclassify",
-    b"ilogb",
-    b"isinf",
-    b"isnan",
-    b"issignaling",
-    b"llogb",
-    b"llrint",
-    b"llround",
-    b"lrint",
-    b"lround",
-    b"nearbyint",
-    b"rint",
-    b"round",
-    b"roundeven",
-    b"signbit",
-    b"sqrt",
-    b"trunc",
-];
-
 const SECTION_HEADER_SIZE: usize = 64;
 const SYMBOL_SIZE: usize = 24;
+const SHT_SYMTAB: u32 = 2;
 const SHT_DYNSYM: u32 = 11;
+const STB_GLOBAL: u8 = 1;
+const STB_WEAK: u8 = 2;
 const STT_FUNC: u8 = 2;
 const STT_GNU_IFUNC: u8 = 10;
 const PT_LOAD: u32 = 1;
+const PT_INTERP: u32 = 3;
+/// A symbol that only programs with musl have, whose own names are not weak.
+const MUSL_SYMBOL: &[u8] = b"__libc_start_init";
 const PROGRAM_HEADER_SIZE: usize = 56;
 
 /// A name in a library's string table.
@@ -64,11 +43,17 @@ struct Name {
     offset: u32,
 }
 
+/// The entry of a function.
+struct Entry {
+    name: Name,
+    /// What its name says, once somebody has asked.
+    function: Option<Option<Function>>,
+}
+
 struct Functions {
-    /// Entries of untrusted functions.
-    entries: BTreeMap<u64, Name>,
+    entries: BTreeMap<u64, Entry>,
     /// Entries of resolvers.
-    resolvers: BTreeMap<u64, Name>,
+    resolvers: BTreeMap<u64, Entry>,
 }
 
 static FUNCTIONS: Mutex<Functions> =
@@ -83,15 +68,33 @@ impl Name {
     }
 }
 
-/// If `pc` is the entry of such a function: where its arguments are.
-pub fn arguments(pc: u64) -> Option<FloatArguments> {
-    FUNCTIONS.lock().entries.get(&pc).map(|name| float_arguments::of(name.bytes()))
+/// If `pc` is the entry of such a function: what the translator has to know.
+pub fn find(pc: u64) -> Option<LibraryFunction> {
+    let mut functions = FUNCTIONS.lock();
+    let entry = functions.entries.get_mut(&pc)?;
+    let name = entry.name.bytes();
+    let Some(function) = *entry.function.get_or_insert_with(|| names::find(name)) else {
+        return Some(LibraryFunction { arguments: names::arguments(name), treatment: Treatment::Unknown });
+    };
+    match function.treatment() {
+        Treatment::Instructions => None,
+        treatment => Some(LibraryFunction { arguments: function.float_arguments(), treatment }),
+    }
+}
+
+/// The function at this entry, if its derivative is known.
+pub fn function(pc: u64) -> Option<Function> {
+    let mut functions = FUNCTIONS.lock();
+    let entry = functions.entries.get_mut(&pc)?;
+    let name = entry.name.bytes();
+    *entry.function.get_or_insert_with(|| names::find(name))
 }
 
 /// The function's name.
 pub fn name(pc: u64) -> String {
     let functions = FUNCTIONS.lock();
-    let name = functions.entries.get(&pc).map(|name| String::from_utf8_lossy(name.bytes()).into_owned());
+    let name =
+        functions.entries.get(&pc).map(|entry| String::from_utf8_lossy(entry.name.bytes()).into_owned());
     name.unwrap_or_else(|| String::from("?"))
 }
 
@@ -101,24 +104,38 @@ pub fn note_module(descriptor: i32, path: &[u8], start: u64, end: u64, offset: u
     // Whatever was there before is gone.
     functions.entries.retain(|address, _| !(start..end).contains(address));
     functions.resolvers.retain(|address, _| !(start..end).contains(address));
-    if is_mathematics_library(path) {
+    let is_program = !PROGRAM_IS_MAPPED.swap(true, Ordering::Relaxed);
+    let contents = if is_program { Some(Contents::Program) } else { contents(path) };
+    if let Some(contents) = contents {
         // A damaged symbol table is not worth more than functions without names.
-        let _ = read_symbols(&mut functions, descriptor, start, offset);
+        let _ = read_symbols(&mut functions, descriptor, start, offset, contents);
         ANY_RESOLVERS.store(!functions.resolvers.is_empty(), Ordering::Relaxed);
     }
 }
 
-/// glibc's `libm.so.6`, `libm-2.31.so`, and the vector versions `libmvec.so.1`.
-fn is_mathematics_library(path: &[u8]) -> bool {
-    let file = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
-    [&b"libm.so"[..], b"libm-", b"libmvec.so", b"libmvec-"].iter().any(|prefix| file.starts_with(prefix))
+/// The program is the first file that is mapped.
+static PROGRAM_IS_MAPPED: AtomicBool = AtomicBool::new(false);
+
+/// What a file may contain, and so which of its symbols count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Contents {
+    /// Mathematics alone: everything counts.
+    Mathematics,
+    /// The whole C library, too: names that are known count.
+    WholeLibrary,
+    /// A program: if it is linked statically, known names count that come from a C library.
+    Program,
 }
 
-fn is_trusted(name: &[u8]) -> bool {
-    let name = name.strip_prefix(b"__").unwrap_or(name);
-    let name = name.strip_suffix(b"_finite").unwrap_or(name);
-    let is = |name: &[u8]| TRUSTED.contains(&name);
-    is(name) || name.strip_suffix(b"f").is_some_and(is) || name.strip_suffix(b"l").is_some_and(is)
+/// glibc's `libm.so.6`, `libm-2.31.so`, and the vector versions `libmvec.so.1`; openlibm; musl's only library.
+fn contents(path: &[u8]) -> Option<Contents> {
+    let file = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+    let starts = |prefixes: &[&[u8]]| prefixes.iter().any(|prefix| file.starts_with(prefix));
+    if starts(&[b"libm.so", b"libm-", b"libmvec.so", b"libmvec-"]) {
+        return Some(Contents::Mathematics);
+    }
+    let is_whole = file == b"libc.so" || starts(&[b"ld-musl-", b"libc.musl-", b"libopenlibm.so"]);
+    is_whole.then_some(Contents::WholeLibrary)
 }
 
 fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
@@ -149,8 +166,18 @@ fn read_table(descriptor: i32, offset: u64, size: u64) -> Option<Vec<u8>> {
     (count == table.len()).then_some(table)
 }
 
-fn read_symbols(functions: &mut Functions, descriptor: i32, start: u64, offset: u64) -> Option<()> {
+fn read_symbols(
+    functions: &mut Functions,
+    descriptor: i32,
+    start: u64,
+    offset: u64,
+    contents: Contents,
+) -> Option<()> {
     let header = read_table(descriptor, 0, 64)?;
+    let is_program = contents == Contents::Program;
+    if is_program && has_interpreter(descriptor, &header)? {
+        return None;
+    }
     let bias = start.wrapping_sub(address_of(descriptor, &header, offset)?);
     let sections = read_table(
         descriptor,
@@ -158,22 +185,30 @@ fn read_symbols(functions: &mut Functions, descriptor: i32, start: u64, offset: 
         u64::from(quarter(&header, 60)?) * SECTION_HEADER_SIZE as u64,
     )?;
     let section = |index: usize| sections.chunks_exact(SECTION_HEADER_SIZE).nth(index);
-    let symbols =
-        sections.chunks_exact(SECTION_HEADER_SIZE).find(|header| half(header, 4) == Some(SHT_DYNSYM))?;
+    let kind = if is_program { SHT_SYMTAB } else { SHT_DYNSYM };
+    let symbols = sections.chunks_exact(SECTION_HEADER_SIZE).find(|header| half(header, 4) == Some(kind))?;
     let strings = section(half(symbols, 40)? as usize)?;
     let table = read_table(descriptor, word(symbols, 24)?, word(symbols, 32)?)?;
     let strings = Arc::new(read_table(descriptor, word(strings, 24)?, word(strings, 32)?)?);
-    let mut trusted = BTreeSet::new();
+    let is_musl = is_program && contains(&strings, MUSL_SYMBOL);
     for symbol in table.chunks_exact(SYMBOL_SIZE) {
         let name = Name { strings: strings.clone(), offset: half(symbol, 0)? };
         let kind = symbol[4] & 0xf;
         let defined = quarter(symbol, 6)? != 0;
         let address = word(symbol, 8)?.wrapping_add(bias);
-        if !defined {
+        let counts = match contents {
+            Contents::Mathematics => true,
+            Contents::WholeLibrary => is_known(&name),
+            // Names of glibc are weak, or have resolvers; those that a program defines itself are neither.
+            Contents::Program => {
+                let binding = symbol[4] >> 4;
+                let from_library =
+                    binding == STB_WEAK || kind == STT_GNU_IFUNC || is_musl && binding == STB_GLOBAL;
+                from_library && is_known(&name)
+            }
+        };
+        if !defined || !counts {
             continue;
-        }
-        if is_trusted(name.bytes()) {
-            trusted.insert(address);
         }
         if kind == STT_FUNC {
             insert(&mut functions.entries, address, name);
@@ -181,27 +216,42 @@ fn read_symbols(functions: &mut Functions, descriptor: i32, start: u64, offset: 
             insert(&mut functions.resolvers, address, name);
         }
     }
-    // One trusted name is enough: `sqrtf64` and `f32xsqrtf64` are `sqrt`.
-    functions.entries.retain(|address, _| !trusted.contains(address));
-    functions.resolvers.retain(|address, _| !trusted.contains(address));
     Some(())
 }
 
-/// Of several names of a function the plain one is shown: `sin`, not `sinf32x` or `__sin`.
-fn insert(map: &mut BTreeMap<u64, Name>, address: u64, name: Name) {
+/// Names that begin otherwise are parts of functions, with other arguments.
+fn is_known(name: &Name) -> bool {
+    !name.bytes().starts_with(b"_") && names::find(name.bytes()).is_some()
+}
+
+fn contains(strings: &[u8], name: &[u8]) -> bool {
+    strings.split(|byte| *byte == 0).any(|string| string == name)
+}
+
+fn has_interpreter(descriptor: i32, header: &[u8]) -> Option<bool> {
+    let table = program_headers(descriptor, header)?;
+    Some(table.chunks_exact(PROGRAM_HEADER_SIZE).any(|segment| half(segment, 0) == Some(PT_INTERP)))
+}
+
+fn program_headers(descriptor: i32, header: &[u8]) -> Option<Vec<u8>> {
+    let size = u64::from(quarter(header, 56)?) * PROGRAM_HEADER_SIZE as u64;
+    read_table(descriptor, word(header, 32)?, size)
+}
+
+/// Of several names of a function the plain one counts: `sin`, not `sinf32x` or `__sin`.
+fn insert(map: &mut BTreeMap<u64, Entry>, address: u64, name: Name) {
     let rank = |name: &Name| (name.bytes().starts_with(b"_"), name.bytes().len());
     match map.get(&address) {
-        Some(known) if rank(known) <= rank(&name) => {}
+        Some(known) if rank(&known.name) <= rank(&name) => {}
         _ => {
-            map.insert(address, name);
+            map.insert(address, Entry { name, function: None });
         }
     }
 }
 
 /// The file's own address of the byte at `offset`.
 fn address_of(descriptor: i32, header: &[u8], offset: u64) -> Option<u64> {
-    let size = u64::from(quarter(header, 56)?) * PROGRAM_HEADER_SIZE as u64;
-    let table = read_table(descriptor, word(header, 32)?, size)?;
+    let table = program_headers(descriptor, header)?;
     for segment in table.chunks_exact(PROGRAM_HEADER_SIZE) {
         let (from, address) = (word(segment, 8)?, word(segment, 16)?);
         if half(segment, 0)? == PT_LOAD && sys::page_down(from) == offset {
@@ -237,8 +287,8 @@ pub fn resolved(thread: &mut Thread) -> Option<u64> {
     let awaited = thread.awaited.pop()?;
     let chosen = thread.context().registers[0];
     let mut functions = FUNCTIONS.lock();
-    if let Some(name) = functions.resolvers.get(&awaited.resolver).cloned() {
-        functions.entries.insert(chosen, name);
+    if let Some(name) = functions.resolvers.get(&awaited.resolver).map(|entry| entry.name.clone()) {
+        functions.entries.insert(chosen, Entry { name, function: None });
     }
     Some(awaited.return_address)
 }

@@ -38,6 +38,7 @@ mod extended;
 mod fork;
 mod intrinsics;
 mod invalidate;
+mod library_calls;
 mod library_functions;
 mod lock;
 mod mappings;

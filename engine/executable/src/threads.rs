@@ -10,6 +10,7 @@
 use crate::cache::Cache;
 use crate::computed;
 use crate::invalidate;
+use crate::library_calls::Call;
 use crate::library_functions::Awaited;
 use crate::lock::{self, Mutex};
 use crate::mappings::{Attributes, Mappings};
@@ -55,6 +56,8 @@ pub struct Thread {
     pub borrows_memory: bool,
     /// Resolvers of library functions that are running.
     pub awaited: Vec<Awaited>,
+    /// Library functions that are running and will be differentiated.
+    pub calls: Vec<Call>,
     /// Counter of the request `DISABLE`.
     pub disabled: u64,
     pub recorder: Mutex<Recorder>,
@@ -100,6 +103,7 @@ impl Thread {
             shadows_in_registers: AtomicBool::new(settings::shadows_in_registers()),
             borrows_memory: false,
             awaited: Vec::new(),
+            calls: Vec::new(),
             disabled: 0,
             recorder: Mutex::new(Recorder::new()),
             computed: computed::Pending::default(),

@@ -132,7 +132,9 @@ fn run(
             let repeated = block.instructions.iter().any(|known| known.instruction.ip() == target);
             // Jumps leave no instruction that would be found repeated.
             let jumps_only = block.ranges.len() >= MAXIMUM;
-            if repeated || target == pc || jumps_only || link_to_known && client.is_translated(target) {
+            let ends_here = link_to_known && client.is_translated(target);
+            let is_call = client.library_function(target).is_some();
+            if repeated || target == pc || jumps_only || ends_here || is_call {
                 block.end = End::Continue(target);
                 return None;
             }

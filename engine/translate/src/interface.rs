@@ -1,11 +1,12 @@
 //! The narrow interface between the pure translator and the engine that runs its output.
 
-use crate::float_arguments::FloatArguments;
 pub use crate::recording::StructureReference;
 use crate::state::{Class, State};
 use crate::templates::Templates;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use derivgrind_functions::places::FloatArguments;
+pub use derivgrind_functions::Treatment;
 pub use derivgrind_tape::structure::Structure;
 
 /// Where the shadows of vector registers live.
@@ -86,8 +87,15 @@ pub trait ClientCode {
     fn is_translated(&self, _pc: u64) -> bool {
         false
     }
-    /// If `pc` is the entry of a library function whose derivative is not to be trusted yet: where its arguments are.
-    fn untrusted_function(&self, pc: u64) -> Option<FloatArguments>;
+    /// If `pc` is the entry of a library function that rules for instructions do not differentiate.
+    fn library_function(&self, pc: u64) -> Option<LibraryFunction>;
+}
+
+/// A library function that rules for instructions do not differentiate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LibraryFunction {
+    pub arguments: FloatArguments,
+    pub treatment: Treatment,
 }
 
 /// One translation to be made.
@@ -197,6 +205,9 @@ pub enum ExitKind {
     /// Apply the rule of the instruction at `target`, see [`crate::computed`], then continue there. What is not resolved is
     /// counted at the address.
     ComputedRule { counter: u64 },
+    /// The library function at `target` is called with an active argument: note the arguments, make them passive, and
+    /// differentiate the function when it returns.
+    ActiveCall,
     /// The client executes AVX-512 instructions while shadows live in zmm16-31: move them to memory, then continue.
     NeedsMemoryShadows,
     /// The client is about to use zmm0 to zmm15 for the first time: from now on shadow code has to save all of the
@@ -216,7 +227,7 @@ pub enum ExitKind {
 pub enum SiteKind {
     /// An instruction without a rule met an active operand. Holds iced-x86's `Code` as a number.
     Instruction(u16),
-    /// A library function whose derivative is not trusted yet was called with an active argument.
+    /// A library function whose derivative is not known was called with an active argument.
     Function,
 }
 

@@ -28,7 +28,6 @@ mod emit;
 mod encodings;
 mod evex_copies;
 mod flags;
-pub mod float_arguments;
 mod float_control;
 mod general;
 pub mod glue;

@@ -1,12 +1,18 @@
-//! Calls of library functions whose derivatives are not to be trusted yet: counted where an argument is active.
+//! Calls of library functions that rules for instructions do not differentiate.
+//!
+//! At the entry of a function whose derivative is known an active block leaves to the engine if an argument is active. The
+//! engine makes the arguments passive, so that the block that it continues with finds none. Arguments of functions that are
+//! piecewise constant become passive in the block. Functions that nothing is known about are counted.
 
 use crate::checks::OnActive;
 use crate::context::offset;
 use crate::emit::Memory;
 use crate::encodings::{Shape, Width};
-use crate::interface::SiteKind;
+use crate::interface::{ExitKind, SiteKind, Treatment};
+use crate::passive::active_state;
 use crate::rules::Element;
-use crate::translate::Translator;
+use crate::translate::{Level, Translator};
+use derivgrind_functions::places::FloatArguments;
 use iced_x86::{Code, Instruction, Register};
 
 /// Bytes of an x87 number, and of its place on the stack.
@@ -16,25 +22,68 @@ const WIDEST: usize = 32;
 
 impl Translator<'_> {
     /// At the start of a block. One call counts once, however many arguments are active.
-    pub(crate) fn check_untrusted_function(&mut self) {
+    pub(crate) fn check_library_function(&mut self) {
         if self.job.state.rule_is_applied() {
             // This is the second translation that is entered for the call.
             return;
         }
-        let Some(arguments) = self.client.untrusted_function(self.job.pc) else { return };
-        let on_active = OnActive::Count(self.site(self.job.pc, SiteKind::Function));
-        let bytes = arguments.bytes.min(WIDEST);
-        self.count_first(|translator| {
-            for number in 0..arguments.registers {
-                translator.check_argument(number, bytes, on_active);
+        let Some(function) = self.client.library_function(self.job.pc) else { return };
+        let arguments = function.arguments;
+        self.discard_padding(arguments);
+        if self.level == Level::Passive {
+            // Active arguments in memory, between passive registers.
+            self.check_stack_arguments(arguments, OnActive::Leave(self.job.pc, active_state(false)));
+            return;
+        }
+        match function.treatment {
+            Treatment::Instructions => {}
+            Treatment::Constant => self.discard_arguments(arguments),
+            Treatment::Differentiated => {
+                let on_active = OnActive::Serve(ExitKind::ActiveCall, self.job.pc, self.state());
+                self.check_arguments(arguments, on_active);
             }
-            for number in 0..arguments.extended {
-                let (bytes, distance) = EXTENDED;
-                let place = Memory::at(Register::RSP, 8 + distance * number as i64).shadow();
-                translator.check_place(place, bytes, on_active);
+            Treatment::Unknown => {
+                let on_active = OnActive::Count(self.site(self.job.pc, SiteKind::Function));
+                self.count_first(|translator| translator.check_arguments(arguments, on_active));
             }
-        });
+        }
         self.end_of_instruction();
+    }
+
+    /// Behind a number of 80 bits its place on the stack holds what was there before. Libraries read it together with the
+    /// exponent.
+    fn discard_padding(&mut self, arguments: FloatArguments) {
+        for number in 0..arguments.extended {
+            let (bytes, distance) = EXTENDED;
+            let place = Memory::at(Register::RSP, 8 + distance * number as i64 + bytes as i64);
+            self.zero_place(place.shadow(), distance as usize - bytes);
+        }
+    }
+
+    /// Makes the arguments passive.
+    fn discard_arguments(&mut self, arguments: FloatArguments) {
+        for number in 0..arguments.registers {
+            self.set_zero(number);
+        }
+        for number in 0..arguments.extended {
+            let (bytes, distance) = EXTENDED;
+            self.zero_place(Memory::at(Register::RSP, 8 + distance * number as i64).shadow(), bytes);
+        }
+    }
+
+    fn check_arguments(&mut self, arguments: FloatArguments, on_active: OnActive) {
+        for number in 0..arguments.registers {
+            self.check_argument(number, arguments.bytes.min(WIDEST), on_active);
+        }
+        self.check_stack_arguments(arguments, on_active);
+    }
+
+    fn check_stack_arguments(&mut self, arguments: FloatArguments, on_active: OnActive) {
+        for number in 0..arguments.extended {
+            let (bytes, distance) = EXTENDED;
+            let place = Memory::at(Register::RSP, 8 + distance * number as i64).shadow();
+            self.check_place(place, bytes, on_active);
+        }
     }
 
     /// Tests the lowest bytes of the shadow of a vector register, at a point where no shadow is cached.

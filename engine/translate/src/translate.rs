@@ -195,9 +195,9 @@ impl<'a> Translator<'a> {
         } else {
             Vec::new()
         };
-        if self.level == Level::Active {
+        if self.level != Level::Plain {
             self.flags_dead = dead.first().copied().unwrap_or(false);
-            self.check_untrusted_function();
+            self.check_library_function();
         }
         for (position, client) in block.instructions[..length].iter().enumerate() {
             if self.recording.is_full() {

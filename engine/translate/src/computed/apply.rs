@@ -69,11 +69,34 @@ fn put_together(
     mode: Mode,
     surroundings: &mut dyn Surroundings,
 ) -> Applied {
-    let mut is_incomplete = known.is_none();
+    let is_incomplete = known.is_none();
     let mut changes = machine.overwritten(instruction, is_incomplete);
     changes.extend(known.into_iter().flatten());
+    let mut applied = apply_with(unit, &changes, mode, surroundings);
+    applied.is_incomplete |= is_incomplete;
+    applied
+}
+
+/// Applies changes, however they came about.
+pub fn apply_changes(changes: &[Change], mode: Mode, surroundings: &mut dyn Surroundings) -> Applied {
+    let needs_unit = changes.iter().any(|change| matches!(change, Change::Extended { .. }));
+    if needs_unit {
+        with_free_unit(|unit| apply_with(Some(unit), changes, mode, surroundings))
+    } else {
+        apply_with(None, changes, mode, surroundings)
+    }
+}
+
+/// `unit` is there if changes need it.
+fn apply_with(
+    unit: Option<&Unit>,
+    changes: &[Change],
+    mode: Mode,
+    surroundings: &mut dyn Surroundings,
+) -> Applied {
+    let mut is_incomplete = false;
     let mut shadows = Vec::with_capacity(changes.len());
-    for change in &changes {
+    for change in changes {
         shadows.push(match change {
             Change::Lose { from, size } => {
                 let mut bytes = [0; 64];

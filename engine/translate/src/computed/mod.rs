@@ -8,7 +8,6 @@
 
 pub mod apply;
 mod dot_products;
-pub mod extended;
 pub mod extended_shadows;
 mod lowering;
 mod machine;
@@ -22,6 +21,7 @@ pub(crate) use x87::NUMBER;
 use crate::interface::Mode;
 use crate::rules::{self, Rule};
 use alloc::vec::Vec;
+pub use derivgrind_functions::extended;
 use extended::{Extended, Unit};
 use iced_x86::{EncodingKind, Instruction};
 pub use machine::{Machine, Operand, X87State};

@@ -3,9 +3,10 @@
 use super::{translate, Vec};
 use crate::context::CLASSES;
 use crate::emit::{Assembler, Memory};
-use crate::float_arguments::FloatArguments;
 use crate::glue;
-use crate::interface::{ClientCode, HostVectors, Job, Mode, Settings, Translation, VectorShadows};
+use crate::interface::{
+    ClientCode, HostVectors, Job, LibraryFunction, Mode, Settings, Translation, VectorShadows,
+};
 use crate::state::State;
 use crate::templates::Templates;
 use crate::translate::{general, Level};
@@ -38,7 +39,7 @@ impl ClientCode for Program {
     fn is_translated(&self, pc: u64) -> bool {
         pc == self.known
     }
-    fn untrusted_function(&self, _pc: u64) -> Option<FloatArguments> {
+    fn library_function(&self, _pc: u64) -> Option<LibraryFunction> {
         None
     }
 }

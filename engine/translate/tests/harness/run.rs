@@ -5,11 +5,12 @@ use super::random::Random;
 use super::region::{self, Region, ATOMIC_LOCK, CACHE, CACHE_SIZE, CLIENT_CODE, CONTEXT, COUNTERS};
 use super::switch::{self, Fault};
 use super::tape::{self, Written};
+use derivgrind_functions::places::FloatArguments;
 use derivgrind_translate::context::{offset, CLASSES};
-use derivgrind_translate::float_arguments::FloatArguments;
 use derivgrind_translate::glue::{MISS, SAMPLE};
 use derivgrind_translate::interface::{
-    ClientCode, Exit, ExitKind, HostVectors, Job, Mode, Settings, Site, Translation, VectorShadows,
+    ClientCode, Exit, ExitKind, HostVectors, Job, LibraryFunction, Mode, Settings, Site, Translation,
+    Treatment, VectorShadows,
 };
 use derivgrind_translate::state::State;
 use derivgrind_translate::templates::Templates;
@@ -134,7 +135,7 @@ pub struct Program {
     pub constant: Option<u64>,
     /// Bytes in front of it.
     pub skipped: u64,
-    /// It is a library function with these arguments.
+    /// It is a library function with these arguments, whose derivative is not known.
     pub arguments: Option<FloatArguments>,
 }
 
@@ -155,8 +156,9 @@ impl ClientCode for Program {
     fn is_constant(&self, address: u64) -> bool {
         self.constant == Some(address)
     }
-    fn untrusted_function(&self, pc: u64) -> Option<FloatArguments> {
-        self.arguments.filter(|_| pc == self.start())
+    fn library_function(&self, pc: u64) -> Option<LibraryFunction> {
+        let arguments = self.arguments.filter(|_| pc == self.start())?;
+        Some(LibraryFunction { arguments, treatment: Treatment::Unknown })
     }
 }
 

@@ -1,10 +1,11 @@
-//! Calls of library functions that are not trusted: one call counts once, and a passive call never.
+//! Calls of library functions whose derivatives are not known: one call counts once, and a passive call never.
 
 use crate::harness::machine::{Machine, Shadows};
 use crate::harness::random::Random;
 use crate::harness::region::STACK_POINTER;
 use crate::harness::run::{Configuration, Harness, Program};
-use derivgrind_translate::float_arguments::{self, FloatArguments};
+use derivgrind_functions::names;
+use derivgrind_functions::places::FloatArguments;
 use derivgrind_translate::state::State;
 
 /// nop
@@ -34,7 +35,7 @@ fn stale_registers_behind_the_arguments_are_not_counted() {
         ("_ZGVbN2vv_pow", 2, 16, 0),
         ("fmal", 0, 0, 3),
     ] {
-        let arguments = float_arguments::of(name.as_bytes());
+        let arguments = names::arguments(name.as_bytes());
         let mut shadows = Shadows::zero();
         for vector in &mut shadows.vectors {
             random.fill(&mut vector[..16]);

@@ -5,6 +5,7 @@
 //! does not use the unit by itself: the target's floating-point numbers live in vector registers.
 
 use core::arch::asm;
+use core::cmp::Ordering;
 
 /// An 80-bit number in the order of its bytes in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -150,6 +151,8 @@ impl Unit {
         /// Two to the power of a number between -1 and 1, times ln 2.
         derivative_of_power: "f2xm1", "fld1", "faddp st(1), st", "fldln2", "fmulp st(1), st";
         times_ln_2: "fldln2", "fmulp st(1), st";
+        /// For numbers between -1 and 1.
+        power_of_two_minus_one: "f2xm1";
     }
     binary! {
         sum: "faddp st(1), st";
@@ -158,8 +161,33 @@ impl Unit {
         quotient: "fdivp st(1), st";
         /// The first times two to the power of the second, cut off to an integer.
         scaled: "fxch st(1)", "fscale", "fstp st(1)";
+        /// The angle of the point (x, y), whose y comes first.
+        angle: "fpatan";
         remainder: "fxch st(1)", "fprem", "fstp st(1)";
         remainder_to_nearest: "fxch st(1)", "fprem1", "fstp st(1)";
+    }
+
+    /// For code that runs inside of [`with_free_unit`] and cannot be handed the unit.
+    pub(crate) const fn while_free() -> Unit {
+        Unit(())
+    }
+
+    /// `None` if one of the numbers is NaN.
+    pub fn compared(&self, first: Extended, second: Extended) -> Option<Ordering> {
+        let (unordered, above, below): (u8, u8, u8);
+        // SAFETY: as for functions of one operand.
+        unsafe {
+            asm!("fld tbyte ptr [{second}]", "fld tbyte ptr [{first}]", "fucomip st, st(1)", "fstp st(0)",
+                 "setp {unordered}", "seta {above}", "setb {below}",
+                 first = in(reg) &first, second = in(reg) &second, unordered = lateout(reg_byte) unordered,
+                 above = lateout(reg_byte) above, below = lateout(reg_byte) below, options(nostack));
+        }
+        match (unordered, above, below) {
+            (1, ..) => None,
+            (_, 1, _) => Some(Ordering::Greater),
+            (.., 1) => Some(Ordering::Less),
+            _ => Some(Ordering::Equal),
+        }
     }
 
     /// Is the magnitude of the first number less than that of the second?

@@ -1,0 +1,233 @@
+//! Calls of library functions with active arguments: the functions run as they are, on passive arguments, and are
+//! differentiated when they return.
+//!
+//! At the entry ([`begin`]) arguments and their shadows are noted, and the return address is replaced by [`RETURN_TRAP`].
+//! When the function returns there ([`end`]), the partial derivatives are computed from arguments and values, and the
+//! values get their shadows. A function that never returns, because a signal handler has left it by a jump, leaves its note
+//! behind, which is found by no stack pointer, or replaced by the next call from the same place.
+
+use crate::client_memory;
+use crate::computed::{self, Places};
+use crate::dispatch::Continuation;
+use crate::extended;
+use crate::library_functions::{self, RETURN_TRAP};
+use crate::recording;
+use crate::shadow;
+use crate::threads::Thread;
+use alloc::vec::Vec;
+use derivgrind_functions::extended::Extended;
+use derivgrind_functions::places::Place;
+use derivgrind_functions::{Arguments, Format, Function, MOST_ARGUMENTS, MOST_VALUES};
+use derivgrind_translate::computed::apply::{self, Surroundings};
+use derivgrind_translate::computed::{self as rules, Change, ExtendedTerm, Real, Term, X87State};
+use derivgrind_translate::context::Context;
+use derivgrind_translate::state::State;
+
+/// A number of any format in the order of its bytes, and its shadow.
+type Bytes = [u8; 10];
+
+/// A call that has not returned yet.
+pub struct Call {
+    function: Function,
+    return_address: u64,
+    /// General registers at the entry.
+    registers: [u64; 16],
+    arguments: Vec<Argument>,
+}
+
+#[derive(Clone, Copy)]
+struct Argument {
+    place: rules::Place,
+    value: Bytes,
+    shadow: Bytes,
+}
+
+/// Notes of calls that will never return are thrown away when there are so many.
+const MOST_CALLS: usize = 64;
+/// Bytes above the return address that hold an argument of 80 bits.
+const STACK_ARGUMENT: u64 = 16;
+/// Numbers of rsp and rdi.
+const RSP: usize = 4;
+const RDI: usize = 7;
+
+/// The function at `next` is called, with at least one active argument.
+pub fn begin(thread: &mut Thread, next: Continuation) -> Continuation {
+    let context = thread.context();
+    let registers = context.registers;
+    let mut places = Places::read(context, next.state, true);
+    let function = library_functions::function(next.pc);
+    let found = function.iter().flat_map(|function| function.arguments());
+    let arguments: Vec<Argument> =
+        found.map(|place| argument(context, &places, resolve(&registers, 0, place))).collect();
+    // By the calling convention no vector register lives on behind a call.
+    places.clear_vectors();
+    places.write(context);
+    for argument in &arguments {
+        if let rules::Place::Memory { address } = argument.place {
+            shadow::clear(address, STACK_ARGUMENT);
+        }
+    }
+    let next = Continuation { pc: next.pc, state: shadow::observe(context, State::UNKNOWN) };
+    let return_address = client_memory::read_value::<u64>(registers[RSP]);
+    let (Some(function), Ok(return_address)) = (function, return_address) else { return next };
+    if client_memory::write_value(registers[RSP], &RETURN_TRAP).is_ok() {
+        thread.calls.retain(|call| call.registers[RSP] != registers[RSP]);
+        if thread.calls.len() >= MOST_CALLS {
+            thread.calls.remove(0);
+        }
+        thread.calls.push(Call { function, return_address, registers, arguments });
+    }
+    next
+}
+
+/// A function has returned to the trap: gives its values their shadows, and says where the client goes on. `None` if it is
+/// no call that was noted.
+pub fn end(thread: &mut Thread, state: State) -> Option<Continuation> {
+    let entry = thread.context().registers[RSP] - 8;
+    let position = thread.calls.iter().rposition(|call| call.registers[RSP] == entry)?;
+    let call = thread.calls.remove(position);
+    let changes = extended::with_default_rounding(|| changes(thread.context(), &call));
+    let mode = thread.settings().mode;
+    let applied = apply::apply_changes(&changes, mode, &mut Noted { thread, arguments: &call.arguments });
+    recording::follow_widening(thread);
+    let context = thread.context();
+    let mut places = Places::read(context, state, true);
+    places.put_all(&applied.shadows);
+    places.write(context);
+    let state = shadow::observe(context, State::UNKNOWN);
+    Some(Continuation { pc: call.return_address, state })
+}
+
+/// What the call does to the shadows of its values.
+fn changes(context: &Context, call: &Call) -> Vec<Change> {
+    let values: Vec<_> = match call.function.format {
+        Format::Extended => values(context, call, &extended::client_numbers()),
+        _ => values(context, call, &[0; extended::LEGACY_NUMBERS]),
+    };
+    let register = call.registers[RDI];
+    let numbers = call.arguments.iter().map(|argument| argument.value);
+    let returned = values.iter().map(|(_, value)| *value);
+    let partials_of = values.iter().map(|(place, _)| *place);
+    if call.function.format == Format::Extended {
+        let arguments = Arguments { numbers: fill(numbers.map(Extended)), register };
+        let partials = call.function.extended_partials(&arguments, fill(returned.map(Extended)));
+        let real = Real::Extended;
+        let change = |(to, partials): (rules::Place, &[Extended; MOST_ARGUMENTS])| {
+            let term = |(argument, partial): (&Argument, &Extended)| ExtendedTerm {
+                from: argument.place,
+                real,
+                partial: *partial,
+            };
+            Change::Extended { to, real, terms: call.arguments.iter().zip(partials).map(term).collect() }
+        };
+        return partials_of.zip(&partials).map(change).collect();
+    }
+    let (real, read): (Real, fn(Bytes) -> f64) = match call.function.format {
+        Format::Binary32 => (Real::Binary32, binary32),
+        _ => (Real::Binary64, binary64),
+    };
+    let arguments = Arguments { numbers: fill(numbers.map(read)), register };
+    let returned: [f64; MOST_VALUES] = fill(returned.map(read));
+    let partials = call.function.partials(&arguments, returned);
+    let change = |(to, partials): (rules::Place, &[f64; MOST_ARGUMENTS])| {
+        let term =
+            |(argument, partial): (&Argument, &f64)| Term { from: argument.place, real, partial: *partial };
+        Change::Linear { to, real, terms: call.arguments.iter().zip(partials).map(term).collect() }
+    };
+    partials_of.zip(&partials).map(change).collect()
+}
+
+/// Places and bytes of what the function has returned.
+fn values(
+    context: &Context,
+    call: &Call,
+    numbers: &[u8; extended::LEGACY_NUMBERS],
+) -> Vec<(rules::Place, Bytes)> {
+    let x87 = X87State(numbers);
+    let value = |place| {
+        let resolved = resolve(&call.registers, x87.top(), place);
+        let bytes = match place {
+            Place::X87 { position } => x87.number(position).0,
+            _ => read_value(context, resolved),
+        };
+        (resolved, bytes)
+    };
+    call.function.values().into_iter().map(value).collect()
+}
+
+/// An array of all that there is, and then zeros.
+fn fill<N: Copy + Default, const LENGTH: usize>(numbers: impl Iterator<Item = N>) -> [N; LENGTH] {
+    let mut all = [N::default(); LENGTH];
+    for (place, number) in all.iter_mut().zip(numbers) {
+        *place = number;
+    }
+    all
+}
+
+/// Where a shadow is, from the general registers at the entry and the number of the register that is st(0).
+fn resolve(registers: &[u64; 16], top: usize, place: Place) -> rules::Place {
+    match place {
+        Place::Vector { register, byte } => rules::Place::Vector { register, byte },
+        Place::Stack { distance } => rules::Place::Memory { address: registers[RSP].wrapping_add(distance) },
+        Place::Pointer { register } => rules::Place::Memory { address: registers[register] },
+        Place::X87 { position } => rules::Place::X87 { register: (top + position) % 8, byte: 0 },
+    }
+}
+
+fn argument(context: &Context, places: &Places, place: rules::Place) -> Argument {
+    let mut shadow = Bytes::default();
+    // A number in a register may be followed by another one, which nobody looks at.
+    let length = if matches!(place, rules::Place::Vector { .. }) { 8 } else { shadow.len() };
+    places.get(place, &mut shadow[..length]);
+    Argument { place, value: read_value(context, place), shadow }
+}
+
+/// Bytes of the number at a place; zeros where memory cannot be read.
+fn read_value(context: &Context, place: rules::Place) -> Bytes {
+    let mut bytes = Bytes::default();
+    match place {
+        rules::Place::Vector { register, byte } => {
+            let [low, high] = context.vectors[register];
+            let whole = u128::from(high) << 64 | u128::from(low);
+            bytes.copy_from_slice(&(whole >> (8 * byte)).to_le_bytes()[..10]);
+        }
+        rules::Place::Memory { address } => {
+            // At the end of a page there may be no more than the number.
+            for length in [10, 8, 4] {
+                if client_memory::read(address, &mut bytes[..length]).is_ok() {
+                    break;
+                }
+            }
+        }
+        rules::Place::General { .. } | rules::Place::X87 { .. } => {}
+    }
+    bytes
+}
+
+fn binary32(bytes: Bytes) -> f64 {
+    let [a, b, c, d, ..] = bytes;
+    f64::from(f32::from_le_bytes([a, b, c, d]))
+}
+
+fn binary64(bytes: Bytes) -> f64 {
+    let [a, b, c, d, e, f, g, h, ..] = bytes;
+    f64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// The shadows of the arguments at the entry.
+struct Noted<'a> {
+    thread: &'a mut Thread,
+    arguments: &'a [Argument],
+}
+
+impl Surroundings for Noted<'_> {
+    fn read(&self, place: rules::Place, bytes: &mut [u8]) {
+        let noted = self.arguments.iter().find(|argument| argument.place == place);
+        let shadow = noted.map_or(Bytes::default(), |argument| argument.shadow);
+        bytes.copy_from_slice(&shadow[..bytes.len()]);
+    }
+
+    fn record(&mut self, operands: [u64; 2], partials: [f64; 2]) -> u64 {
+        computed::record(self.thread, operands, partials)
+    }
+}

@@ -1,0 +1,138 @@
+//! Special functions, and derivatives that need more than one formula.
+
+use crate::number::Number;
+
+/// Numerators and denominators of `B(2k) / 2k`, from k = 1 on: DLMF 5.11.2.
+const SERIES: [(f64, f64); 10] = [
+    (1.0, 12.0),
+    (-1.0, 120.0),
+    (1.0, 252.0),
+    (-1.0, 240.0),
+    (1.0, 132.0),
+    (-691.0, 32760.0),
+    (1.0, 12.0),
+    (-3617.0, 8160.0),
+    (43867.0, 14364.0),
+    (-174_611.0, 6600.0),
+];
+
+/// The logarithmic derivative of the gamma function: its reflection (DLMF 5.5.4), its recurrence (5.5.2) up to where its
+/// asymptotic series (5.11.2) is precise.
+pub fn digamma<N: Number>(x: N) -> N {
+    if x == N::zero() {
+        return -(N::one() / x);
+    }
+    if x < N::zero() {
+        let is_pole = x.rounded() == x;
+        return if is_pole { N::nan() } else { digamma(N::one() - x) - N::pi() * x.cos_pi() / x.sin_pi() };
+    }
+    let mut recurrence = N::zero();
+    let mut x = x;
+    while x < N::of(N::ASYMPTOTIC) {
+        recurrence = recurrence + N::one() / x;
+        x = x + N::one();
+    }
+    let step = N::one() / x.square();
+    let term = |sum: N, (numerator, denominator): &(f64, f64)| {
+        (sum + N::of(*numerator) / N::of(*denominator)) * step
+    };
+    let series = SERIES.iter().rev().fold(N::zero(), term);
+    x.ln() - N::of(0.5) / x - series - recurrence
+}
+
+/// Derivatives of Bessel functions are half the difference of their neighbours: DLMF 10.6.1. They are computed with the
+/// precision of binary64.
+fn half_difference<N: Number>(before: f64, after: f64) -> N {
+    N::of((before - after) / 2.0)
+}
+
+pub fn bessel_first_kind<N: Number>(order: i64, x: N) -> N {
+    let (order, x) = (order as i32, x.to_f64());
+    if order == 0 {
+        return N::of(-libm::j1(x));
+    }
+    half_difference(libm::jn(order.wrapping_sub(1), x), libm::jn(order.wrapping_add(1), x))
+}
+
+pub fn bessel_second_kind<N: Number>(order: i64, x: N) -> N {
+    let (order, x) = (order as i32, x.to_f64());
+    if x == 0.0 {
+        // Minus infinity is where the function comes from, with the sign of (-1)^order for negative orders.
+        let is_reflected = order < 0 && order % 2 != 0;
+        return N::of(if is_reflected { f64::NEG_INFINITY } else { f64::INFINITY });
+    }
+    if order == 0 {
+        return N::of(-libm::y1(x));
+    }
+    half_difference(libm::yn(order.wrapping_sub(1), x), libm::yn(order.wrapping_add(1), x))
+}
+
+/// Partial derivatives of a power whose value is `value`.
+pub fn power<N: Number>(base: N, exponent: N, value: N) -> [N; 2] {
+    let with_exponent = if base == N::zero() {
+        if exponent > N::zero() {
+            N::zero()
+        } else {
+            -N::infinity()
+        }
+    } else if value == N::zero() {
+        N::zero()
+    } else {
+        // The logarithm of a negative number is NaN.
+        value * base.ln()
+    };
+    [with_base(base, exponent, value), with_exponent]
+}
+
+/// Derivative of a power with respect to its base.
+pub fn with_base<N: Number>(base: N, exponent: N, value: N) -> N {
+    if exponent == N::zero() {
+        return N::zero();
+    }
+    if value == N::zero() || base == N::zero() || !value.is_finite() || !base.is_finite() {
+        return exponent * base.pow(exponent - N::one());
+    }
+    value * (exponent / base)
+}
+
+/// Partial derivatives of `atan2(y, x)`. The larger argument is divided by, so that nothing overflows.
+pub fn angle<N: Number>(y: N, x: N) -> [N; 2] {
+    if x.abs() > y.abs() {
+        let ratio = y / x;
+        let divisor = x * (N::one() + ratio.square());
+        [N::one() / divisor, -ratio / divisor]
+    } else {
+        let ratio = x / y;
+        let divisor = y * (N::one() + ratio.square());
+        [ratio / divisor, -(N::one() / divisor)]
+    }
+}
+
+/// Partial derivatives of the length of (x, y).
+pub fn length<N: Number>(x: N, y: N, value: N) -> [N; 2] {
+    if value == N::zero() {
+        return [N::zero(); 2];
+    }
+    if value.is_finite() {
+        return [x / value, y / value];
+    }
+    let sign = |part: N| match (part.is_finite(), part > N::zero()) {
+        (true, _) => N::zero(),
+        (false, true) => N::one(),
+        (false, false) => -N::one(),
+    };
+    match (x.is_finite(), y.is_finite()) {
+        (false, false) => [N::nan(); 2],
+        _ => [sign(x), sign(y)],
+    }
+}
+
+/// `1 / ((1 - x) (1 + x))`, whose factors do not cancel.
+pub fn one_over_one_minus_square<N: Number>(x: N) -> N {
+    N::one() / ((N::one() - x) * (N::one() + x))
+}
+
+/// Partial derivatives of a remainder: the quotient is an integer, which does not change.
+pub fn remainder<N: Number>(dividend: N, divisor: N, value: N) -> [N; 2] {
+    [N::one(), -((dividend - value) / divisor).rounded()]
+}

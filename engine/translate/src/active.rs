@@ -40,6 +40,10 @@ impl Translator<'_> {
 
     fn apply(&mut self, client: &Client) {
         let instruction = &client.instruction;
+        if self.rule_is_applied() {
+            self.applied(client);
+            return;
+        }
         let rule = rules::rule(instruction);
         if rules::uses_mmx(instruction) && !matches!(rule, Rule::MaskedStore | Rule::Passive) {
             return self.x87(client);
@@ -87,6 +91,7 @@ impl Translator<'_> {
             Rule::UniteHalves => self.unite_halves(client),
             Rule::MaskHalves => self.mask_halves(client),
             Rule::FlipSigns => self.flip_signs(client),
+            Rule::Bits => self.bits(client),
             Rule::StringMove => self.string_move(client),
             Rule::StringStore => self.string_store(client),
             Rule::SaveState => self.save_state(client),

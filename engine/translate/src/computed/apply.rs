@@ -1,7 +1,7 @@
 //! From what a computed rule says to new shadows, be they dot values or indices.
 
 use super::extended::{with_free_unit, Extended, Unit};
-use super::{Change, ExtendedTerm, Machine, Place, Real, Term};
+use super::{Change, ExtendedTerm, Machine, Place, Real, Seen, Term};
 use crate::interface::Mode;
 use crate::recording::TAG;
 use alloc::vec::Vec;
@@ -49,7 +49,8 @@ pub fn apply(
     mode: Mode,
     surroundings: &mut dyn Surroundings,
 ) -> Applied {
-    let known = super::changes(instruction, machine);
+    let read = |place, bytes: &mut [u8]| surroundings.read(place, bytes);
+    let known = super::changes(instruction, &Seen { machine, mode, shadow: &read });
     let mut is_incomplete = known.is_none();
     let mut changes = machine.overwritten(instruction, is_incomplete);
     changes.extend(known.into_iter().flatten());
@@ -79,6 +80,7 @@ pub fn apply(
                 NewShadow::new(*to, &bytes[..real.size()])
             }
             Change::Zero { to, size } => NewShadow::new(*to, &[0; 64][..*size]),
+            Change::Set { to, bytes } => NewShadow::new(*to, bytes),
             Change::Copy { to, from, size } => {
                 let mut bytes = [0; 64];
                 surroundings.read(*from, &mut bytes[..*size]);

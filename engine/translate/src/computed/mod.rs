@@ -7,6 +7,7 @@
 //! there the first instruction stands as it is. Passive operands cost what they cost in front of any other instruction.
 
 pub mod apply;
+mod bits;
 mod dot_products;
 pub mod extended;
 mod lowering;
@@ -17,6 +18,7 @@ pub(crate) use x87::NUMBER;
 
 use crate::rules::{self, Rule};
 use alloc::vec::Vec;
+pub use bits::Seen;
 use extended::Extended;
 use iced_x86::Instruction;
 pub use machine::{Machine, Operand, X87State};
@@ -93,6 +95,8 @@ pub enum Change {
     Extended { to: Place, real: Real, terms: Vec<ExtendedTerm> },
     /// Shadows of bytes that move; at most 64.
     Copy { to: Place, from: Place, size: usize },
+    /// Half of a dot value; never while recording.
+    Set { to: Place, bytes: [u8; 4] },
     /// The bytes are passive; at most 64.
     Zero { to: Place, size: usize },
     /// Derivatives of these bytes are lost: to be counted if they are active.
@@ -102,7 +106,8 @@ pub enum Change {
 /// What an instruction does to shadows, `None` if that cannot be said: then it is counted, and what it writes is passive.
 /// A register that it writes, whatever it was before, is passive where no change says something else. All other places that
 /// no change names stay as they are.
-pub fn changes(instruction: &Instruction, machine: &Machine) -> Option<Vec<Change>> {
+pub fn changes(instruction: &Instruction, seen: &Seen) -> Option<Vec<Change>> {
+    let machine = seen.machine;
     if rules::uses_mmx(instruction) {
         return Some(x87::mmx_changes(instruction, machine));
     }
@@ -111,6 +116,10 @@ pub fn changes(instruction: &Instruction, machine: &Machine) -> Option<Vec<Chang
         Rule::SaveState => Some(x87::saved(instruction, machine)),
         Rule::RestoreState => Some(x87::restored(instruction, machine)),
         Rule::DotProduct(element) => dot_products::changes(instruction, machine, element),
+        Rule::Bits | Rule::Logic(_) | Rule::Move => bits::changes(instruction, seen),
+        Rule::ShiftHalves | Rule::UniteHalves | Rule::MaskHalves | Rule::FlipSigns => {
+            bits::changes(instruction, seen)
+        }
         _ => None,
     }
 }

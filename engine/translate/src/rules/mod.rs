@@ -128,6 +128,8 @@ pub(crate) enum Rule {
     MaskHalves,
     /// `xor` of a general register with sign bits.
     FlipSigns,
+    /// Other instructions on bits, see [`crate::computed`].
+    Bits,
     StringMove,
     StringStore,
     /// fxsave and xsave with its kin.

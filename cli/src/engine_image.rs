@@ -32,9 +32,10 @@ pub fn config(
     text.extend_from_slice(launcher.as_os_str().as_bytes());
     text.extend_from_slice(
         format!(
-            "\nvector-shadows={}\ntrace-children={}\nlog-fd={log_descriptor}\nverbosity={}\n",
+            "\nvector-shadows={}\ntrace-children={}\nmath-interception={}\nlog-fd={log_descriptor}\nverbosity={}\n",
             options.vector_shadows.name(),
             options.trace_children.name(),
+            options.math_interception.name(),
             options.verbosity(),
         )
         .as_bytes(),
@@ -44,7 +45,7 @@ pub fn config(
         text.extend_from_slice(word.as_bytes());
         text.push(b'\n');
     }
-    let mut lines = 5;
+    let mut lines = 6;
     if let Some(files) = recording {
         files.keep_open()?;
         text.extend_from_slice(b"record=");

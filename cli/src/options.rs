@@ -43,6 +43,20 @@ pub struct Options {
     )]
     pub trace_children: Switch,
 
+    /// Report calls of library functions whose derivatives are not to be trusted yet; `no` leaves them to the rules of
+    /// their instructions.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "yes|no",
+        require_equals = true,
+        num_args = 0..=1,
+        hide_possible_values = true,
+        default_value_t = Switch::Yes,
+        default_missing_value = "yes"
+    )]
+    pub math_interception: Switch,
+
     /// Write derivgrind's own words to FILE instead of stderr; %p stands for the process id.
     #[arg(long, value_name = "FILE", require_equals = true)]
     pub log_file: Option<PathBuf>,

@@ -46,6 +46,8 @@ pub struct Config {
     pub launcher: Vec<u8>,
     pub vector_shadows: VectorShadowChoice,
     pub trace_children: bool,
+    /// Calls of library functions are reported.
+    pub math_interception: bool,
     pub log_descriptor: i32,
     pub verbosity: Verbosity,
     pub recording: Option<RecordingFiles>,
@@ -77,6 +79,7 @@ pub fn parse(text: &[u8]) -> Result<Config, &[u8]> {
         launcher: Vec::new(),
         vector_shadows: VectorShadowChoice::Auto,
         trace_children: false,
+        math_interception: true,
         log_descriptor: 2,
         verbosity: Verbosity::Normal,
         recording: None,
@@ -91,6 +94,7 @@ pub fn parse(text: &[u8]) -> Result<Config, &[u8]> {
         match key {
             b"launcher" => config.launcher = with_zero(value),
             b"vector-shadows" => config.vector_shadows = parse_vector_shadows(value).ok_or(line)?,
+            b"math-interception" => config.math_interception = value == b"yes",
             b"trace-children" => config.trace_children = value == b"yes",
             b"log-fd" => config.log_descriptor = parse_number(value).ok_or(line)?,
             b"verbosity" => config.verbosity = parse_verbosity(value).ok_or(line)?,

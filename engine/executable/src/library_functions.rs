@@ -7,6 +7,7 @@
 //! leaves the code cache, the engine notes the function in rax and goes on at the true address.
 
 use crate::client_memory;
+use crate::config;
 use crate::lock::Mutex;
 use crate::sys;
 use crate::threads::Thread;
@@ -101,7 +102,7 @@ pub fn note_module(descriptor: i32, path: &[u8], start: u64, end: u64, offset: u
     // Whatever was there before is gone.
     functions.entries.retain(|address, _| !(start..end).contains(address));
     functions.resolvers.retain(|address, _| !(start..end).contains(address));
-    if is_mathematics_library(path) {
+    if config::current().math_interception && is_mathematics_library(path) {
         // A damaged symbol table is not worth more than functions without names.
         let _ = read_symbols(&mut functions, descriptor, start, offset);
         ANY_RESOLVERS.store(!functions.resolvers.is_empty(), Ordering::Relaxed);

@@ -10,6 +10,7 @@ use crate::decode::Client;
 use crate::emit::{ymm, Operand};
 use crate::encodings::{Form, Shape, Width};
 use crate::logic::Origin;
+use crate::rounding::Rounding;
 use crate::rules::{self, Binary, Element, Lanes, Rule};
 use crate::state::State;
 use crate::translate::Translator;
@@ -40,14 +41,29 @@ impl Translator<'_> {
 
     fn apply(&mut self, client: &Client) {
         let instruction = &client.instruction;
-        if self.rule_is_applied() {
+        let rule = rules::rule(instruction);
+        if self.rule_is_applied() && !matches!(rule, Rule::SaveState | Rule::RestoreState) {
             self.applied(client);
             return;
         }
-        let rule = rules::rule(instruction);
         if rules::uses_mmx(instruction) && !matches!(rule, Rule::MaskedStore | Rule::Passive) {
             return self.x87(client);
         }
+        match self.rounding() {
+            Rounding::No => self.apply_rule_of(client, rule),
+            Rounding::Always => self.rounded(client, rule),
+            Rounding::Tested(operand) => {
+                let tested = self.test_rounding(client, rule, operand);
+                self.apply_rule_of(client, rule);
+                if let Some(tested) = tested {
+                    self.clear_rounded(tested);
+                }
+            }
+        }
+    }
+
+    fn apply_rule_of(&mut self, client: &Client, rule: Rule) {
+        let instruction = &client.instruction;
         if self.job.settings.mode.has_indices() && self.apply_to_indices(client, rule) {
             return;
         }

@@ -6,7 +6,7 @@
 use crate::context::offset;
 use crate::control::has_memory;
 use crate::emit::{xmm, ymm, Jump, Memory};
-use crate::interface::{ExitKind, SiteKind};
+use crate::interface::{ClientCode, ExitKind, SiteKind};
 use crate::memory;
 use crate::state::State;
 use crate::translate::{Level, OutOfLine, Translator};
@@ -252,7 +252,7 @@ impl Translator<'_> {
             return false;
         }
         if instruction.is_ip_rel_memory_operand() {
-            return self.client.is_constant(instruction.ip_rel_memory_address());
+            return is_constant(self.client, instruction);
         }
         // The stack protector's canary (System V ABI, x86-64 glibc: offset 0x28 of the thread control block).
         instruction.memory_segment() == Register::FS
@@ -260,6 +260,13 @@ impl Translator<'_> {
             && instruction.memory_index() == Register::None
             && instruction.memory_displacement64() == 0x28
     }
+}
+
+/// Is the memory operand addressed by the instruction pointer, and never written?
+pub(crate) fn is_constant(client: &dyn ClientCode, instruction: &Instruction) -> bool {
+    has_memory(instruction)
+        && instruction.is_ip_rel_memory_operand()
+        && client.is_constant(instruction.ip_rel_memory_address())
 }
 
 /// Splits an operand size into pieces that general-register instructions can handle.

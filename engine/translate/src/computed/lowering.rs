@@ -1,6 +1,5 @@
 //! The way to a computed rule and back.
 
-use crate::active::uses_mmx;
 use crate::checks::OnActive;
 use crate::decode::Client;
 use crate::interface::{ExitKind, SiteKind};
@@ -21,7 +20,7 @@ impl Translator<'_> {
 
     /// An instruction on bits whose code says nothing about shadows.
     pub(crate) fn bits(&mut self, client: &Client) {
-        if uses_mmx(&client.instruction) || is_zero_idiom(&client.instruction) {
+        if is_zero_idiom(&client.instruction) {
             self.without_rule(client);
         } else {
             self.computed_rule(client);

@@ -1,0 +1,218 @@
+//! Numbers for the values of vector registers within a block: equal numbers are equal values.
+
+use crate::checks;
+use crate::control::has_memory;
+use crate::interface::ClientCode;
+use crate::passive::is_write;
+use crate::rules::{self, Rule};
+use alloc::vec::Vec;
+use iced_x86::{Instruction, InstructionInfoFactory, Mnemonic, OpKind, Register};
+
+/// An address as the block computes it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Address {
+    registers: [Register; 2],
+    /// How often these have been written.
+    versions: [u32; 2],
+    scale: u32,
+    displacement: u64,
+    segment: Register,
+}
+
+/// A place of memory that has been read or written.
+struct Place {
+    address: Address,
+    size: usize,
+    /// Its content fills a register.
+    is_repeated: bool,
+    is_constant: bool,
+    value: u32,
+}
+
+pub(super) struct Values {
+    registers: [u32; 32],
+    versions: [u32; 16],
+    places: Vec<Place>,
+    constants: Vec<(u32, [u64; 4])>,
+    next: u32,
+}
+
+impl Values {
+    pub fn new() -> Values {
+        let registers = core::array::from_fn(|number| number as u32);
+        Values { registers, versions: [0; 16], places: Vec::new(), constants: Vec::new(), next: 32 }
+    }
+
+    pub fn register(&self, number: usize) -> u32 {
+        self.registers[number]
+    }
+
+    /// The words of a value that is known.
+    pub fn constant(&self, value: u32) -> Option<[u64; 4]> {
+        self.constants.iter().find(|(known, _)| *known == value).map(|(_, words)| *words)
+    }
+
+    /// Value of a vector register or a memory operand.
+    pub fn operand(
+        &mut self,
+        client: &dyn ClientCode,
+        instruction: &Instruction,
+        number: u32,
+    ) -> Option<u32> {
+        match instruction.op_kind(number) {
+            OpKind::Register => {
+                let register = instruction.op_register(number);
+                register.is_vector_register().then(|| self.register(register.number()))
+            }
+            OpKind::Memory => self.load(client, instruction, false),
+            _ => None,
+        }
+    }
+
+    fn fresh(&mut self) -> u32 {
+        self.next += 1;
+        self.next
+    }
+
+    fn address(&self, instruction: &Instruction) -> Option<Address> {
+        let (base, index) = (instruction.memory_base(), instruction.memory_index());
+        if index.is_vector_register() {
+            return None;
+        }
+        let relative = instruction.is_ip_rel_memory_operand();
+        let registers = if relative { [Register::None; 2] } else { [base, index] };
+        let version = |register: Register| match register {
+            Register::None => 0,
+            register => self.versions[register.full_register().number() & 15],
+        };
+        Some(Address {
+            registers,
+            versions: registers.map(version),
+            scale: instruction.memory_index_scale(),
+            displacement: if relative {
+                instruction.ip_rel_memory_address()
+            } else {
+                instruction.memory_displacement64()
+            },
+            segment: instruction.memory_segment(),
+        })
+    }
+
+    fn load(&mut self, client: &dyn ClientCode, instruction: &Instruction, is_repeated: bool) -> Option<u32> {
+        let address = self.address(instruction)?;
+        let size = instruction.memory_size().size();
+        let known = self
+            .places
+            .iter()
+            .find(|place| place.address == address && place.size == size && place.is_repeated == is_repeated);
+        if let Some(place) = known {
+            return Some(place.value);
+        }
+        let value = self.fresh();
+        let is_constant = checks::is_constant(client, instruction);
+        if is_constant {
+            let words = words(client, instruction.ip_rel_memory_address(), size, is_repeated);
+            self.constants.extend(words.map(|words| (value, words)));
+        }
+        self.places.push(Place { address, size, is_repeated, is_constant, value });
+        Some(value)
+    }
+
+    /// Takes note of what an instruction changes.
+    pub fn step(
+        &mut self,
+        info: &mut InstructionInfoFactory,
+        client: &dyn ClientCode,
+        instruction: &Instruction,
+    ) {
+        let moved = self.moved(client, instruction);
+        let info = info.info(instruction);
+        for used in info.used_registers().iter().filter(|used| is_write(used.access())) {
+            let register = used.register();
+            if register.is_gpr() {
+                self.versions[register.full_register().number()] += 1;
+            } else if register.is_vector_register() {
+                self.registers[register.number()] = self.fresh();
+            }
+        }
+        if info.used_memory().iter().any(|memory| is_write(memory.access())) {
+            self.places.retain(|place| place.is_constant);
+            self.store(instruction);
+        }
+        if let Some((register, value)) = moved {
+            self.registers[register] = value;
+        }
+    }
+
+    /// The register and its new value, where an instruction is a move of whole registers or a load.
+    fn moved(&mut self, client: &dyn ClientCode, instruction: &Instruction) -> Option<(usize, u32)> {
+        use Mnemonic::*;
+        let target = instruction.op0_register();
+        if instruction.op_count() != 2 || !target.is_vector_register() {
+            return None;
+        }
+        let from_memory = instruction.op1_kind() == OpKind::Memory;
+        let value = match instruction.mnemonic() {
+            Movapd | Vmovapd | Movaps | Vmovaps | Movdqa | Vmovdqa | Movupd | Vmovupd | Movups | Vmovups
+            | Movdqu | Vmovdqu => self.operand(client, instruction, 1)?,
+            Movsd | Vmovsd | Movss | Vmovss | Movq | Vmovq | Movd | Vmovd if from_memory => {
+                self.operand(client, instruction, 1)?
+            }
+            Movddup | Vmovddup | Vbroadcastsd | Vbroadcastss | Vpbroadcastq | Vpbroadcastd if from_memory => {
+                self.load(client, instruction, true)?
+            }
+            _ => return None,
+        };
+        Some((target.number(), value))
+    }
+
+    /// A store of a whole value: a load gives it back.
+    fn store(&mut self, instruction: &Instruction) {
+        let is_move = matches!(rules::rule(instruction), Rule::Same(_) | Rule::LaneMove);
+        let plain = is_move
+            && instruction.op_count() == 2
+            && has_memory(instruction)
+            && instruction.op1_kind() == OpKind::Register
+            && instruction.op1_register().is_vector_register();
+        let halves = matches!(
+            instruction.mnemonic(),
+            Mnemonic::Movhpd | Mnemonic::Vmovhpd | Mnemonic::Movhps | Mnemonic::Vmovhps
+        );
+        if !plain || halves {
+            return;
+        }
+        let Some(address) = self.address(instruction) else { return };
+        let value = self.register(instruction.op1_register().number());
+        let size = instruction.memory_size().size();
+        self.places.push(Place { address, size, is_repeated: false, is_constant: false, value });
+    }
+}
+
+/// A constant as it is in a register.
+fn words(client: &dyn ClientCode, address: u64, size: usize, is_repeated: bool) -> Option<[u64; 4]> {
+    let mut words = [0; 4];
+    match size {
+        4 => {
+            // The word may be the last of its page, or the first.
+            let below = || client.constant(address.wrapping_sub(4)).map(|words| words >> 32);
+            let word = client.constant(address).map(|words| words & 0xffff_ffff).or_else(below)?;
+            words[0] = word;
+            if is_repeated {
+                words = [word << 32 | word; 4];
+            }
+        }
+        8 => {
+            words[0] = client.constant(address)?;
+            if is_repeated {
+                words = [words[0]; 4];
+            }
+        }
+        16 | 32 if !is_repeated => {
+            for (number, word) in words[..size / 8].iter_mut().enumerate() {
+                *word = client.constant(address + 8 * number as u64)?;
+            }
+        }
+        _ => return None,
+    }
+    Some(words)
+}

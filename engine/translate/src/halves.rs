@@ -47,6 +47,7 @@ impl Translator<'_> {
         }
         let low = self.slot(register);
         let high = low.offset_by(4);
+        self.leave_binary64(instruction, &[register]);
         let (from, to) = if instruction.mnemonic() == Mnemonic::Shl { (low, high) } else { (high, low) };
         self.copy_shadow(instruction, to, from, 4);
         self.asm.store_zero(from, 4);
@@ -66,6 +67,7 @@ impl Translator<'_> {
         }
         self.make_slot_valid(target);
         self.make_slot_valid(source);
+        self.leave_binary64(instruction, &[target, source]);
         self.forget_mirror(target);
         let (scratch, parked) = self.park_scratch(instruction);
         let low = self.jump_if_both_halves(scratch, [target, source], 0);
@@ -87,6 +89,21 @@ impl Translator<'_> {
         self.asm.land(done);
         // The instruction sets all flags that were changed here.
         self.copy(client);
+    }
+
+    /// While indices are followed: where a register holds the index of a binary64, the engine finds out what becomes of its
+    /// halves. The instruction sets all flags.
+    fn leave_binary64(&mut self, instruction: &Instruction, registers: &[Register]) {
+        if !self.job.settings.mode.has_indices() {
+            return;
+        }
+        let on_active = self.apply_rule(instruction);
+        for register in registers {
+            let slot = self.slot(*register).operand();
+            self.asm.built(Instruction::with2(Code::Cmp_rm32_imm8, slot, 0));
+            let untagged = self.asm.jump(Code::Jg_rel32_64);
+            self.when_active(untagged, false, on_active);
+        }
     }
 
     /// Jumps if a half of both registers has bits.
@@ -191,6 +208,7 @@ impl Translator<'_> {
             && instruction.immediate32() == SIGN
             && !self.general_is_zero(target);
         if by_constant {
+            self.leave_binary64(instruction, &[target]);
             let negations = self.negations(&[0]);
             let (scratch, parked) = self.park_scratch(instruction);
             self.flip_sign(scratch, self.slot(target), 0, &negations);

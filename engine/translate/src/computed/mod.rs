@@ -95,13 +95,18 @@ pub enum Change {
     Extended { to: Place, real: Real, terms: Vec<ExtendedTerm> },
     /// Shadows of bytes that move; at most 64.
     Copy { to: Place, from: Place, size: usize },
-    /// Half of a dot value; never while recording.
+    /// Half of a dot value, or an index that is known.
     Set { to: Place, bytes: [u8; 4] },
+    /// The upper half of a binary64 that is the one with this index times the partial derivative.
+    Upper { to: Place, index: u64, partial: f64 },
     /// The bytes are passive; at most 64.
     Zero { to: Place, size: usize },
     /// Derivatives of these bytes are lost: to be counted if they are active.
     Lose { from: Place, size: usize },
 }
+
+/// Marks the index of a binary64 of which the upper half is by itself: it has nothing of the index.
+pub(crate) const UPPER_HALF: u32 = 1 << 30;
 
 /// What an instruction does to shadows, `None` if that cannot be said: then it is counted, and what it writes is passive.
 /// A register that it writes, whatever it was before, is passive where no change says something else. All other places that

@@ -186,6 +186,8 @@ impl Translator<'_> {
         let packed = shape.packed();
         let shadow = self.shadow(target);
         let place = self.asm.context(MASK);
+        // It is no longer what an operation has left there.
+        self.vectors.masks.forget(target);
         if self.form() == Form::Evex {
             self.vectors.masks.drop_scratch();
             let code = match (shape.element, packed.width) {
@@ -198,7 +200,6 @@ impl Translator<'_> {
             let register = packed.register(shadow);
             let second = Operand::Register(register);
             self.asm.masked_binary(code, register, second, Masking::Zero(Register::K1));
-            self.vectors.masks.forget(target);
             return;
         }
         let mask = self.temporary();

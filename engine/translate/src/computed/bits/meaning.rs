@@ -142,6 +142,20 @@ impl Kind {
         }
     }
 
+    /// The kind of a word of 32 bits to which a constant is added. Besides exponents that is a distance between binades,
+    /// less than one of them, or the word of a number near one.
+    pub fn of_half_in_sum(constant: u64) -> Kind {
+        const SMALL: u64 = 1 << 16;
+        let distance = (constant as i32).unsigned_abs();
+        let is_fraction = (SMALL..1 << Kind::Upper.fraction_bits()).contains(&u64::from(distance));
+        let is_near_one = (0x3fe0_0000..0x4010_0000).contains(&distance);
+        if is_fraction || is_near_one {
+            Kind::Upper
+        } else {
+            Kind::of_half(constant)
+        }
+    }
+
     /// An operation that is linear on integers, with this slope.
     pub fn linear(self, before: u64, after: u64, slope: Scale) -> Scale {
         Scale {

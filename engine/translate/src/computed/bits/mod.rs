@@ -6,8 +6,11 @@
 //! there the operation decides, and where it might be both, halves are moved as they are, which is right for pairs, and
 //! for a binary64 that is split into a head and a tail the sum of both derivatives is right.
 //!
-//! Known limit: in a recording the upper half of a binary64 has no index of its own. A program that changes the sign or
-//! the exponent by instructions on 32 bits, and puts the halves together again, has the partial derivative 1 there.
+//! The index of a binary64 lies in the lower half of its shadow. Where a shift takes the upper half out of a register its
+//! index goes with it, marked with [`super::UPPER_HALF`], and comes back when the half is shifted to its place. A lower half
+//! keeps the index, too; where both are put together that of the upper half counts. Known limit: a program that takes the
+//! upper half out by way of memory, changes it, and puts it back by way of memory has the partial derivative 1 there.
+//! Put together in a register, that is counted.
 
 mod general;
 mod meaning;
@@ -78,8 +81,8 @@ impl Seen<'_> {
         let from_first = |change: &Change| match change {
             Change::Copy { from, .. } => is_within(*from, first, target.size),
             Change::Linear { terms, .. } => terms.iter().any(|term| is_within(term.from, first, target.size)),
-            Change::Set { .. } => first.is_active(),
-            Change::Zero { .. } => false,
+            Change::Set { .. } | Change::Upper { .. } => first.is_active(),
+            _ => false,
         };
         (!first.is_active() || !result.iter().any(from_first)).then_some(result)
     }

@@ -1,6 +1,6 @@
 //! Words with shadows, and changes that follow from what operations on them mean.
 
-use super::super::{Change, Place, Real, Term};
+use super::super::{Change, Place, Real, Term, UPPER_HALF};
 use super::meaning::{is_disjoint, Kind, Logic, Meaning, Scale};
 use super::Seen;
 use crate::recording::TAG;
@@ -73,12 +73,47 @@ impl Target {
 impl Seen<'_> {
     /// Does a word of 8 bytes hold a binary64, as far as its shadow tells?
     fn is_binary64(&self, word: Word) -> bool {
-        if self.has_indices() {
-            let tags = u64::from(TAG) << 32 | u64::from(TAG);
-            word.shadow & tags == 0
+        if self.mode.has_wide_indices() {
+            true
+        } else if self.has_indices() {
+            let tags = u64::from(TAG | UPPER_HALF);
+            word.shadow & (tags << 32 | tags) == 0
         } else {
             // The dot value would be denormal.
             word.shadow >> 32 != 0
+        }
+    }
+
+    /// Is it the upper half of a binary64, by itself, while indices are followed?
+    fn is_upper_half(&self, word: Word) -> bool {
+        let marks = u64::from(TAG | UPPER_HALF);
+        self.has_indices() && !self.mode.has_wide_indices() && word.shadow & marks == u64::from(UPPER_HALF)
+    }
+
+    /// While indices are followed: the halves of a binary64 are put together. The upper one has the index, and where it has
+    /// none it is not known what has become of it.
+    fn joins(&self, target: Target, first: Word, second: Word) -> Option<Option<Vec<Change>>> {
+        if !self.has_indices() || target.size != 8 {
+            return None;
+        }
+        const EXPONENT: u64 = 0x7ff << 52;
+        for (low, high) in [(first, second), (second, first)] {
+            let is_half = low.is_active() && self.is_binary64(low) && low.value >> 32 == 0;
+            let fits = high.value << 32 == 0 && (!high.is_active() || self.is_binary64(high));
+            if !is_half || !fits || high.value & EXPONENT == 0 {
+                continue;
+            }
+            return Some(high.is_active().then(|| moved(target, high, 0)));
+        }
+        None
+    }
+
+    /// The kind of a word of 32 bits.
+    fn kind_of_half(&self, word: Word, otherwise: Kind) -> Kind {
+        if self.is_upper_half(word) {
+            Kind::Upper
+        } else {
+            otherwise
         }
     }
 
@@ -93,6 +128,11 @@ impl Seen<'_> {
     ) -> Option<Vec<Change>> {
         if !first.is_active() && !second.is_active() {
             return Some(alloc::vec![target.cleared()]);
+        }
+        if logic != Logic::And {
+            if let Some(changes) = self.joins(target, first, second) {
+                return changes;
+            }
         }
         if target.size == 8 && self.falls_apart(logic, first, second, is_binary64) {
             let mut changes =
@@ -124,7 +164,7 @@ impl Seen<'_> {
             } else {
                 let concerned =
                     if logic == Logic::And { !passive.value & 0xffff_ffff } else { passive.value };
-                Kind::of_half(concerned)
+                self.kind_of_half(number, Kind::of_half(concerned))
             };
             let mut meaning = kind.combined(logic, number.value, passive.value);
             if meaning == Meaning::Unknown && number.is_piece() {
@@ -174,8 +214,14 @@ impl Seen<'_> {
 
     /// A sum of words, of which some may be shifted or negated, and a passive number; `after` is its value.
     pub fn sum(&self, target: Target, summands: &[Summand], passive: u64, after: u64) -> Option<Vec<Change>> {
-        let active: Vec<Summand> =
+        let mut active: Vec<Summand> =
             summands.iter().copied().filter(|summand| summand.word.is_active()).collect();
+        if let [one, other] = active.as_slice() {
+            if one.word.place == other.word.place && one.slope == other.slope {
+                let slope = Scale { exponent: one.slope.exponent + 1, ..one.slope };
+                active = alloc::vec![Summand { slope, ..*one }];
+            }
+        }
         let after = after & target.mask();
         if active.is_empty() {
             return Some(alloc::vec![target.cleared()]);
@@ -187,8 +233,14 @@ impl Seen<'_> {
             & target.mask();
         let plain = active.iter().all(|summand| summand.slope == Scale::ONE);
         let whole = target.size == 8 && active.iter().all(|summand| self.is_binary64(summand.word));
-        let kind = if whole { Kind::Binary64 } else { Kind::of_half(constant & 0xffff_ffff) };
+        let half = || self.kind_of_half(active[0].word, Kind::of_half_in_sum(constant & 0xffff_ffff));
+        let kind = if whole { Kind::Binary64 } else { half() };
         let exponent_only = constant & kind.fraction() == 0;
+        if let ([one, other], true) = (summands, summands.iter().all(|summand| summand.slope == Scale::ONE)) {
+            if let Some(changes) = self.joins(target, one.word, other.word).filter(|_| passive == 0) {
+                return changes;
+            }
+        }
         if let ([one], true) = (active.as_slice(), plain) {
             if constant == 0 {
                 return Some(united(target, &[one.word]));
@@ -267,6 +319,10 @@ impl Seen<'_> {
                 let half = scaled_half(word.shadow as u32, scale);
                 changes.push(Change::Set { to: target.place, bytes: half.to_le_bytes() });
             }
+            Meaning::Scaled(scale) if self.is_upper_half(word) && target.size == 4 => {
+                let index = word.shadow & !u64::from(UPPER_HALF);
+                changes.push(Change::Upper { to: target.place, index, partial: scale.factor() });
+            }
             Meaning::Scaled(scale) => {
                 let real = self.real(target, [word].into_iter())?;
                 let term = Term { from, real, partial: scale.factor() };
@@ -283,7 +339,12 @@ impl Seen<'_> {
             return Some(alloc::vec![target.cleared()]);
         }
         let lost = (word.value | word.shadow) >> (bits - count).min(63) & (u64::MAX >> (64 - count.max(1)));
-        if count == 0 || count % 8 == 0 && lost == 0 {
+        if self.is_upper_half(word) && target.size == 8 && count == 32 {
+            let index = word.shadow as u32 & !UPPER_HALF;
+            let set = Change::Set { to: target.place, bytes: index.to_le_bytes() };
+            return Some(alloc::vec![target.cleared(), set]);
+        }
+        if count == 0 || count % 8 == 0 && lost == 0 && !self.is_upper_half(word) {
             return Some(moved(target, word, count as isize / 8));
         }
         let whole = target.size == 8 && self.is_binary64(word);
@@ -304,7 +365,14 @@ impl Seen<'_> {
         if !word.is_active() || count >= bits {
             return Some(alloc::vec![target.cleared()]);
         }
-        if count % 8 == 0 {
+        let is_index = self.has_indices() && self.is_binary64(word);
+        if is_index && target.size == 8 && count == 32 {
+            let has_room = word.shadow < u64::from(UPPER_HALF) && !self.mode.has_wide_indices();
+            let marked = word.shadow as u32 | UPPER_HALF;
+            let set = Change::Set { to: target.place, bytes: marked.to_le_bytes() };
+            return has_room.then(|| alloc::vec![target.cleared(), set]);
+        }
+        if count % 8 == 0 && !is_index && !self.is_upper_half(word) {
             return Some(moved(target, word, -(count as isize / 8)));
         }
         let whole = target.size == 8 && self.is_binary64(word);

@@ -1,6 +1,7 @@
 //! Runs one instruction in every way and compares.
 
 use super::compare::{self, Expected};
+use super::computed;
 use super::families::{is_beyond_tracking, is_x87, uses_masks, Family, Lanes};
 use super::generate::{generate, Addressing, Aliasing, Generated, Wish};
 use super::machine::{Machine, Shadows};
@@ -272,7 +273,15 @@ pub fn expectation(harness: &mut Harness, case: &Case, family: Family) -> Option
         }
         Family::DotProduct(content) => reference::dot_product(&before, content),
         Family::Paused(operation, content, lanes) => reference::paused(&before, operation, content, lanes),
-        Family::Logic(logic) => reference::logic(&before, logic),
+        Family::Logic(logic) => {
+            let expected = reference::logic(&before, logic);
+            if expected.counted {
+                computed::expectation(&before, case.configuration.mode, harness.first_index)
+            } else {
+                expected
+            }
+        }
+        Family::Bits => computed::expectation(&before, case.configuration.mode, harness.first_index),
         Family::Same { values, .. } if is_beyond_tracking(&case.generated.instruction, values) => {
             reference::passive(&before, true)
         }

@@ -48,11 +48,6 @@ impl Word {
             place: self.place.map(|place| place.offset_by(shift / 8)),
         }
     }
-
-    /// Is it a part of a number of two bytes at most: the sign and the exponent, or something to be put together again?
-    fn is_piece(self) -> bool {
-        (self.value | self.shadow) >> 16 == 0
-    }
 }
 
 impl Target {
@@ -82,6 +77,12 @@ impl Seen<'_> {
             // The dot value would be denormal.
             word.shadow >> 32 != 0
         }
+    }
+
+    /// Is it a part of a number of two bytes at most: the sign and the exponent, or something to be put together again? An
+    /// index may be as small.
+    fn is_piece(&self, word: Word) -> bool {
+        !self.has_indices() && (word.value | word.shadow) >> 16 == 0
     }
 
     /// Is it the upper half of a binary64, by itself, while indices are followed?
@@ -146,6 +147,11 @@ impl Seen<'_> {
             )?);
             return Some(changes);
         }
+        let inverts = [first, second].iter().any(|word| !word.is_active() && word.value == u64::MAX);
+        if logic == Logic::Xor && inverts {
+            // One binary64 or two binary32: nothing tells.
+            return None;
+        }
         let both = first.is_active() && second.is_active();
         if logic != Logic::And && both && self.unites(first, second) {
             return Some(united(target, &[first, second]));
@@ -167,7 +173,7 @@ impl Seen<'_> {
                 self.kind_of_half(number, Kind::of_half(concerned))
             };
             let mut meaning = kind.combined(logic, number.value, passive.value);
-            if meaning == Meaning::Unknown && number.is_piece() {
+            if meaning == Meaning::Unknown && self.is_piece(number) {
                 meaning = Meaning::Constant;
             }
             if meaning == Meaning::Constant {
@@ -197,14 +203,18 @@ impl Seen<'_> {
         }
         // What is left alone by the passive operand.
         let left = if logic == Logic::And { passive.value } else { !passive.value };
-        let (low, high) = (left & 0xffff_ffff, left >> 32);
-        let is_half_of_pair = high & 0x7f80_0000 == 0 && high & 0x007f_ffff == 0x007f_ffff;
-        let takes_one_of_pair = !is_binary64 && logic == Logic::And && high == 0xffff_ffff && low == 0;
-        low == high
-            || low == 0x7fff_ffff
-            || is_half_of_pair
-            || takes_one_of_pair
-            || logic == Logic::And && high == 0
+        let halves = [left as u32, (left >> 32) as u32];
+        if left == 0 {
+            return false;
+        }
+        const SIGN: u32 = 1 << 31;
+        let keeps = |half: u32| half | SIGN == u32::MAX;
+        let drops = |half: u32| half & !SIGN == 0;
+        let is_plain = halves.iter().all(|half| keeps(*half) || logic != Logic::Xor && drops(*half));
+        let cuts = drops(halves[0]) && keeps(halves[1]);
+        let has_new_exponent = halves[1] & 0x7f80_0000 == 0 && halves[1] & 0x007f_ffff == 0x007f_ffff;
+        let takes_low_half = logic == Logic::And && halves[1] == 0;
+        is_plain && !(cuts && is_binary64) || halves[0] == halves[1] || has_new_exponent || takes_low_half
     }
 
     /// Do the operands contribute bytes side by side? A byte of zeros may have a shadow.
@@ -254,7 +264,7 @@ impl Seen<'_> {
                 return Some(united(target, &[one.word, other.word]));
             }
         }
-        if target.size < 4 || active.iter().all(|summand| summand.word.is_piece()) {
+        if target.size < 4 || active.iter().all(|summand| self.is_piece(summand.word)) {
             return Some(alloc::vec![target.cleared()]);
         }
         if whole {
@@ -349,7 +359,7 @@ impl Seen<'_> {
         }
         let whole = target.size == 8 && self.is_binary64(word);
         let kind = if whole { Kind::Binary64 } else { Kind::Binary32 };
-        if target.size < 4 || word.is_piece() {
+        if target.size < 4 || self.is_piece(word) {
             return Some(alloc::vec![target.cleared()]);
         }
         if count >= kind.least_cut() {
@@ -377,7 +387,7 @@ impl Seen<'_> {
         }
         let whole = target.size == 8 && self.is_binary64(word);
         let kind = if whole { Kind::Binary64 } else { Kind::Binary32 };
-        let is_cut = count >= kind.least_cut() || target.size < 4 || word.is_piece();
+        let is_cut = count >= kind.least_cut() || target.size < 4 || self.is_piece(word);
         is_cut.then(|| alloc::vec![target.cleared()])
     }
 }

@@ -201,6 +201,10 @@ impl Kind {
         if logic == Logic::Or {
             return Meaning::Constant;
         }
+        if self == Kind::Binary64 {
+            // It might as well be two binary32.
+            return Meaning::Unknown;
+        }
         let downwards = Scale { negative: true, exponent: 0 };
         Meaning::Scaled(self.linear(number, after, downwards))
     }

@@ -147,11 +147,6 @@ impl Seen<'_> {
             )?);
             return Some(changes);
         }
-        let inverts = [first, second].iter().any(|word| !word.is_active() && word.value == u64::MAX);
-        if logic == Logic::Xor && inverts {
-            // One binary64 or two binary32: nothing tells.
-            return None;
-        }
         let both = first.is_active() && second.is_active();
         if logic != Logic::And && both && self.unites(first, second) {
             return Some(united(target, &[first, second]));

@@ -10,10 +10,11 @@
 //! - if an addend is a constant in memory that is never written, and it is `2^52`, `1.5 * 2^52` (for binary32 `2^23`,
 //!   `1.5 * 2^23`), perhaps with some low bits that shift the result. One lane is enough to decide for a scalar; for
 //!   vectors all lanes must agree, else lanes are tested;
-//! - if the addend is subtracted from the sum in the same block, and it is such a constant or `1.5 * 2^k` with k from 30 on
-//!   (binary32: 12). Where the value is not known when the block is translated it is tested when the block runs
-//!   ([`lowering`]). So sums without a large constant stay linear, those of compensated summation included, and a sum is
-//!   slower only if its addend is subtracted again.
+//! - if the addend is subtracted from the sum in the same block, or its opposite added, and it is such a constant or `1.5 *
+//!   2^k` with k from 30 on (binary32: 12). Where the value is not known when the block is translated it is tested when the
+//!   block runs ([`lowering`]); then any register that the block never writes may be the opposite. So sums without a large
+//!   constant stay linear, those of compensated summation included, and a sum is slower only if its addend is subtracted
+//!   again, or if two constants in registers follow each other.
 //!
 //! Not found: a constant that is in a register before the block begins and that is subtracted in another block, or not at
 //! all; and one that is computed in a way that [`values`] does not see through. Then the sum stays active, and its bits are:
@@ -69,7 +70,7 @@ pub(crate) fn find(
         return Vec::new();
     }
     let mut found = alloc::vec![Rounding::No; instructions.len()];
-    let mut values = Values::new();
+    let mut values = Values::new(info, instructions);
     let mut sums: Vec<Sum> = Vec::new();
     for (position, instruction) in instructions.iter().map(|client| &client.instruction).enumerate() {
         let sum = sum_at(&mut values, client, instruction, position);
@@ -84,7 +85,7 @@ pub(crate) fn find(
                 found[position] = Rounding::Always;
             }
         }
-        if let Some((earlier, part)) = undone(&sums, &sum) {
+        if let Some((earlier, part)) = undone(&sums, &sum, &values) {
             let whole = &instructions[earlier.position].instruction;
             let is_large = |words| all_lanes(earlier, whole, words, is_large);
             found[earlier.position] = match values.constant(part.value).map(is_large) {
@@ -94,9 +95,28 @@ pub(crate) fn find(
                 _ => Rounding::Tested(part.operand),
             };
         }
+        if let Some((earlier, operand)) = followed(&sums, &sum, &values) {
+            if found[earlier] == Rounding::No {
+                found[earlier] = Rounding::Tested(operand);
+            }
+        }
         sums.push(sum);
     }
     found
+}
+
+/// The earlier sum, and its operand, where registers that the block never writes are added one after the other.
+fn followed(sums: &[Sum], sum: &Sum, values: &Values) -> Option<(usize, u32)> {
+    let [Some(one), Some(other)] = sum.addends else { return None };
+    for (whole, part) in [(one, other), (other, one)] {
+        let earlier = sums.iter().find(|earlier| earlier.result == whole.value);
+        let Some(earlier) = earlier.filter(|_| values.is_invariant(part.value)) else { continue };
+        let mut addends = earlier.addends.iter().flatten();
+        if let Some(addend) = addends.find(|addend| values.is_invariant(addend.value)) {
+            return Some((earlier.position, addend.operand));
+        }
+    }
+    None
 }
 
 /// Element and lanes of a sum, and the operands that are added, with their signs.
@@ -138,15 +158,19 @@ fn sum_at(
 }
 
 /// The earlier sum, and its addend, that a sum takes back.
-fn undone<'a>(sums: &'a [Sum], sum: &Sum) -> Option<(&'a Sum, Part)> {
+fn undone<'a>(sums: &'a [Sum], sum: &Sum, values: &Values) -> Option<(&'a Sum, Part)> {
     let [Some(one), Some(other)] = sum.addends else { return None };
     for (whole, part) in [(one, other), (other, one)] {
         for earlier in sums.iter().filter(|earlier| earlier.result == whole.value) {
             // With the sign that the addend has within the whole.
             let is_taken_back = |addend: &&Part| {
-                addend.value == part.value
-                    && (addend.is_subtracted ^ whole.is_subtracted) != part.is_subtracted
-                    && earlier.element == sum.element
+                let changes_sign = (addend.is_subtracted ^ whole.is_subtracted) != part.is_subtracted;
+                let is_taken_back = if changes_sign {
+                    addend.value == part.value
+                } else {
+                    values.are_opposite(addend.value, part.value, sum.element)
+                };
+                is_taken_back && earlier.element == sum.element
             };
             if let Some(addend) = earlier.addends.iter().flatten().find(is_taken_back) {
                 return Some((earlier, *addend));

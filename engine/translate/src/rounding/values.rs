@@ -2,9 +2,10 @@
 
 use crate::checks;
 use crate::control::has_memory;
+use crate::decode::Client;
 use crate::interface::ClientCode;
 use crate::passive::is_write;
-use crate::rules::{self, Rule};
+use crate::rules::{self, Element, Rule};
 use alloc::vec::Vec;
 use iced_x86::{Instruction, InstructionInfoFactory, Mnemonic, OpKind, Register};
 
@@ -29,18 +30,56 @@ struct Place {
     value: u32,
 }
 
+impl Place {
+    /// Does it not overlap this one, as far as the block tells?
+    fn is_apart_from(&self, other: Address, size: usize) -> bool {
+        let same = Address { displacement: 0, ..self.address } == Address { displacement: 0, ..other };
+        let distance = other.displacement.wrapping_sub(self.address.displacement) as i64;
+        same && (distance >= self.size as i64 || distance <= -(size as i64))
+    }
+}
+
 pub(super) struct Values {
     registers: [u32; 32],
     versions: [u32; 16],
     places: Vec<Place>,
     constants: Vec<(u32, [u64; 4])>,
     next: u32,
+    /// Registers that the block writes.
+    written: u32,
 }
 
 impl Values {
-    pub fn new() -> Values {
+    pub fn new(info: &mut InstructionInfoFactory, block: &[Client]) -> Values {
+        let mut written = 0;
+        for client in block {
+            for used in info.info(&client.instruction).used_registers() {
+                if used.register().is_vector_register() && is_write(used.access()) {
+                    written |= 1 << used.register().number();
+                }
+            }
+        }
         let registers = core::array::from_fn(|number| number as u32);
-        Values { registers, versions: [0; 16], places: Vec::new(), constants: Vec::new(), next: 32 }
+        Values { registers, versions: [0; 16], places: Vec::new(), constants: Vec::new(), next: 32, written }
+    }
+
+    /// Is it what a register holds throughout the block?
+    pub fn is_invariant(&self, value: u32) -> bool {
+        value < 32 && self.written >> value & 1 == 0
+    }
+
+    /// Are these constants that differ in their signs alone?
+    pub fn are_opposite(&self, one: u32, other: u32, element: Element) -> bool {
+        let signs = if element == Element::F64 { 1 << 63 } else { 1 << 63 | 1 << 31 };
+        match (self.constant(one), self.constant(other)) {
+            (Some(one), Some(other)) => {
+                let differ =
+                    |(one, other): (&u64, &u64)| *one != 0 && one & !signs == other & !signs && one != other;
+                let equal = |(one, other): (&u64, &u64)| *one == 0 && *other == 0;
+                one.iter().zip(&other).all(|pair| differ(pair) || equal(pair))
+            }
+            _ => false,
+        }
     }
 
     pub fn register(&self, number: usize) -> u32 {
@@ -136,7 +175,11 @@ impl Values {
             }
         }
         if info.used_memory().iter().any(|memory| is_write(memory.access())) {
-            self.places.retain(|place| place.is_constant);
+            let target = self.address(instruction).filter(|_| has_memory(instruction));
+            let size = instruction.memory_size().size();
+            self.places.retain(|place| {
+                place.is_constant || target.is_some_and(|target| place.is_apart_from(target, size))
+            });
             self.store(instruction);
         }
         if let Some((register, value)) = moved {
@@ -148,7 +191,9 @@ impl Values {
     fn moved(&mut self, client: &dyn ClientCode, instruction: &Instruction) -> Option<(usize, u32)> {
         use Mnemonic::*;
         let target = instruction.op0_register();
-        if instruction.op_count() != 2 || !target.is_vector_register() {
+        let operands = instruction.op_count();
+        let counts = if instruction.op2_kind() == OpKind::Immediate8 { 2..=3 } else { 2..=2 };
+        if !counts.contains(&operands) || !target.is_vector_register() {
             return None;
         }
         let from_memory = instruction.op1_kind() == OpKind::Memory;
@@ -161,9 +206,37 @@ impl Values {
             Movddup | Vmovddup | Vbroadcastsd | Vbroadcastss | Vpbroadcastq | Vpbroadcastd if from_memory => {
                 self.load(client, instruction, true)?
             }
+            Shufps | Pshufd | Vpshufd | Vbroadcastss | Vpbroadcastd if !from_memory => {
+                return self.repeated(instruction, 4);
+            }
+            Unpcklpd | Movlhps | Movddup | Vmovddup | Vbroadcastsd | Vpbroadcastq | Punpcklqdq
+                if !from_memory =>
+            {
+                return self.repeated(instruction, 8);
+            }
             _ => return None,
         };
         Some((target.number(), value))
+    }
+
+    /// The lowest lane of a constant in all lanes.
+    fn repeated(&mut self, instruction: &Instruction, size: usize) -> Option<(usize, u32)> {
+        let (target, source) = (instruction.op0_register().number(), instruction.op1_register().number());
+        let legacy_pair = matches!(
+            instruction.mnemonic(),
+            Mnemonic::Shufps | Mnemonic::Unpcklpd | Mnemonic::Movlhps | Mnemonic::Punpcklqdq
+        );
+        let by_immediate =
+            matches!(instruction.mnemonic(), Mnemonic::Shufps | Mnemonic::Pshufd | Mnemonic::Vpshufd);
+        if legacy_pair && target != source || by_immediate && instruction.immediate8() != 0 {
+            return None;
+        }
+        let word = self.constant(self.register(source))?[0];
+        let low = word & 0xffff_ffff;
+        let word = if size == 4 { low << 32 | low } else { word };
+        let value = self.fresh();
+        self.constants.push((value, [word; 4]));
+        Some((target, value))
     }
 
     /// A store of a whole value: a load gives it back.

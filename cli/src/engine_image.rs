@@ -32,9 +32,10 @@ pub fn config(
     text.extend_from_slice(launcher.as_os_str().as_bytes());
     text.extend_from_slice(
         format!(
-            "\nvector-shadows={}\ntrace-children={}\nfp-flags={}\nlog-fd={log_descriptor}\nverbosity={}\n",
+            "\nvector-shadows={}\ntrace-children={}\nmath-interception={}\nfp-flags={}\nlog-fd={log_descriptor}\nverbosity={}\n",
             options.vector_shadows.name(),
             options.trace_children.name(),
+            options.math_interception.name(),
             options.fp_flags.name(),
             options.verbosity(),
         )

@@ -48,6 +48,20 @@ pub struct Options {
     #[arg(long, value_enum, value_name = "fast|exact", require_equals = true, hide_possible_values = true, default_value_t = FloatFlags::Fast)]
     pub fp_flags: FloatFlags,
 
+    /// Give functions of mathematics libraries derivatives of their own; `no` leaves them to the rules of their
+    /// instructions.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "yes|no",
+        require_equals = true,
+        num_args = 0..=1,
+        hide_possible_values = true,
+        default_value_t = Switch::Yes,
+        default_missing_value = "yes"
+    )]
+    pub math_interception: Switch,
+
     /// Write derivgrind's own words to FILE instead of stderr; %p stands for the process id.
     #[arg(long, value_name = "FILE", require_equals = true)]
     pub log_file: Option<PathBuf>,

@@ -4,7 +4,6 @@
 /// Names without the leading `--`, and what the option would do.
 const OPTIONS: &[(&str, &str)] = &[
     ("diffquotdebug", "output for difference quotients"),
-    ("math-interception", "analytic derivatives of library functions"),
     ("record-stop", "the connection to gdb"),
     ("record-values", "values on the tape"),
     ("trick", "bit-trick finding"),

@@ -23,6 +23,7 @@ const C_GUESTS: &[&str] = &[
     "interrupted_blocks.c",
     "threads_with_queue.c",
     "repaired_faults.c",
+    "bit_tricks.c",
 ];
 
 /// Compilers with options.

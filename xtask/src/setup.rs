@@ -26,6 +26,7 @@ const PACKAGES: &[(Purpose, &str)] = &[
     (Purpose::Test, "g++"),              // the header in C++
     (Purpose::Test, "clang"),            // the header for another compiler
     (Purpose::Test, "gfortran"),         // guest programs
+    (Purpose::Test, "musl-tools"),       // another mathematics library
     (Purpose::Test, "gdb"),              // guest programs
     (Purpose::Test, "valgrind"),         // columns of the benchmark tables
     (Purpose::Test, "xz-utils"),         // guest programs and benchmark, as the following

@@ -1,6 +1,7 @@
 //! The client's code as the translator sees it from one thread.
 
 use crate::address_map::AddressMap;
+use crate::client_memory;
 use crate::library_functions;
 use crate::memory::AddressSpace;
 use alloc::vec::Vec;
@@ -21,6 +22,12 @@ impl ClientCode for ClientView<'_> {
 
     fn is_constant(&self, address: u64) -> bool {
         self.space.is_constant(address)
+    }
+
+    fn constant(&self, address: u64) -> Option<u64> {
+        let mut bytes = [0; 8];
+        let readable = self.space.is_constant(address) && self.space.is_constant(address + 7);
+        (readable && client_memory::read(address, &mut bytes).is_ok()).then(|| u64::from_le_bytes(bytes))
     }
 
     fn is_translated(&self, pc: u64) -> bool {

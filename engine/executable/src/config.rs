@@ -48,6 +48,8 @@ pub struct Config {
     pub trace_children: bool,
     /// Shadow arithmetic must leave no trace in the client's floating-point flags.
     pub exact_flags: bool,
+    /// Calls of library functions are reported.
+    pub math_interception: bool,
     pub log_descriptor: i32,
     pub verbosity: Verbosity,
     pub recording: Option<RecordingFiles>,
@@ -80,6 +82,7 @@ pub fn parse(text: &[u8]) -> Result<Config, &[u8]> {
         vector_shadows: VectorShadowChoice::Auto,
         trace_children: false,
         exact_flags: false,
+        math_interception: true,
         log_descriptor: 2,
         verbosity: Verbosity::Normal,
         recording: None,
@@ -94,6 +97,7 @@ pub fn parse(text: &[u8]) -> Result<Config, &[u8]> {
         match key {
             b"launcher" => config.launcher = with_zero(value),
             b"vector-shadows" => config.vector_shadows = parse_vector_shadows(value).ok_or(line)?,
+            b"math-interception" => config.math_interception = value == b"yes",
             b"trace-children" => config.trace_children = value == b"yes",
             b"fp-flags" => config.exact_flags = value == b"exact",
             b"log-fd" => config.log_descriptor = parse_number(value).ok_or(line)?,

@@ -8,6 +8,7 @@
 //! leaves the code cache, the engine notes the function in rax and goes on at the true address.
 
 use crate::client_memory;
+use crate::config;
 use crate::lock::Mutex;
 use crate::sys;
 use crate::threads::Thread;
@@ -106,7 +107,7 @@ pub fn note_module(descriptor: i32, path: &[u8], start: u64, end: u64, offset: u
     functions.resolvers.retain(|address, _| !(start..end).contains(address));
     let is_program = !PROGRAM_IS_MAPPED.swap(true, Ordering::Relaxed);
     let contents = if is_program { Some(Contents::Program) } else { contents(path) };
-    if let Some(contents) = contents {
+    if let Some(contents) = contents.filter(|_| config::current().math_interception) {
         // A damaged symbol table is not worth more than functions without names.
         let _ = read_symbols(&mut functions, descriptor, start, offset, contents);
         ANY_RESOLVERS.store(!functions.resolvers.is_empty(), Ordering::Relaxed);

@@ -10,6 +10,7 @@ use crate::decode::Client;
 use crate::emit::{xmm, ymm, zmm, Operand};
 use crate::encodings::{Form, Shape, Width};
 use crate::logic::Origin;
+use crate::rounding::Rounding;
 use crate::rules::{self, Binary, Element, Lanes, Rule};
 use crate::state::State;
 use crate::translate::Translator;
@@ -42,12 +43,31 @@ impl Translator<'_> {
     fn apply(&mut self, client: &Client) {
         let instruction = &client.instruction;
         let rule = rules::rule(instruction);
+        if self.rule_is_applied() && !matches!(rule, Rule::SaveState | Rule::RestoreState) {
+            self.applied(client);
+            return;
+        }
         if rules::uses_mmx(instruction) && !matches!(rule, Rule::MaskedStore | Rule::Passive) {
             return self.x87(client);
         }
         if instruction.encoding() == EncodingKind::EVEX {
             return self.apply_wide(client, rule);
         }
+        match self.rounding() {
+            Rounding::No => self.apply_rule_of(client, rule),
+            Rounding::Always => self.rounded(client, rule),
+            Rounding::Tested(operand) => {
+                let tested = self.test_rounding(client, rule, operand);
+                self.apply_rule_of(client, rule);
+                if let Some(tested) = tested {
+                    self.clear_rounded(tested);
+                }
+            }
+        }
+    }
+
+    fn apply_rule_of(&mut self, client: &Client, rule: Rule) {
+        let instruction = &client.instruction;
         if self.job.settings.mode.has_indices() && self.apply_to_indices(client, rule) {
             return;
         }
@@ -90,6 +110,7 @@ impl Translator<'_> {
             Rule::UniteHalves => self.unite_halves(client),
             Rule::MaskHalves => self.mask_halves(client),
             Rule::FlipSigns => self.flip_signs(client),
+            Rule::Bits => self.bits(client),
             Rule::StringMove => self.string_move(client),
             Rule::StringStore => self.string_store(client),
             Rule::SaveState => self.save_state(client),

@@ -6,15 +6,12 @@
 use crate::context::offset;
 use crate::control::has_memory;
 use crate::emit::{xmm, ymm, Jump, Memory};
-use crate::interface::{ExitKind, SiteKind};
+use crate::interface::{ClientCode, ExitKind, SiteKind};
 use crate::memory;
 use crate::state::State;
 use crate::translate::{Level, OutOfLine, Translator};
 use alloc::vec::Vec;
 use iced_x86::{Code, Instruction, Register};
-
-/// Scratch that says whether the current instruction was counted.
-const COUNTED: u32 = offset::SCRATCH + 16;
 
 /// Register for zeros in passive blocks.
 const FREE_HOME: usize = 29;
@@ -28,8 +25,6 @@ pub(crate) enum OnActive {
     Count(usize),
     /// Let the engine serve the client instruction at this address, and execute it from its start.
     Serve(ExitKind, u64, State),
-    /// The same unless [`Translator::once`] says that this was counted.
-    CountOnce(usize),
 }
 
 /// A place that is counted, out of line.
@@ -42,7 +37,6 @@ pub(crate) struct Count {
     rcx_spilled: bool,
     /// Is it to be spilled where the block goes on?
     leaves_spilled: bool,
-    once: bool,
 }
 
 /// How a shadow memory operand is addressed while it is open.
@@ -165,10 +159,9 @@ impl Translator<'_> {
                 let exit = self.exit(kind, pc, state);
                 self.out_of_line.push(OutOfLine::Leave { jump, exit, rcx_spilled, pending });
             }
-            OnActive::Count(site) | OnActive::CountOnce(site) => {
+            OnActive::Count(site) => {
                 let back = self.asm.here();
-                let once = matches!(on_active, OnActive::CountOnce(_));
-                let count = Count { jump, site, back, rcx_spilled, leaves_spilled: rcx_spilled, once };
+                let count = Count { jump, site, back, rcx_spilled, leaves_spilled: rcx_spilled };
                 self.out_of_line.push(OutOfLine::Count(count));
             }
         }
@@ -194,36 +187,16 @@ impl Translator<'_> {
         }
     }
 
-    /// Several counts of one instruction of which the first alone is to count, where none of them can be skipped.
-    pub(crate) fn once(&mut self, on_active: OnActive) -> OnActive {
-        let OnActive::Count(site) = on_active else { return on_active };
-        let counted = self.asm.context(COUNTED);
-        self.asm.store_zero(counted, 8);
-        OnActive::CountOnce(site)
-    }
-
     /// Out of line: one more at a site. Touches neither flags nor registers.
     pub(crate) fn count(&mut self, count: Count) {
         self.asm.land(count.jump);
         if !count.rcx_spilled {
             self.spill_rcx();
         }
-        let counted = self.asm.context(COUNTED);
-        let skip = count.once.then(|| {
-            self.asm.load(Register::RCX, counted);
-            let first = self.asm.short_jump(Code::Jrcxz_rel8_64);
-            let skip = self.asm.jump(Code::Jmp_rel32_64);
-            self.asm.land(first);
-            self.asm.store_immediate(counted, 1);
-            skip
-        });
         let counter = Memory::absolute(self.job.first_counter + 8 * count.site as u64);
         self.asm.load(Register::RCX, counter);
         self.asm.address_of(Register::RCX, Memory::at(Register::RCX, 1));
         self.asm.store(counter, Register::RCX);
-        if let Some(skip) = skip {
-            self.asm.land(skip);
-        }
         if !count.leaves_spilled {
             self.restore_rcx();
         }
@@ -279,7 +252,7 @@ impl Translator<'_> {
             return false;
         }
         if instruction.is_ip_rel_memory_operand() {
-            return self.client.is_constant(instruction.ip_rel_memory_address());
+            return is_constant(self.client, instruction);
         }
         // The stack protector's canary (System V ABI, x86-64 glibc: offset 0x28 of the thread control block).
         instruction.memory_segment() == Register::FS
@@ -287,6 +260,13 @@ impl Translator<'_> {
             && instruction.memory_index() == Register::None
             && instruction.memory_displacement64() == 0x28
     }
+}
+
+/// Is the memory operand addressed by the instruction pointer, and never written?
+pub(crate) fn is_constant(client: &dyn ClientCode, instruction: &Instruction) -> bool {
+    has_memory(instruction)
+        && instruction.is_ip_rel_memory_operand()
+        && client.is_constant(instruction.ip_rel_memory_address())
 }
 
 /// Splits an operand size into pieces that general-register instructions can handle.

@@ -47,6 +47,11 @@ pub const UNTAGGED32: u32 = CONSTANTS + 0x500;
 pub const CONTROL: u32 = CONSTANTS + 0x6c0;
 /// By bits 7 to 14 of MXCSR: 0 where all exceptions are masked and rounding is to nearest, else 1.
 pub const UNUSUAL_CONTROL: u32 = CONSTANTS + 0x700;
+/// What tells constants by which numbers are rounded, see [`crate::rounding`]: the bits of the fraction that count, 1, 1.5,
+/// the bits of the exponent, the least power of two, and the one of integers. 32 bytes each; in 64-bit lanes,
+/// then in 32-bit lanes.
+pub const ROUNDING_F64: u32 = CONSTANTS + 0x540;
+pub const ROUNDING_F32: u32 = CONSTANTS + 0x540 + 6 * 32;
 
 /// How many small numbers there are.
 const COUNT: u32 = 512;
@@ -74,6 +79,12 @@ pub fn fill(context: &mut [u8]) {
     fill_words(context, STATE_COMPONENTS, |_| 0b111);
     fill_words(context, UNTAGGED, |_| u64::from(!TAG));
     fill_words(context, UNTAGGED32, |_| u64::from(!TAG) << 32 | u64::from(!TAG));
+    for (number, word) in crate::rounding::WORDS_F64.into_iter().enumerate() {
+        fill_words(context, ROUNDING_F64 + 32 * number as u32, |_| word);
+    }
+    for (number, word) in crate::rounding::WORDS_F32.into_iter().enumerate() {
+        fill_words(context, ROUNDING_F32 + 32 * number as u32, |_| word << 32 | word);
+    }
     for number in 0..COUNT {
         let (wide, narrow) = ((NUMBERS_F64 + 8 * number) as usize, (NUMBERS_F32 + 4 * number) as usize);
         context[wide..wide + 8].copy_from_slice(&u64::from(number).to_le_bytes());

@@ -125,7 +125,7 @@ impl Translator<'_> {
                 }
             }
             (OpKind::Memory, OpKind::Register) if source.is_gpr() => self.store_general(client, source),
-            _ => self.without_rule(client),
+            _ => self.bits(client),
         }
     }
 

@@ -3,8 +3,9 @@
 //! Compilers put structures of two halves together with `or`, and take them apart with shifts by 32 and masks (System V
 //! ABI, section 3.2.3: such a structure is passed in one register). These three instructions move halves of shadows as
 //! they move halves of values. Unoptimised code of clang negates a number in a general register, by `xor` of the sign of
-//! one or both halves. Any other use of them on active data is counted, as arithmetic on the bits of numbers.
+//! one or both halves. Any other use of them on active data is left to [`crate::computed`].
 
+use crate::checks::OnActive;
 use crate::context::offset;
 use crate::decode::Client;
 use crate::emit::{Jump, Memory};
@@ -41,11 +42,12 @@ impl Translator<'_> {
             && instruction.op1_kind() == OpKind::Immediate8
             && u32::from(instruction.immediate8()) == HALF;
         if !by_half || self.general_is_zero(register) {
-            self.without_rule(client);
+            self.bits(client);
             return;
         }
         let low = self.slot(register);
         let high = low.offset_by(4);
+        self.leave_binary64(instruction, &[register]);
         let (from, to) = if instruction.mnemonic() == Mnemonic::Shl { (low, high) } else { (high, low) };
         self.copy_shadow(instruction, to, from, 4);
         self.asm.store_zero(from, 4);
@@ -60,11 +62,12 @@ impl Translator<'_> {
         let passive = !combines_two_registers(instruction)
             || self.general_is_zero(target) && self.general_is_zero(source);
         if passive {
-            self.without_rule(client);
+            self.bits(client);
             return;
         }
         self.make_slot_valid(target);
         self.make_slot_valid(source);
+        self.leave_binary64(instruction, &[target, source]);
         self.forget_mirror(target);
         let (scratch, parked) = self.park_scratch(instruction);
         let low = self.jump_if_both_halves(scratch, [target, source], 0);
@@ -72,21 +75,35 @@ impl Translator<'_> {
         self.asm.load(scratch, self.slot(source));
         let united = self.slot(target);
         self.asm.built(Instruction::with2(Code::Or_rm64_r64, united.operand(), scratch));
+        self.asm.load(scratch, parked);
         let done = self.asm.jump(Code::Jmp_rel32_64);
         // Both have bits in the same half: this is something else.
         self.asm.land(low);
         self.asm.land(high);
-        let on_active = self.instruction_site(instruction);
-        self.count_first(|translator| {
-            for register in [target, source] {
-                translator.check_place(translator.slot(register), 8, on_active);
-            }
-        });
+        self.asm.load(scratch, parked);
+        let on_active = self.apply_rule(instruction);
+        for register in [target, source] {
+            self.check_place(self.slot(register), 8, on_active);
+        }
         self.asm.store_zero(self.slot(target), 8);
         self.asm.land(done);
-        self.asm.load(scratch, parked);
         // The instruction sets all flags that were changed here.
         self.copy(client);
+    }
+
+    /// While indices are followed: where a register holds the index of a binary64, the engine finds out what becomes of its
+    /// halves. The instruction sets all flags.
+    fn leave_binary64(&mut self, instruction: &Instruction, registers: &[Register]) {
+        if !self.job.settings.mode.has_indices() {
+            return;
+        }
+        let on_active = self.apply_rule(instruction);
+        for register in registers {
+            let slot = self.slot(*register).operand();
+            self.asm.built(Instruction::with2(Code::Cmp_rm32_imm8, slot, 0));
+            let untagged = self.asm.jump(Code::Jg_rel32_64);
+            self.when_active(untagged, false, on_active);
+        }
     }
 
     /// Jumps if a half of both registers has bits.
@@ -119,41 +136,69 @@ impl Translator<'_> {
         let one_is_active = combines_two_registers(instruction)
             && self.general_is_zero(target) != self.general_is_zero(source);
         if !one_is_active {
-            self.without_rule(client);
+            self.bits(client);
             return;
         }
+        let on_active = self.apply_rule(instruction);
         let mask = if self.general_is_zero(target) { target } else { source };
-        if mask == target {
-            let (to, from) = (self.slot(target), self.slot(source));
-            self.copy_shadow(instruction, to, from, 8);
-            self.make_slot_known(target);
-        }
-        self.forget_mirror(target);
+        let number = if mask == target { source } else { target };
         let (scratch, parked) = self.park_scratch(instruction);
+        let others = self.jump_unless_halves(scratch, mask, u32::MAX);
+        if mask == target {
+            self.asm.load(scratch, self.slot(source));
+            self.asm.store(self.slot(target), scratch);
+        }
         let slot = self.slot(target);
-        let on_active = self.instruction_site(instruction);
-        let on_active = self.once(on_active);
         for (first_bit, place) in [(0, slot), (HALF, slot.offset_by(4))] {
             self.load_half(scratch, mask, first_bit);
-            let empty = self.asm.jump(Code::Je_rel32_64);
-            let ones = Instruction::with2(Code::Cmp_rm32_imm8, scratch.full_register32(), -1);
-            self.asm.built(ones);
-            let kept = self.asm.jump(Code::Je_rel32_64);
-            self.check_place(place, 4, on_active);
-            self.asm.land(empty);
+            let kept = self.asm.jump(Code::Jne_rel32_64);
             self.asm.store_zero(place, 4);
             self.asm.land(kept);
         }
-        self.asm.load(scratch, parked);
+        self.leave_others(scratch, parked, others, number, target, on_active);
+        self.forget_mirror(target);
+        self.make_slot_known(target);
         // The instruction sets all flags that were changed here.
         self.copy(client);
+    }
+
+    /// Jumps that are taken if a half of a register is neither zero nor `word`.
+    fn jump_unless_halves(&mut self, scratch: Register, register: Register, word: u32) -> [Jump; 2] {
+        [0, HALF].map(|first_bit| {
+            self.load_half(scratch, register, first_bit);
+            let empty = self.asm.jump(Code::Je_rel32_64);
+            let half = scratch.full_register32();
+            self.asm.built(Instruction::with2(Code::Cmp_rm32_imm32, half, word));
+            let other = self.asm.jump(Code::Jne_rel32_64);
+            self.asm.land(empty);
+            other
+        })
+    }
+
+    /// The scratch register comes back. Where the jumps lead, the engine finds out what an active number becomes.
+    fn leave_others(
+        &mut self,
+        scratch: Register,
+        parked: Memory,
+        others: [Jump; 2],
+        number: Register,
+        target: Register,
+        on_active: OnActive,
+    ) {
+        self.asm.load(scratch, parked);
+        let done = self.asm.jump(Code::Jmp_rel32_64);
+        others.into_iter().for_each(|jump| self.asm.land(jump));
+        self.asm.load(scratch, parked);
+        self.check_place(self.slot(number), 8, on_active);
+        self.asm.store_zero(self.slot(target), 8);
+        self.asm.land(done);
     }
 
     /// `xor` of an active register with the sign bit of a half or of both.
     pub(crate) fn flip_signs(&mut self, client: &Client) {
         let instruction = &client.instruction;
         if self.job.settings.mode.has_wide_indices() {
-            self.without_rule(client);
+            self.bits(client);
             return;
         }
         let (target, source) = (instruction.op0_register(), instruction.op1_register());
@@ -163,6 +208,7 @@ impl Translator<'_> {
             && instruction.immediate32() == SIGN
             && !self.general_is_zero(target);
         if by_constant {
+            self.leave_binary64(instruction, &[target]);
             let negations = self.negations(&[0]);
             let (scratch, parked) = self.park_scratch(instruction);
             self.flip_sign(scratch, self.slot(target), 0, &negations);
@@ -175,36 +221,29 @@ impl Translator<'_> {
         let one_is_active = combines_two_registers(instruction)
             && self.general_is_zero(target) != self.general_is_zero(source);
         if !one_is_active {
-            self.without_rule(client);
+            self.bits(client);
             return;
         }
+        let on_active = self.apply_rule(instruction);
         let mask = if self.general_is_zero(target) { target } else { source };
-        if mask == target {
-            let (to, from) = (self.slot(target), self.slot(source));
-            self.copy_shadow(instruction, to, from, 8);
-            self.make_slot_known(target);
-        }
-        self.forget_mirror(target);
+        let number = if mask == target { source } else { target };
         let negations = self.negations(&[0, HALF]);
         let (scratch, parked) = self.park_scratch(instruction);
+        let others = self.jump_unless_halves(scratch, mask, SIGN);
+        if mask == target {
+            self.asm.load(scratch, self.slot(source));
+            self.asm.store(self.slot(target), scratch);
+        }
         let slot = self.slot(target);
-        let on_active = self.instruction_site(instruction);
-        let on_active = self.once(on_active);
-        for (first_bit, place) in [(0, slot), (HALF, slot.offset_by(4))] {
+        for first_bit in [0, HALF] {
             self.load_half(scratch, mask, first_bit);
             let kept = self.asm.jump(Code::Je_rel32_64);
-            let half = scratch.full_register32();
-            self.asm.built(Instruction::with2(Code::Cmp_rm32_imm32, half, SIGN));
-            let other = self.asm.jump(Code::Jne_rel32_64);
             self.flip_sign(scratch, slot, first_bit, &negations);
-            let done = self.asm.jump(Code::Jmp_rel32_64);
-            self.asm.land(other);
-            self.check_place(place, 4, on_active);
-            self.asm.store_zero(place, 4);
             self.asm.land(kept);
-            self.asm.land(done);
         }
-        self.asm.load(scratch, parked);
+        self.leave_others(scratch, parked, others, number, target, on_active);
+        self.forget_mirror(target);
+        self.make_slot_known(target);
         // The instruction sets all flags that were changed here.
         self.copy(client);
     }

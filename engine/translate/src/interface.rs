@@ -83,6 +83,10 @@ pub trait ClientCode {
     fn code(&self, pc: u64) -> Option<&[u8]>;
     /// True if `address` lies in a file mapping that was never writable: such data is passive.
     fn is_constant(&self, address: u64) -> bool;
+    /// Eight bytes at an address for which [`Self::is_constant`] holds, if they can be read.
+    fn constant(&self, _address: u64) -> Option<u64> {
+        None
+    }
     /// True if a translation of `pc` exists for the zero state: a superblock links to it instead of repeating it.
     fn is_translated(&self, _pc: u64) -> bool {
         false

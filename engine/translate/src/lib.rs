@@ -46,6 +46,7 @@ mod proven;
 mod recorded_logic;
 pub mod recording;
 mod records;
+mod rounding;
 mod rules;
 mod saved_states;
 pub mod state;

@@ -3,7 +3,8 @@
 //! Nothing tells whether the operands are binary32 or binary64, so lanes of 32 bits are judged by themselves; a binary64
 //! is two lanes whose masks agree. In a lane the passive operand (the mask) decides. All bits but the sign set, or none
 //! of them, and the value is kept or dropped; then only the sign can change, and the shadow's sign changes with it. Any
-//! other mask on an active lane is counted, and so is one that drops the lower half of a binary64 alone. Compilers
+//! other mask on an active lane, and one that drops the lower half of a binary64 alone, is left to [`crate::computed`].
+//! Compilers
 //! select with `(a & m) | (b & ~m)`: where a mask is known to come from a comparison in the same block ([`Origin`]), the
 //! shadows take one instruction each.
 
@@ -179,10 +180,7 @@ impl Translator<'_> {
         first: Side,
         second: Side,
     ) {
-        let mut on_active = self.instruction_site(&client.instruction);
-        if !first.zero && !second.zero {
-            on_active = self.once(on_active);
-        }
+        let on_active = self.apply_rule(&client.instruction);
         let mut results = [None, None];
         if !first.zero {
             results[0] = self.judge_side(logic, shape, first, second.value, true, on_active);

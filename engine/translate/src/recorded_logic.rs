@@ -49,7 +49,7 @@ impl Translator<'_> {
             self.clear(place);
             return;
         }
-        let on_active = self.instruction_site(&client.instruction);
+        let on_active = self.apply_rule(&client.instruction);
         let wide = self.job.settings.mode.has_wide_indices();
         let binary64_only = wide || is_made_for_binary64(client.instruction.mnemonic());
         let mut kept = None;

@@ -21,6 +21,7 @@ use crate::plain;
 use crate::pointers;
 use crate::proven::{self, Proven};
 use crate::recording::{Recorded, Recording};
+use crate::rounding::{self, Rounding};
 use crate::rules::{self, Rule};
 use crate::state::{Class, State};
 use crate::vectors::{self, Pending, Vectors};
@@ -76,6 +77,8 @@ pub(crate) struct Translator<'a> {
     pub stack_is_zero: bool,
     /// By instruction: loads into general registers that need no test.
     pub untested: Vec<bool>,
+    /// By instruction: sums that round their operand.
+    pub roundings: Vec<Rounding>,
     /// Did the current instruction write zero to the shadow of what it stores?
     pub stored_zero: bool,
     /// May the instruction change flags in front of it?
@@ -156,6 +159,7 @@ impl<'a> Translator<'a> {
             wide_is_zero: false,
             stack_is_zero: false,
             untested: Vec::new(),
+            roundings: Vec::new(),
             stored_zero: false,
             flags_dead: false,
             position: 0,
@@ -195,6 +199,9 @@ impl<'a> Translator<'a> {
         } else {
             Vec::new()
         };
+        if self.level == Level::Active {
+            self.roundings = rounding::find(&mut self.info, self.client, &block.instructions);
+        }
         if self.level != Level::Plain {
             self.flags_dead = dead.first().copied().unwrap_or(false);
             self.check_library_function();

@@ -13,10 +13,6 @@ use iced_x86::{Instruction, OpKind};
 
 impl Translator<'_> {
     pub(crate) fn x87(&mut self, client: &Client) {
-        if self.rule_is_applied() {
-            self.applied(client);
-            return;
-        }
         let on_active = self.apply_rule(&client.instruction);
         self.check_stack(on_active);
         self.check_all_operands(&client.instruction, on_active);

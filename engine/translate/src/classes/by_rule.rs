@@ -57,6 +57,11 @@ pub fn family(rule: Rule, instruction: &Instruction) -> Option<Family> {
             "xor with sign bits negates the shadow",
             &["blocks_on_general_registers"],
         ),
+        Rule::Bits => bits(
+            "Bits of numbers",
+            "the operation and its passive operand decide: a sign, a power of two, a fraction that is cut off, bytes that move",
+            &["bits_of_numbers_have_the_meaning_that_their_values_give_them"],
+        ),
         Rule::Same(_) | Rule::LaneMove => copy(
             "Moves, shuffles, selection by a mask, lanes to and from general registers",
             "the same instruction, on shadows; masks and selectors are those of the values",

@@ -1,7 +1,7 @@
 //! From what a computed rule says to new shadows, be they dot values or indices.
 
 use super::extended::{with_free_unit, Unit};
-use super::{extended_shadows, Change, Machine, Place, Real, Seen, Term};
+use super::{extended_shadows, Change, Machine, Place, Real, Seen, Term, UPPER_HALF};
 use crate::interface::Mode;
 use crate::recording::TAG;
 use alloc::vec::Vec;
@@ -111,6 +111,15 @@ fn apply_with(
                 NewShadow::new(*to, &shadow.bytes[..real.size()])
             }
             Change::Zero { to, size } => NewShadow::new(*to, &[0; 64][..*size]),
+            Change::Set { to, bytes } => NewShadow::new(*to, bytes),
+            Change::Upper { to, index, partial } => {
+                let operands = ([*index, 0], [*partial, 0.0]);
+                let index = if mode.records() { surroundings.record(operands.0, operands.1) } else { 0 };
+                let has_room = index < u64::from(UPPER_HALF);
+                is_incomplete |= !has_room;
+                let marked = if has_room && index != 0 { index as u32 | UPPER_HALF } else { 0 };
+                NewShadow::new(*to, &marked.to_le_bytes())
+            }
             Change::Copy { to, from, size } => {
                 let mut bytes = [0; 64];
                 surroundings.read(*from, &mut bytes[..*size]);

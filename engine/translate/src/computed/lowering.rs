@@ -6,19 +6,25 @@ use crate::interface::{ExitKind, SiteKind};
 use crate::passive::is_write;
 use crate::state::State;
 use crate::translate::Translator;
+use crate::without_rule::is_zero_idiom;
 use alloc::vec::Vec;
 use iced_x86::{Instruction, Register};
 
 impl Translator<'_> {
     /// Runs an instruction with a computed rule.
     pub(crate) fn computed_rule(&mut self, client: &Client) {
-        if self.rule_is_applied() {
-            self.applied(client);
-            return;
-        }
         let on_active = self.apply_rule(&client.instruction);
         self.check_all_operands(&client.instruction, on_active);
         self.passive_result(client);
+    }
+
+    /// An instruction on bits whose code says nothing about shadows.
+    pub(crate) fn bits(&mut self, client: &Client) {
+        if is_zero_idiom(&client.instruction) {
+            self.without_rule(client);
+        } else {
+            self.computed_rule(client);
+        }
     }
 
     /// Is this the instruction whose rule the engine has just applied?

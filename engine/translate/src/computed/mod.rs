@@ -7,6 +7,7 @@
 //! there the first instruction stands as it is. Passive operands cost what they cost in front of any other instruction.
 
 pub mod apply;
+mod bits;
 mod dot_products;
 pub mod extended_shadows;
 mod lowering;
@@ -98,6 +99,10 @@ pub enum Change {
     Extended { to: Place, real: Real, terms: Vec<ExtendedTerm> },
     /// Shadows of bytes that move; at most 64.
     Copy { to: Place, from: Place, size: usize },
+    /// Half of a dot value, or an index that is known.
+    Set { to: Place, bytes: [u8; 4] },
+    /// The upper half of a binary64 that is the one with this index times the partial derivative.
+    Upper { to: Place, index: u64, partial: f64 },
     /// The bytes are passive; at most 64.
     Zero { to: Place, size: usize },
     /// Derivatives of these bytes are lost: to be counted if they are active.
@@ -110,6 +115,8 @@ pub struct Seen<'a> {
     pub mode: Mode,
     pub shadow: &'a dyn Fn(Place, &mut [u8]),
 }
+/// Marks the index of a binary64 of which the upper half is by itself: it has nothing of the index.
+pub(crate) const UPPER_HALF: u32 = 1 << 30;
 
 /// What an instruction does to shadows, `None` if that cannot be said: then it is counted, and what it writes is passive.
 /// A register that it writes, whatever it was before, is passive where no change says something else. All other places that
@@ -128,6 +135,10 @@ pub fn changes(instruction: &Instruction, seen: &Seen) -> Option<Vec<Change>> {
         Rule::SaveState => Some(x87::saved(instruction, machine)),
         Rule::RestoreState => Some(x87::restored(instruction, machine)),
         Rule::DotProduct(element) => dot_products::changes(instruction, machine, element),
+        Rule::Bits | Rule::Logic(_) | Rule::Move => bits::changes(instruction, seen),
+        Rule::ShiftHalves | Rule::UniteHalves | Rule::MaskHalves | Rule::FlipSigns => {
+            bits::changes(instruction, seen)
+        }
         _ => None,
     }
 }

@@ -159,6 +159,8 @@ pub(crate) enum Rule {
     MaskHalves,
     /// `xor` of a general register with sign bits.
     FlipSigns,
+    /// Other instructions on bits, see [`crate::computed`].
+    Bits,
     StringMove,
     StringStore,
     /// fxsave and xsave with its kin.

@@ -1,13 +1,15 @@
 //! Computed rules, applied as the engine does it.
 
+use super::compare::Expected;
 use super::machine::Shadows;
+use super::reference::{self, Before};
 use super::region;
 use super::run::{Configuration, Outcome, Program};
 use super::tape::Written;
 use derivgrind_tape::structure::{Structure, TWO_OPERANDS};
 use derivgrind_translate::computed::apply::{apply, Surroundings};
 use derivgrind_translate::computed::{self, Place, X87State};
-use derivgrind_translate::interface::ClientCode;
+use derivgrind_translate::interface::{ClientCode, Mode};
 use iced_x86::{Decoder, DecoderOptions};
 
 /// Applies the rule of the instruction at `pc`; true if it is to be counted.
@@ -36,6 +38,40 @@ pub fn serve(program: &Program, configuration: Configuration, pc: u64, outcome: 
         write(&mut outcome.shadows, new.place, new.bytes());
     }
     applied.is_incomplete
+}
+
+/// What the computed rule of a case's instruction makes of the shadows, if an operand is active. The rules themselves are
+/// tested elsewhere: this is about the way to them and back.
+pub fn expectation(before: &Before, mode: Mode, first_index: u64) -> Expected {
+    let passive = reference::passive(before, true);
+    if !passive.counted {
+        return passive;
+    }
+    let machine = before.machine;
+    // SAFETY: the harness owns the context.
+    let (fs_base, gs_base) = unsafe { ((*region::context()).fs_base, (*region::context()).gs_base) };
+    let seen = computed::Machine {
+        general: &machine.general,
+        flags: machine.flags,
+        vectors: &machine.vectors,
+        masks: &machine.masks,
+        x87: X87State(&machine.x87),
+        fs_base,
+        gs_base,
+        read: &|address, bytes| {
+            bytes.copy_from_slice(machine.memory.at(address, bytes.len()));
+            true
+        },
+    };
+    let mut written = Written::new(first_index);
+    let mut found = Found { shadows: before.shadows, written: &mut written };
+    let applied = apply(&before.generated.instruction, &seen, mode, &mut found);
+    let mut expected = before.unchanged();
+    for new in &applied.shadows {
+        write(&mut expected.shadows, new.place, new.bytes());
+    }
+    expected.counted = applied.is_incomplete;
+    expected
 }
 
 struct Found<'a> {

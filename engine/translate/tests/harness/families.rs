@@ -66,6 +66,8 @@ pub enum Family {
     Passive,
     /// Passive, and an active operand is counted.
     Counted,
+    /// What the computed rule says.
+    Bits,
     /// Arithmetic while recording is paused: the lanes that are computed are passive.
     Paused(Operation, Content, Lanes),
     /// Not to be run on random operands, or tested elsewhere.
@@ -140,6 +142,7 @@ pub fn family(code: Code) -> Family {
         "cmpsd" | "roundsd" => Family::PassiveLane(8),
         "cmpss" | "roundss" => Family::PassiveLane(4),
         stem if PASSIVE.contains(&stem) => Family::Passive,
+        stem if works_on_bits(stem, vector) => Family::Bits,
         _ => Family::Counted,
     }
 }
@@ -148,6 +151,26 @@ pub fn family(code: Code) -> Family {
 pub fn is_x87(code: Code) -> bool {
     let unit = [CpuidFeature::FPU, CpuidFeature::FPU287, CpuidFeature::FPU387];
     code.cpuid_features().iter().any(|feature| unit.contains(feature))
+}
+
+/// Logic, integer sums, shifts and parts.
+fn works_on_bits(stem: &str, vector: bool) -> bool {
+    const GENERAL: &[&str] = &[
+        "and", "or", "xor", "not", "andn", "bts", "btr", "btc", "add", "sub", "inc", "dec", "neg", "lea",
+        "shl", "shr", "sar", "sal", "shlx", "shrx", "sarx", "rol", "ror", "rorx", "shld", "shrd", "bzhi",
+        "bextr", "bswap", "movbe", "movzx", "movsx", "movsxd", "cbw", "cwde", "cdqe", "cwd", "cdq", "cqo",
+    ];
+    const LANES: &[&str] = &[
+        "paddd", "paddq", "psubd", "psubq", "pslld", "psllq", "psrld", "psrlq", "psrad", "psllvd", "psllvq",
+        "psrlvd", "psrlvq", "psravd", "pminsd", "pminud", "pmaxsd", "pmaxud", "packssdw", "packusdw",
+        "packsswb", "packuswb", "pinsrb", "pinsrw", "pextrb", "pextrw",
+    ];
+    let widens = stem.starts_with("pmovzx") || stem.starts_with("pmovsx");
+    if vector {
+        widens || LANES.contains(&stem)
+    } else {
+        GENERAL.contains(&stem)
+    }
 }
 
 fn evex(code: Code, stem: &str) -> Family {
@@ -291,7 +314,7 @@ fn general_move(code: Code) -> Family {
         Code::Mov_EAX_moffs32 | Code::Mov_RAX_moffs64 => same(0),
         Code::Mov_rm8_r8 | Code::Mov_rm16_r16 => Family::Elsewhere,
         Code::Movnti_m32_r32 | Code::Movnti_m64_r64 => same(0),
-        _ => Family::Counted,
+        _ => Family::Bits,
     }
 }
 

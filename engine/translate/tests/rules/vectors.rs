@@ -46,3 +46,8 @@ fn comparisons_and_conversions_are_passive() {
 fn what_has_no_rule_is_passive_and_counted() {
     all(1000, |family| family == Family::Counted);
 }
+
+#[test]
+fn bits_of_lanes_have_the_meaning_that_their_values_give_them() {
+    all(500, |family| family == Family::Bits);
+}

@@ -1,0 +1,440 @@
+//! Words with shadows, and changes that follow from what operations on them mean.
+
+use super::super::{Change, Place, Real, Term, UPPER_HALF};
+use super::meaning::{is_disjoint, Kind, Logic, Meaning, Scale};
+use super::Seen;
+use crate::recording::TAG;
+use alloc::vec::Vec;
+
+/// A word of 1, 2, 4 or 8 bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Word {
+    pub value: u64,
+    pub shadow: u64,
+    /// `None`: passive.
+    pub place: Option<Place>,
+}
+
+/// Where a result goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    pub place: Place,
+    /// 1, 2, 4 or 8.
+    pub size: usize,
+}
+
+/// A summand: a word, shifted to the left and negated.
+#[derive(Clone, Copy, Debug)]
+pub struct Summand {
+    pub word: Word,
+    pub slope: Scale,
+}
+
+impl Word {
+    pub fn passive(value: u64) -> Word {
+        Word { value, shadow: 0, place: None }
+    }
+
+    pub fn is_active(self) -> bool {
+        self.shadow != 0
+    }
+
+    /// The lower or upper half of a word of 8 bytes.
+    fn half(self, upper: bool) -> Word {
+        let shift = if upper { 32 } else { 0 };
+        Word {
+            value: self.value >> shift & 0xffff_ffff,
+            shadow: self.shadow >> shift & 0xffff_ffff,
+            place: self.place.map(|place| place.offset_by(shift / 8)),
+        }
+    }
+}
+
+impl Target {
+    fn half(self, upper: bool) -> Target {
+        Target { place: self.place.offset_by(if upper { 4 } else { 0 }), size: 4 }
+    }
+
+    /// The whole target becomes passive.
+    pub fn cleared(self) -> Change {
+        Change::Zero { to: self.place, size: self.size }
+    }
+
+    fn mask(self) -> u64 {
+        u64::MAX >> (64 - 8 * self.size)
+    }
+}
+
+impl Seen<'_> {
+    /// Does a word of 8 bytes hold a binary64, as far as its shadow tells?
+    fn is_binary64(&self, word: Word) -> bool {
+        if self.mode.has_wide_indices() {
+            true
+        } else if self.has_indices() {
+            let tags = u64::from(TAG | UPPER_HALF);
+            word.shadow & (tags << 32 | tags) == 0
+        } else {
+            // The dot value would be denormal.
+            word.shadow >> 32 != 0
+        }
+    }
+
+    /// Is it a part of a number of two bytes at most: the sign and the exponent, or something to be put together again? An
+    /// index may be as small.
+    fn is_piece(&self, word: Word) -> bool {
+        !self.has_indices() && (word.value | word.shadow) >> 16 == 0
+    }
+
+    /// Is it the upper half of a binary64, by itself, while indices are followed?
+    fn is_upper_half(&self, word: Word) -> bool {
+        let marks = u64::from(TAG | UPPER_HALF);
+        self.has_indices() && !self.mode.has_wide_indices() && word.shadow & marks == u64::from(UPPER_HALF)
+    }
+
+    /// While indices are followed: the halves of a binary64 are put together. The upper one has the index, and where it has
+    /// none it is not known what has become of it.
+    fn joins(&self, target: Target, first: Word, second: Word) -> Option<Option<Vec<Change>>> {
+        if !self.has_indices() || target.size != 8 {
+            return None;
+        }
+        const EXPONENT: u64 = 0x7ff << 52;
+        for (low, high) in [(first, second), (second, first)] {
+            let is_half = low.is_active() && self.is_binary64(low) && low.value >> 32 == 0;
+            let fits = high.value << 32 == 0 && (!high.is_active() || self.is_binary64(high));
+            if !is_half || !fits || high.value & EXPONENT == 0 {
+                continue;
+            }
+            return Some(high.is_active().then(|| moved(target, high, 0)));
+        }
+        None
+    }
+
+    /// The kind of a word of 32 bits.
+    fn kind_of_half(&self, word: Word, otherwise: Kind) -> Kind {
+        if self.is_upper_half(word) {
+            Kind::Upper
+        } else {
+            otherwise
+        }
+    }
+
+    /// A logical operation. `is_binary64`: the instruction is made for such lanes.
+    pub fn logic(
+        &self,
+        logic: Logic,
+        target: Target,
+        first: Word,
+        second: Word,
+        is_binary64: bool,
+    ) -> Option<Vec<Change>> {
+        if !first.is_active() && !second.is_active() {
+            return Some(alloc::vec![target.cleared()]);
+        }
+        if logic != Logic::And {
+            if let Some(changes) = self.joins(target, first, second) {
+                return changes;
+            }
+        }
+        if target.size == 8 && self.falls_apart(logic, first, second, is_binary64) {
+            let mut changes =
+                self.logic(logic, target.half(false), first.half(false), second.half(false), false)?;
+            changes.extend(self.logic(
+                logic,
+                target.half(true),
+                first.half(true),
+                second.half(true),
+                false,
+            )?);
+            return Some(changes);
+        }
+        let both = first.is_active() && second.is_active();
+        if logic != Logic::And && both && self.unites(first, second) {
+            return Some(united(target, &[first, second]));
+        }
+        if target.size < 4 {
+            return Some(alloc::vec![target.cleared()]);
+        }
+        let mut changes = alloc::vec![target.cleared()];
+        let mut kept = false;
+        for (number, passive) in [(first, second), (second, first)] {
+            if !number.is_active() {
+                continue;
+            }
+            let kind = if target.size == 8 {
+                Kind::Binary64
+            } else {
+                let concerned =
+                    if logic == Logic::And { !passive.value & 0xffff_ffff } else { passive.value };
+                self.kind_of_half(number, Kind::of_half(concerned))
+            };
+            let mut meaning = kind.combined(logic, number.value, passive.value);
+            if meaning == Meaning::Unknown && self.is_piece(number) {
+                meaning = Meaning::Constant;
+            }
+            if meaning == Meaning::Constant {
+                continue;
+            }
+            if kept {
+                return None;
+            }
+            kept = true;
+            self.apply(&mut changes, target, kind, number, meaning)?;
+        }
+        Some(changes)
+    }
+
+    /// Are the halves of a word of 8 bytes two words by themselves?
+    fn falls_apart(&self, logic: Logic, first: Word, second: Word, is_binary64: bool) -> bool {
+        let active = || [first, second].into_iter().filter(|word| word.is_active());
+        if self.has_indices() {
+            return active().any(|word| !self.is_binary64(word));
+        }
+        if active().any(|word| !self.is_binary64(word)) {
+            return true;
+        }
+        let passive = if first.is_active() { second } else { first };
+        if passive.is_active() {
+            return false;
+        }
+        // What is left alone by the passive operand.
+        let left = if logic == Logic::And { passive.value } else { !passive.value };
+        let halves = [left as u32, (left >> 32) as u32];
+        if left == 0 {
+            return false;
+        }
+        const SIGN: u32 = 1 << 31;
+        let keeps = |half: u32| half | SIGN == u32::MAX;
+        let drops = |half: u32| half & !SIGN == 0;
+        let is_plain = halves.iter().all(|half| keeps(*half) || logic != Logic::Xor && drops(*half));
+        let cuts = drops(halves[0]) && keeps(halves[1]);
+        let has_new_exponent = halves[1] & 0x7f80_0000 == 0 && halves[1] & 0x007f_ffff == 0x007f_ffff;
+        let takes_low_half = logic == Logic::And && halves[1] == 0;
+        is_plain && !(cuts && is_binary64) || halves[0] == halves[1] || has_new_exponent || takes_low_half
+    }
+
+    /// Do the operands contribute bytes side by side? A byte of zeros may have a shadow.
+    fn unites(&self, first: Word, second: Word) -> bool {
+        is_disjoint(first.value | first.shadow, second.value | second.shadow)
+    }
+
+    /// A sum of words, of which some may be shifted or negated, and a passive number; `after` is its value.
+    pub fn sum(&self, target: Target, summands: &[Summand], passive: u64, after: u64) -> Option<Vec<Change>> {
+        let mut active: Vec<Summand> =
+            summands.iter().copied().filter(|summand| summand.word.is_active()).collect();
+        if let [one, other] = active.as_slice() {
+            if one.word.place == other.word.place && one.slope == other.slope {
+                let slope = Scale { exponent: one.slope.exponent + 1, ..one.slope };
+                active = alloc::vec![Summand { slope, ..*one }];
+            }
+        }
+        let after = after & target.mask();
+        if active.is_empty() {
+            return Some(alloc::vec![target.cleared()]);
+        }
+        let constant = summands
+            .iter()
+            .filter(|summand| !summand.word.is_active())
+            .fold(passive, |sum, summand| sum.wrapping_add(shifted(*summand)))
+            & target.mask();
+        let plain = active.iter().all(|summand| summand.slope == Scale::ONE);
+        let whole = target.size == 8 && active.iter().all(|summand| self.is_binary64(summand.word));
+        let half = || self.kind_of_half(active[0].word, Kind::of_half_in_sum(constant & 0xffff_ffff));
+        let kind = if whole { Kind::Binary64 } else { half() };
+        let exponent_only = constant & kind.fraction() == 0;
+        if let ([one, other], true) = (summands, summands.iter().all(|summand| summand.slope == Scale::ONE)) {
+            if let Some(changes) = self.joins(target, one.word, other.word).filter(|_| passive == 0) {
+                return changes;
+            }
+        }
+        if let ([one], true) = (active.as_slice(), plain) {
+            if constant == 0 {
+                return Some(united(target, &[one.word]));
+            }
+            if !exponent_only && self.unites(one.word, Word::passive(constant)) {
+                return Some(united(target, &[one.word]));
+            }
+        }
+        if let ([one, other], true, 0) = (active.as_slice(), plain, constant) {
+            if self.unites(one.word, other.word) {
+                return Some(united(target, &[one.word, other.word]));
+            }
+        }
+        if target.size < 4 || active.iter().all(|summand| self.is_piece(summand.word)) {
+            return Some(alloc::vec![target.cleared()]);
+        }
+        if whole {
+            return self.linear(target, kind, &active, after);
+        }
+        let low = if target.size == 8 { target.half(false) } else { target };
+        if target.size == 8 && active.iter().any(|summand| summand.word.shadow >> 32 != 0) {
+            return None;
+        }
+        let mut changes = alloc::vec![target.cleared()];
+        changes.extend(self.linear(low, kind, &active, after & 0xffff_ffff)?);
+        Some(changes)
+    }
+
+    fn linear(&self, target: Target, kind: Kind, active: &[Summand], after: u64) -> Option<Vec<Change>> {
+        let scale = |summand: &Summand| kind.linear(summand.word.value & target.mask(), after, summand.slope);
+        let mut changes = Vec::new();
+        if let [one] = active {
+            self.apply(&mut changes, target, kind, one.word, Meaning::Scaled(scale(one)))?;
+            return Some(changes);
+        }
+        let real = self.real(target, active.iter().map(|summand| summand.word))?;
+        let mut terms = Vec::new();
+        for summand in active {
+            terms.push(Term { from: summand.word.place?, real, partial: scale(summand).factor() });
+        }
+        changes.push(Change::Linear { to: target.place, real, terms });
+        Some(changes)
+    }
+
+    /// The type of words, `None` for parts of an index.
+    fn real(&self, target: Target, mut words: impl Iterator<Item = Word>) -> Option<Real> {
+        if target.size == 8 {
+            return Some(Real::Binary64);
+        }
+        let narrow = !self.has_indices() || words.all(|word| word.shadow & u64::from(TAG) != 0);
+        narrow.then_some(Real::Binary32)
+    }
+
+    fn apply(
+        &self,
+        changes: &mut Vec<Change>,
+        target: Target,
+        kind: Kind,
+        word: Word,
+        meaning: Meaning,
+    ) -> Option<()> {
+        let from = word.place?;
+        match meaning {
+            Meaning::Unknown => return None,
+            Meaning::Constant => {}
+            Meaning::Bytes(bytes) => {
+                for byte in (0..target.size).filter(|byte| bytes >> byte & 1 != 0) {
+                    let (to, from) = (target.place.offset_by(byte), from.offset_by(byte));
+                    changes.push(Change::Copy { to, from, size: 1 });
+                }
+            }
+            Meaning::Scaled(Scale::ONE) => {
+                changes.push(Change::Copy { to: target.place, from, size: target.size });
+            }
+            Meaning::Scaled(scale) if kind == Kind::Upper && !self.has_indices() => {
+                let half = scaled_half(word.shadow as u32, scale);
+                changes.push(Change::Set { to: target.place, bytes: half.to_le_bytes() });
+            }
+            Meaning::Scaled(scale) if self.is_upper_half(word) && target.size == 4 => {
+                let index = word.shadow & !u64::from(UPPER_HALF);
+                changes.push(Change::Upper { to: target.place, index, partial: scale.factor() });
+            }
+            Meaning::Scaled(scale) => {
+                let real = self.real(target, [word].into_iter())?;
+                let term = Term { from, real, partial: scale.factor() };
+                changes.push(Change::Linear { to: target.place, real, terms: alloc::vec![term] });
+            }
+        }
+        Some(())
+    }
+
+    /// A shift to the left.
+    pub fn shifted_left(&self, target: Target, word: Word, count: u32) -> Option<Vec<Change>> {
+        let bits = 8 * target.size as u32;
+        if !word.is_active() || count >= bits {
+            return Some(alloc::vec![target.cleared()]);
+        }
+        let lost = (word.value | word.shadow) >> (bits - count).min(63) & (u64::MAX >> (64 - count.max(1)));
+        if self.is_upper_half(word) && target.size == 8 && count == 32 {
+            let index = word.shadow as u32 & !UPPER_HALF;
+            let set = Change::Set { to: target.place, bytes: index.to_le_bytes() };
+            return Some(alloc::vec![target.cleared(), set]);
+        }
+        if count == 0 || count % 8 == 0 && lost == 0 && !self.is_upper_half(word) {
+            return Some(moved(target, word, count as isize / 8));
+        }
+        let whole = target.size == 8 && self.is_binary64(word);
+        let kind = if whole { Kind::Binary64 } else { Kind::Binary32 };
+        if target.size < 4 || self.is_piece(word) {
+            return Some(alloc::vec![target.cleared()]);
+        }
+        if count >= kind.least_cut() {
+            return None;
+        }
+        let slope = Scale { negative: false, exponent: count as i32 };
+        self.sum(target, &[Summand { word, slope }], 0, word.value << count)
+    }
+
+    /// A shift to the right; the sign may come in.
+    pub fn shifted_right(&self, target: Target, word: Word, count: u32) -> Option<Vec<Change>> {
+        let bits = 8 * target.size as u32;
+        if !word.is_active() || count >= bits {
+            return Some(alloc::vec![target.cleared()]);
+        }
+        let is_index = self.has_indices() && self.is_binary64(word);
+        if is_index && target.size == 8 && count == 32 {
+            let has_room = word.shadow < u64::from(UPPER_HALF) && !self.mode.has_wide_indices();
+            let marked = word.shadow as u32 | UPPER_HALF;
+            let set = Change::Set { to: target.place, bytes: marked.to_le_bytes() };
+            return has_room.then(|| alloc::vec![target.cleared(), set]);
+        }
+        if count % 8 == 0 && !is_index && !self.is_upper_half(word) {
+            return Some(moved(target, word, -(count as isize / 8)));
+        }
+        let whole = target.size == 8 && self.is_binary64(word);
+        let kind = if whole { Kind::Binary64 } else { Kind::Binary32 };
+        let is_cut = count >= kind.least_cut() || target.size < 4 || self.is_piece(word);
+        is_cut.then(|| alloc::vec![target.cleared()])
+    }
+}
+
+/// The value of a summand.
+fn shifted(summand: Summand) -> u64 {
+    let value = summand.word.value << summand.slope.exponent;
+    if summand.slope.negative {
+        value.wrapping_neg()
+    } else {
+        value
+    }
+}
+
+/// The upper half of a dot value, with another exponent.
+fn scaled_half(half: u32, scale: Scale) -> u32 {
+    let exponent = (half >> 20 & 0x7ff) as i32;
+    let sign = if scale.negative { 1 << 31 } else { 0 };
+    if exponent == 0 {
+        return half ^ sign;
+    }
+    let exponent = (exponent + scale.exponent).clamp(1, 0x7fe) as u32;
+    half & 0x800f_ffff ^ sign | exponent << 20
+}
+
+/// Each byte of the result comes from the operand whose byte is not zero.
+fn united(target: Target, words: &[Word]) -> Vec<Change> {
+    let mut changes = alloc::vec![target.cleared()];
+    for word in words {
+        let Some(from) = word.place else { continue };
+        if let [_] = words {
+            changes.push(Change::Copy { to: target.place, from, size: target.size });
+            continue;
+        }
+        for byte in (0..target.size).filter(|byte| word.shadow >> (8 * byte) & 0xff != 0) {
+            let (to, from) = (target.place.offset_by(byte), from.offset_by(byte));
+            changes.push(Change::Copy { to, from, size: 1 });
+        }
+    }
+    changes
+}
+
+/// The shadow moves by whole bytes, upwards if `distance` is positive.
+pub fn moved(target: Target, word: Word, distance: isize) -> Vec<Change> {
+    let mut changes = alloc::vec![target.cleared()];
+    let Some(from) = word.place else { return changes };
+    let size = target.size - distance.unsigned_abs();
+    let (to, from) = if distance < 0 {
+        (target.place, from.offset_by(distance.unsigned_abs()))
+    } else {
+        (target.place.offset_by(distance as usize), from)
+    };
+    changes.push(Change::Copy { to, from, size });
+    changes
+}

@@ -1,0 +1,257 @@
+//! Rounding by adding and subtracting a large constant.
+//!
+//! `(x + m) - m` with `m = 1.5 * 2^52` is x rounded to an integer: the bits of x behind the point do not fit into the
+//! sum. The argument reductions of mathematical functions do this, often with a fused product and sum, and with `1.5 *
+//! 2^k` for other k where a few bits behind the point stay, as an index for a table. The result is piecewise constant and
+//! has derivative zero; as two sums it would have derivative one, and all that follows would be wrong.
+//!
+//! [`find`] looks at a block before it is translated, and numbers the values of its vector registers. A sum is found to
+//! round
+//! - if an addend is a constant in memory that is never written, and it is `2^52`, `1.5 * 2^52` (for binary32 `2^23`,
+//!   `1.5 * 2^23`), perhaps with some low bits that shift the result. One lane is enough to decide for a scalar; for
+//!   vectors all lanes must agree, else lanes are tested;
+//! - if the addend is subtracted from the sum in the same block, or its opposite added, and it is such a constant or `1.5 *
+//!   2^k` with k from 30 on (binary32: 12). Where the value is not known when the block is translated it is tested when the
+//!   block runs ([`lowering`]); then any register that the block never writes may be the opposite. So sums without a large
+//!   constant stay linear, those of compensated summation included, and a sum is slower only if its addend is subtracted
+//!   again, or if two constants in registers follow each other.
+//!
+//! Not found: a constant that is in a register before the block begins and that is subtracted in another block, or not at
+//! all; and one that is computed in a way that [`values`] does not see through. Then the sum stays active, and its bits are:
+//! to use them as an integer is counted where that is arithmetic, see [`crate::computed`].
+
+mod lowering;
+mod values;
+
+use crate::decode::Client;
+use crate::interface::ClientCode;
+use crate::rules::{self, Addend, Binary, Element, Lanes, Order, Rule};
+use alloc::vec::Vec;
+use iced_x86::{EncodingKind, Instruction, InstructionInfoFactory};
+use values::Values;
+
+/// What is known about a sum.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Rounding {
+    No,
+    /// The result is piecewise constant.
+    Always,
+    /// It is in lanes in which this operand is such a constant.
+    Tested(u32),
+}
+
+/// A sum in a block. Operands are given by their numbers, and by those of their values.
+#[derive(Clone, Copy)]
+struct Sum {
+    position: usize,
+    element: Element,
+    lanes: Lanes,
+    /// Value of the result.
+    result: u32,
+    addends: [Option<Part>; 2],
+}
+
+/// An addend.
+#[derive(Clone, Copy)]
+struct Part {
+    operand: u32,
+    value: u32,
+    is_subtracted: bool,
+}
+
+/// What each instruction of a block is.
+pub(crate) fn find(
+    info: &mut InstructionInfoFactory,
+    client: &dyn ClientCode,
+    instructions: &[Client],
+) -> Vec<Rounding> {
+    let is_sum = |client: &Client| kind(&client.instruction).is_some();
+    if !instructions.iter().any(is_sum) {
+        return Vec::new();
+    }
+    let mut found = alloc::vec![Rounding::No; instructions.len()];
+    let mut values = Values::new(info, instructions);
+    let mut sums: Vec<Sum> = Vec::new();
+    for (position, instruction) in instructions.iter().map(|client| &client.instruction).enumerate() {
+        let sum = sum_at(&mut values, client, instruction, position);
+        values.step(info, client, instruction);
+        let Some(mut sum) = sum else { continue };
+        sum.result = values.register(instruction.op0_register().number());
+        for part in sum.addends.into_iter().flatten() {
+            let constant = values.constant(part.value);
+            if constant.is_some_and(|words| all_lanes(&sum, instruction, words, is_exact))
+                && !part.is_subtracted
+            {
+                found[position] = Rounding::Always;
+            }
+        }
+        if let Some((earlier, part)) = undone(&sums, &sum, &values) {
+            let whole = &instructions[earlier.position].instruction;
+            let is_large = |words| all_lanes(earlier, whole, words, is_large);
+            found[earlier.position] = match values.constant(part.value).map(is_large) {
+                _ if found[earlier.position] == Rounding::Always => Rounding::Always,
+                Some(true) => Rounding::Always,
+                Some(false) if earlier.lanes == Lanes::Scalar => Rounding::No,
+                _ => Rounding::Tested(part.operand),
+            };
+        }
+        if let Some((earlier, operand)) = followed(&sums, &sum, &values) {
+            if found[earlier] == Rounding::No {
+                found[earlier] = Rounding::Tested(operand);
+            }
+        }
+        sums.push(sum);
+    }
+    found
+}
+
+/// The earlier sum, and its operand, where registers that the block never writes are added one after the other.
+fn followed(sums: &[Sum], sum: &Sum, values: &Values) -> Option<(usize, u32)> {
+    let [Some(one), Some(other)] = sum.addends else { return None };
+    for (whole, part) in [(one, other), (other, one)] {
+        let earlier = sums.iter().find(|earlier| earlier.result == whole.value);
+        let Some(earlier) = earlier.filter(|_| values.is_invariant(part.value)) else { continue };
+        let mut addends = earlier.addends.iter().flatten();
+        if let Some(addend) = addends.find(|addend| values.is_invariant(addend.value)) {
+            return Some((earlier.position, addend.operand));
+        }
+    }
+    None
+}
+
+/// Element and lanes of a sum, and the operands that are added, with their signs.
+fn kind(instruction: &Instruction) -> Option<(Element, Lanes, [Option<(u32, bool)>; 2])> {
+    if instruction.encoding() == EncodingKind::EVEX {
+        return None;
+    }
+    match rules::rule(instruction) {
+        Rule::Binary(operation @ (Binary::Add | Binary::Subtract), element, lanes) => {
+            let first = u32::from(instruction.encoding() != EncodingKind::Legacy);
+            let subtracts = operation == Binary::Subtract;
+            Some((element, lanes, [Some((first, false)), Some((first + 1, subtracts))]))
+        }
+        Rule::Fused { addend: addend @ (Addend::Plus | Addend::Minus), order, element, lanes, .. } => {
+            let operand = match order {
+                Order::O132 => 1,
+                Order::O213 => 2,
+                Order::O231 => 0,
+            };
+            Some((element, lanes, [Some((operand, addend == Addend::Minus)), None]))
+        }
+        _ => None,
+    }
+}
+
+fn sum_at(
+    values: &mut Values,
+    client: &dyn ClientCode,
+    instruction: &Instruction,
+    position: usize,
+) -> Option<Sum> {
+    let (element, lanes, operands) = kind(instruction)?;
+    let addends = operands.map(|operand| {
+        let (operand, is_subtracted) = operand?;
+        let value = values.operand(client, instruction, operand)?;
+        Some(Part { operand, value, is_subtracted })
+    });
+    Some(Sum { position, element, lanes, result: 0, addends })
+}
+
+/// The earlier sum, and its addend, that a sum takes back.
+fn undone<'a>(sums: &'a [Sum], sum: &Sum, values: &Values) -> Option<(&'a Sum, Part)> {
+    let [Some(one), Some(other)] = sum.addends else { return None };
+    for (whole, part) in [(one, other), (other, one)] {
+        for earlier in sums.iter().filter(|earlier| earlier.result == whole.value) {
+            // With the sign that the addend has within the whole.
+            let is_taken_back = |addend: &&Part| {
+                let changes_sign = (addend.is_subtracted ^ whole.is_subtracted) != part.is_subtracted;
+                let is_taken_back = if changes_sign {
+                    addend.value == part.value
+                } else {
+                    values.are_opposite(addend.value, part.value, sum.element)
+                };
+                is_taken_back && earlier.element == sum.element
+            };
+            if let Some(addend) = earlier.addends.iter().flatten().find(is_taken_back) {
+                return Some((earlier, *addend));
+            }
+        }
+    }
+    None
+}
+
+/// Does a test hold for all lanes that a sum has?
+fn all_lanes(sum: &Sum, instruction: &Instruction, words: [u64; 4], test: fn(Element, u64) -> bool) -> bool {
+    let bytes = match (sum.lanes, sum.element) {
+        (Lanes::Scalar, Element::F32) => 4,
+        (Lanes::Scalar, Element::F64) => 8,
+        (Lanes::Packed, _) => instruction.op0_register().size(),
+    };
+    let size = if sum.element == Element::F64 { 8 } else { 4 };
+    (0..bytes).step_by(size).all(|at| {
+        let word = words[at / 8] >> (8 * (at % 8));
+        test(sum.element, if size == 4 { word & 0xffff_ffff } else { word })
+    })
+}
+
+/// Bits of the fraction below which a constant may have others set: they shift the rounded number.
+const LOW_BITS_F64: u64 = 0xffff;
+const LOW_BITS_F32: u64 = 0x3ff;
+/// Least k of `1.5 * 2^k`.
+const LEAST_F64: u64 = 30;
+const LEAST_F32: u64 = 12;
+
+/// The words of [`crate::constants::ROUNDING_F64`] and [`crate::constants::ROUNDING_F32`].
+pub(crate) const WORDS_F64: [u64; 6] = [
+    ((1 << 52) - 1) & !LOW_BITS_F64,
+    1023 << 52,
+    1023 << 52 | 1 << 51,
+    0x7ff << 52,
+    (1023 + LEAST_F64) << 52,
+    (1023 + 52) << 52,
+];
+pub(crate) const WORDS_F32: [u64; 6] = [
+    ((1 << 23) - 1) & !LOW_BITS_F32,
+    127 << 23,
+    127 << 23 | 1 << 22,
+    0xff << 23,
+    (127 + LEAST_F32) << 23,
+    (127 + 23) << 23,
+];
+
+/// The exponent, and the fraction without low bits, as a multiple of one half.
+fn parts(element: Element, word: u64) -> (u64, Option<bool>) {
+    let (exponent, fraction, half) = match element {
+        Element::F64 => {
+            ((word >> 52 & 0x7ff).wrapping_sub(1023), word & ((1 << 52) - 1) & !LOW_BITS_F64, 1 << 51)
+        }
+        Element::F32 => {
+            ((word >> 23 & 0xff).wrapping_sub(127), word & ((1 << 23) - 1) & !LOW_BITS_F32, 1 << 22)
+        }
+    };
+    let is_half = match fraction {
+        0 => Some(false),
+        _ if fraction == half => Some(true),
+        _ => None,
+    };
+    (exponent, is_half)
+}
+
+/// A constant by which numbers are rounded to integers, and that has no other use as an addend.
+fn is_exact(element: Element, word: u64) -> bool {
+    let point = if element == Element::F64 { 52 } else { 23 };
+    let (exponent, half) = parts(element, word);
+    let negative = word >> if element == Element::F64 { 63 } else { 31 } & 1 != 0;
+    exponent == point && half.is_some() && !negative
+}
+
+/// A constant by which numbers are rounded, if it is subtracted again.
+fn is_large(element: Element, word: u64) -> bool {
+    let (point, least, most) =
+        if element == Element::F64 { (52, LEAST_F64, 1023) } else { (23, LEAST_F32, 127) };
+    match parts(element, word) {
+        (exponent, Some(true)) => (least..=most).contains(&exponent),
+        (exponent, Some(false)) => exponent == point,
+        _ => false,
+    }
+}

@@ -17,3 +17,4 @@ pub mod switch;
 pub mod tape;
 pub mod twins;
 pub mod values;
+pub mod x87;

@@ -1,7 +1,6 @@
 //! Random sequences of x87 instructions, mixed with copies by other registers: values are the native ones, and dot values
 //! those of an interpreter that takes the rules one by one.
 
-use super::x87::{expected, pushes, read_real, real_in_memory, rounded, Dual};
 use crate::harness::compare;
 use crate::harness::generate::Generated;
 use crate::harness::machine::{Machine, Shadows};
@@ -9,6 +8,7 @@ use crate::harness::random::Random;
 use crate::harness::region::{AREAS, STACK_POINTER};
 use crate::harness::report::{describe, Failures};
 use crate::harness::run::{Configuration, Harness, Program};
+use crate::harness::x87::{expected, pushes, read_real, real_in_memory, rounded, Dual};
 use derivgrind_translate::state::State;
 use iced_x86::{Code, Instruction, MemoryOperand, MemorySize, OpKind, Register};
 

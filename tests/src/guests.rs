@@ -217,6 +217,8 @@ pub fn mathematical_functions(check: Check) {
         all.push(("gcc", vec!["-O2", "-static"], real));
         all.push(("clang", vec!["-O1"], real));
     }
+    all.push(("musl-gcc", vec!["-O1", "-fno-builtin"], Real::Double));
+    all.push(("musl-gcc", vec!["-O1", "-fno-builtin", "-static"], Real::Double));
     each(&all, |(compiler, options, real)| {
         let options = [options, real.options()].concat();
         let sources = &["mathematical_functions.c"];

@@ -182,20 +182,8 @@ impl Places {
                 None => bytes.fill(0),
             },
             Place::X87 { register, byte } => get(&self.numbers, 16 * register + byte, bytes),
-            Place::Memory { address } if has_shadow(address) => {
-                // SAFETY: the shadow memory is mapped as a whole.
-                unsafe {
-                    let from = shadow::of(address) as *const u8;
-                    core::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len());
-                }
-            }
-            Place::Memory { .. } => bytes.fill(0),
+            Place::Memory { .. } => read_memory_shadow(place, bytes),
         }
-    }
-
-    /// Makes all vector registers passive.
-    pub fn clear_vectors(&mut self) {
-        self.vectors = Some([[0; 8]; 32]);
     }
 
     /// Writes in the order given; memory at once.
@@ -218,6 +206,20 @@ impl Places {
                 Place::Memory { .. } => {}
             }
         }
+    }
+}
+
+/// Shadow of a place in memory; zeros for other places.
+pub fn read_memory_shadow(place: Place, bytes: &mut [u8]) {
+    match place {
+        Place::Memory { address } if has_shadow(address) => {
+            // SAFETY: the shadow memory is mapped as a whole.
+            unsafe {
+                let from = shadow::of(address) as *const u8;
+                core::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len());
+            }
+        }
+        _ => bytes.fill(0),
     }
 }
 

@@ -242,6 +242,18 @@ global_asm!(
     "vmovdqu64 [rdi + 64 * (\\number - 16)], zmm\\number",
     ".endr",
     "ret",
+    ".globl derivgrind_store_first_shadows",
+    "derivgrind_store_first_shadows:",
+    ".irp number, 16, 17, 18, 19",
+    "vmovdqu64 [rdi + 16 * (\\number - 16)], xmm\\number",
+    ".endr",
+    "ret",
+    ".globl derivgrind_load_first_shadows",
+    "derivgrind_load_first_shadows:",
+    ".irp number, 16, 17, 18, 19",
+    "vmovdqu64 xmm\\number, [rdi + 16 * (\\number - 16)]",
+    ".endr",
+    "ret",
     ".globl derivgrind_load_shadow_registers",
     "derivgrind_load_shadow_registers:",
     ".irp number, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31",
@@ -252,6 +264,8 @@ global_asm!(
 
 extern "C" {
     fn derivgrind_store_shadow_registers(shadows: *mut [u64; 8]);
+    fn derivgrind_store_first_shadows(shadows: *mut [u64; 2]);
+    fn derivgrind_load_first_shadows(shadows: *const [u64; 2]);
     fn derivgrind_load_shadow_registers(shadows: *const [u64; 8]);
 }
 
@@ -259,6 +273,21 @@ extern "C" {
 pub fn store_shadow_registers(shadows: &mut VectorShadows) {
     // SAFETY: called only if the host has AVX-512; the slots are ours.
     unsafe { derivgrind_store_shadow_registers(shadows.as_mut_ptr()) };
+}
+
+/// Bits below 128 of the shadows of vector registers 0 to 3.
+pub type FirstShadows = [[u64; 2]; 4];
+
+/// Reads the first shadow registers.
+pub fn store_first_shadows(shadows: &mut FirstShadows) {
+    // SAFETY: called only if the host has AVX-512 VL; the place is ours.
+    unsafe { derivgrind_store_first_shadows(shadows.as_mut_ptr()) };
+}
+
+/// Writes the first shadow registers; bits 128 and up become zero.
+pub fn load_first_shadows(shadows: &FirstShadows) {
+    // SAFETY: as for all of them.
+    unsafe { derivgrind_load_first_shadows(shadows.as_ptr()) };
 }
 
 /// Loads zmm16-31 from the first 16 slots.

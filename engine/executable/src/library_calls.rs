@@ -9,7 +9,7 @@
 use crate::client_memory;
 use crate::computed::{self, Places};
 use crate::dispatch::Continuation;
-use crate::extended;
+use crate::extended::{self, FirstShadows};
 use crate::library_functions::{self, RETURN_TRAP};
 use crate::recording;
 use crate::shadow;
@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use derivgrind_functions::extended::Extended;
 use derivgrind_functions::places::Place;
 use derivgrind_functions::{Arguments, Format, Function, MOST_ARGUMENTS, MOST_VALUES};
-use derivgrind_translate::computed::apply::{self, Surroundings};
+use derivgrind_translate::computed::apply::{self, NewShadow, Surroundings};
 use derivgrind_translate::computed::{self as rules, Change, ExtendedTerm, Real, Term, X87State};
 use derivgrind_translate::context::Context;
 use derivgrind_translate::state::State;
@@ -54,20 +54,17 @@ const RDI: usize = 7;
 pub fn begin(thread: &mut Thread, next: Continuation) -> Continuation {
     let context = thread.context();
     let registers = context.registers;
-    let mut places = Places::read(context, next.state, true);
+    let first = shadow::read_first_vectors(context, next.state);
     let function = library_functions::function(next.pc);
     let found = function.iter().flat_map(|function| function.arguments());
     let arguments: Vec<Argument> =
-        found.map(|place| argument(context, &places, resolve(&registers, 0, place))).collect();
-    // By the calling convention no vector register lives on behind a call.
-    places.clear_vectors();
-    places.write(context);
+        found.map(|place| argument(context, &first, resolve(&registers, 0, place))).collect();
+    let next = Continuation { pc: next.pc, state: after(context, next.state, &FirstShadows::default()) };
     for argument in &arguments {
         if let rules::Place::Memory { address } = argument.place {
             shadow::clear(address, STACK_ARGUMENT);
         }
     }
-    let next = Continuation { pc: next.pc, state: shadow::observe(context, State::UNKNOWN) };
     let return_address = client_memory::read_value::<u64>(registers[RSP]);
     let (Some(function), Ok(return_address)) = (function, return_address) else { return next };
     if client_memory::write_value(registers[RSP], &RETURN_TRAP).is_ok() {
@@ -91,11 +88,56 @@ pub fn end(thread: &mut Thread, state: State) -> Option<Continuation> {
     let applied = apply::apply_changes(&changes, mode, &mut Noted { thread, arguments: &call.arguments });
     recording::follow_widening(thread);
     let context = thread.context();
-    let mut places = Places::read(context, state, true);
-    places.put_all(&applied.shadows);
-    places.write(context);
-    let state = shadow::observe(context, State::UNKNOWN);
+    let state = match in_first_vectors(&applied.shadows) {
+        Some(first) => after(context, state, &first),
+        None => {
+            let mut places = Places::read(context, state, true);
+            places.put_all(&applied.shadows);
+            places.write(context);
+            shadow::observe(context, State::UNKNOWN)
+        }
+    };
     Some(Continuation { pc: call.return_address, state })
+}
+
+/// Shadows of the first vector registers if nothing else gets a shadow.
+fn in_first_vectors(shadows: &[NewShadow]) -> Option<FirstShadows> {
+    let mut first = FirstShadows::default();
+    for new in shadows {
+        let rules::Place::Vector { register, byte } = new.place else { return None };
+        let [low, high] = first.get_mut(register)?;
+        let mut bytes = (u128::from(*high) << 64 | u128::from(*low)).to_le_bytes();
+        bytes[byte..byte + new.bytes().len()].copy_from_slice(new.bytes());
+        let whole = u128::from_le_bytes(bytes);
+        (*low, *high) = (whole as u64, (whole >> 64) as u64);
+    }
+    Some(first)
+}
+
+/// General registers that live on behind a call: rbx, rbp, r12 to r15. No vector register does (System V ABI, 3.2.1).
+const KEPT: u16 = 1 << 3 | 1 << 5 | 0xf000;
+const FEW_VECTORS: u16 = 0b1111;
+
+/// Leaves shadows in these vector registers, and in general registers that live on; returns the state with no others.
+fn after(context: &mut Context, state: State, first: &FirstShadows) -> State {
+    let mut general = shadow::read_general(context, state);
+    for (number, shadow) in general.iter_mut().enumerate() {
+        if KEPT >> number & 1 == 0 {
+            *shadow = 0;
+        }
+    }
+    let vectors_are_passive = *first == FirstShadows::default();
+    let general_are_passive = general.iter().all(|shadow| *shadow == 0);
+    if vectors_are_passive && general_are_passive {
+        return State::ZERO;
+    }
+    context.general_shadows = general;
+    let zero_general = if general_are_passive { !0 } else { 1 << RSP };
+    if vectors_are_passive {
+        return State::active(zero_general, !0, false);
+    }
+    shadow::write_first_vectors(context, first);
+    State::active(zero_general, !FEW_VECTORS, false)
 }
 
 /// What the call does to the shadows of its values.
@@ -174,11 +216,16 @@ fn resolve(registers: &[u64; 16], top: usize, place: Place) -> rules::Place {
     }
 }
 
-fn argument(context: &Context, places: &Places, place: rules::Place) -> Argument {
+fn argument(context: &Context, first: &FirstShadows, place: rules::Place) -> Argument {
     let mut shadow = Bytes::default();
-    // A number in a register may be followed by another one, which nobody looks at.
-    let length = if matches!(place, rules::Place::Vector { .. }) { 8 } else { shadow.len() };
-    places.get(place, &mut shadow[..length]);
+    match place {
+        rules::Place::Vector { register, byte } => {
+            let [low, high] = first[register];
+            let whole = u128::from(high) << 64 | u128::from(low);
+            shadow.copy_from_slice(&(whole >> (8 * byte)).to_le_bytes()[..10]);
+        }
+        _ => computed::read_memory_shadow(place, &mut shadow),
+    }
     Argument { place, value: read_value(context, place), shadow }
 }
 

@@ -4,7 +4,7 @@
 //! memory that is not mapped has zero shadows, so that a new mapping starts passive.
 
 use crate::call;
-use crate::extended::{self, VectorShadows};
+use crate::extended::{self, FirstShadows, VectorShadows};
 use crate::settings;
 use crate::sys::{self, kernel, page_down, page_up, Outcome};
 use crate::threads::Thread;
@@ -145,6 +145,35 @@ pub fn write_vectors(context: &mut Context, shadows: &VectorShadows) {
         extended::load_shadow_registers(shadows);
     } else {
         fill_slots(context, shadows);
+    }
+}
+
+/// Shadows of the vector registers that hold arguments and values of most functions.
+pub fn read_first_vectors(context: &mut Context, state: State) -> FirstShadows {
+    let mut shadows = FirstShadows::default();
+    if in_registers(context) {
+        extended::store_first_shadows(&mut shadows);
+    } else {
+        for (shadow, slot) in shadows.iter_mut().zip(slots(context)) {
+            shadow.copy_from_slice(&slot[..2]);
+        }
+    }
+    for (number, shadow) in shadows.iter_mut().enumerate() {
+        if state.zero_vector() >> number & 1 != 0 {
+            *shadow = [0; 2];
+        }
+    }
+    shadows
+}
+
+/// Puts them where translated code expects them, with zeros from bit 128 on.
+pub fn write_first_vectors(context: &mut Context, shadows: &FirstShadows) {
+    if in_registers(context) {
+        extended::load_first_shadows(shadows);
+        return;
+    }
+    for (slot, [low, high]) in slots(context).iter_mut().zip(shadows) {
+        *slot = [*low, *high, 0, 0, 0, 0, 0, 0];
     }
 }
 

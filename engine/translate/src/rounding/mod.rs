@@ -136,8 +136,11 @@ fn followed(sums: &[Sum], sum: &Sum, values: &Values) -> Option<(usize, u32)> {
     None
 }
 
-/// Element and lanes of a sum, and the operands that are added, with their signs.
-fn kind(instruction: &Instruction) -> Option<(Element, Lanes, [Option<(u32, bool)>; 2])> {
+/// An operand that is added, by its number, or subtracted.
+type Addends = [Option<(u32, bool)>; 2];
+
+/// Element, lanes and addends of a sum.
+fn kind(instruction: &Instruction) -> Option<(Element, Lanes, Addends)> {
     if instruction.encoding() == EncodingKind::EVEX {
         return None;
     }

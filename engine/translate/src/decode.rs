@@ -14,6 +14,7 @@ pub(crate) const MAGIC: [u8; 19] =
     [0x48, 0xc1, 0xc7, 3, 0x48, 0xc1, 0xc7, 13, 0x48, 0xc1, 0xc7, 61, 0x48, 0xc1, 0xc7, 51, 0x48, 0x87, 0xdb];
 
 /// A decoded client instruction.
+#[derive(Clone)]
 pub struct Client {
     pub instruction: Instruction,
     pub bytes: [u8; 15],

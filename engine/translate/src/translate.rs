@@ -113,16 +113,19 @@ pub fn translate(job: &Job, client: &dyn ClientCode) -> Translation {
 
 /// Translates at any level.
 pub(crate) fn general(job: &Job, client: &dyn ClientCode, level: Level) -> Translation {
-    let settings = job.settings;
-    let avoid = match settings.vector_shadows {
-        VectorShadows::Registers => Avoid::Avx512,
-        VectorShadows::Memory if settings.notices_zmm => Avoid::LowZmm,
-        VectorShadows::Memory => Avoid::None,
-    };
-    let block = decode::decode(job.pc, client, avoid, level != Level::Active);
+    let block = decode::decode(job.pc, client, avoid(job), level != Level::Active);
     let mut translator = Translator::new(job, client, level);
     translator.block(&block);
     translator.finish(block.ranges)
+}
+
+/// Instructions that end a block.
+fn avoid(job: &Job) -> Avoid {
+    match job.settings.vector_shadows {
+        VectorShadows::Registers => Avoid::Avx512,
+        VectorShadows::Memory if job.settings.notices_zmm => Avoid::LowZmm,
+        VectorShadows::Memory => Avoid::None,
+    }
 }
 
 /// Code that brings the shadows from `job.state` to `to`, a state that knows less, and continues at `job.pc`.
@@ -200,7 +203,8 @@ impl<'a> Translator<'a> {
             Vec::new()
         };
         if self.level == Level::Active {
-            self.roundings = rounding::find(&mut self.info, self.client, &block.instructions);
+            let ahead = |target| decode::decode(target, self.client, avoid(self.job), false).instructions;
+            self.roundings = rounding::find(&mut self.info, self.client, block, ahead);
         }
         if self.level != Level::Plain {
             self.flags_dead = dead.first().copied().unwrap_or(false);

@@ -10,7 +10,7 @@
 //! - if an addend is a constant in memory that is never written, and it is `2^52`, `1.5 * 2^52` (for binary32 `2^23`,
 //!   `1.5 * 2^23`), perhaps with some low bits that shift the result. One lane is enough to decide for a scalar; for
 //!   vectors all lanes must agree, else lanes are tested;
-//! - if the addend is subtracted from the sum in the same block, or its opposite added, and it is such a constant or `1.5 *
+//! - if the addend is subtracted from the sum in the same block or soon behind it, or its opposite added, and it is such a constant or `1.5 *
 //!   2^k` with k from 30 on (binary32: 12). Where the value is not known when the block is translated it is tested when the
 //!   block runs ([`lowering`]); then any register that the block never writes may be the opposite. So sums without a large
 //!   constant stay linear, those of compensated summation included, and a sum is slower only if its addend is subtracted
@@ -23,7 +23,7 @@
 mod lowering;
 mod values;
 
-use crate::decode::Client;
+use crate::decode::{Block, Client, End};
 use crate::interface::ClientCode;
 use crate::rules::{self, Addend, Binary, Element, Lanes, Order, Rule};
 use alloc::vec::Vec;
@@ -59,16 +59,33 @@ struct Part {
     is_subtracted: bool,
 }
 
-/// What each instruction of a block is.
+/// How far behind a sum its addend may be subtracted, where the block ends in between.
+const AHEAD: usize = 24;
+
+/// What each instruction of a block is. `ahead` gives the instructions from an address on.
 pub(crate) fn find(
+    info: &mut InstructionInfoFactory,
+    client: &dyn ClientCode,
+    block: &Block,
+    ahead: impl Fn(u64) -> Vec<Client>,
+) -> Vec<Rounding> {
+    let is_sum = |client: &Client| kind(&client.instruction).is_some();
+    let Some(last) = block.instructions.iter().rposition(is_sum) else { return Vec::new() };
+    match block.end {
+        End::Continue(target) if last + AHEAD > block.instructions.len() => {
+            let mut instructions = block.instructions.clone();
+            instructions.extend(ahead(target).into_iter().take(AHEAD));
+            find_in(info, client, &instructions)
+        }
+        _ => find_in(info, client, &block.instructions),
+    }
+}
+
+fn find_in(
     info: &mut InstructionInfoFactory,
     client: &dyn ClientCode,
     instructions: &[Client],
 ) -> Vec<Rounding> {
-    let is_sum = |client: &Client| kind(&client.instruction).is_some();
-    if !instructions.iter().any(is_sum) {
-        return Vec::new();
-    }
     let mut found = alloc::vec![Rounding::No; instructions.len()];
     let mut values = Values::new(info, instructions);
     let mut sums: Vec<Sum> = Vec::new();
@@ -119,8 +136,11 @@ fn followed(sums: &[Sum], sum: &Sum, values: &Values) -> Option<(usize, u32)> {
     None
 }
 
-/// Element and lanes of a sum, and the operands that are added, with their signs.
-fn kind(instruction: &Instruction) -> Option<(Element, Lanes, [Option<(u32, bool)>; 2])> {
+/// An operand that is added, by its number, or subtracted.
+type Addends = [Option<(u32, bool)>; 2];
+
+/// Element, lanes and addends of a sum.
+fn kind(instruction: &Instruction) -> Option<(Element, Lanes, Addends)> {
     if instruction.encoding() == EncodingKind::EVEX {
         return None;
     }

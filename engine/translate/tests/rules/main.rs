@@ -19,6 +19,7 @@ mod mmx;
 mod moves;
 mod recorded;
 mod recorded_signs;
+mod rounding;
 mod selection;
 mod vectors;
 mod whole_registers;

@@ -51,7 +51,11 @@ impl Translator<'_> {
             return self.x87(client);
         }
         if instruction.encoding() == EncodingKind::EVEX {
-            return self.apply_wide(client, rule);
+            return match self.rounding() {
+                Rounding::No => self.apply_wide(client, rule),
+                Rounding::Always => self.rounded_wide(client, rule),
+                Rounding::Tested(_) => self.without_rule(client),
+            };
         }
         match self.rounding() {
             Rounding::No => self.apply_rule_of(client, rule),

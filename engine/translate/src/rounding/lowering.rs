@@ -11,6 +11,7 @@ use crate::encodings::{self, Form, Masking, Operation, Shape, Width};
 use crate::memory;
 use crate::rules::{Element, Lanes, Rule};
 use crate::translate::Translator;
+use crate::wide_arithmetic::computed_lanes;
 use iced_x86::{Code, EncodingKind, Instruction, OpKind, Register};
 
 /// Predicates of compare instructions.
@@ -44,6 +45,14 @@ impl Translator<'_> {
                 self.passive_lane(client, element, target, rest);
             }
             _ => self.passive_result(client),
+        }
+    }
+
+    /// The same for EVEX encodings.
+    pub(crate) fn rounded_wide(&mut self, client: &Client, rule: Rule) {
+        match computed_lanes(&client.instruction, rule) {
+            Some(shape) => self.passive_lanes(client, shape),
+            None => self.passive_result(client),
         }
     }
 

@@ -16,6 +16,8 @@
 //!   constant stay linear, those of compensated summation included, and a sum is slower only if its addend is subtracted
 //!   again, or if two constants in registers follow each other.
 //!
+//! Sums of AVX-512 that would have to be tested are counted where they are active.
+//!
 //! Not found: a constant that is in a register before the block begins and that is subtracted in another block, or not at
 //! all; and one that is computed in a way that [`values`] does not see through. Then the sum stays active, and its bits are:
 //! to use them as an integer is counted where that is arithmetic, see [`crate::computed`].
@@ -141,9 +143,6 @@ type Addends = [Option<(u32, bool)>; 2];
 
 /// Element, lanes and addends of a sum.
 fn kind(instruction: &Instruction) -> Option<(Element, Lanes, Addends)> {
-    if instruction.encoding() == EncodingKind::EVEX {
-        return None;
-    }
     match rules::rule(instruction) {
         Rule::Binary(operation @ (Binary::Add | Binary::Subtract), element, lanes) => {
             let first = u32::from(instruction.encoding() != EncodingKind::Legacy);
@@ -209,7 +208,8 @@ fn all_lanes(sum: &Sum, instruction: &Instruction, words: [u64; 4], test: fn(Ele
     };
     let size = if sum.element == Element::F64 { 8 } else { 4 };
     (0..bytes).step_by(size).all(|at| {
-        let word = words[at / 8] >> (8 * (at % 8));
+        // A wider register has been filled with copies.
+        let word = words[at / 8 % words.len()] >> (8 * (at % 8));
         test(sum.element, if size == 4 { word & 0xffff_ffff } else { word })
     })
 }

@@ -139,7 +139,9 @@ impl Values {
 
     fn load(&mut self, client: &dyn ClientCode, instruction: &Instruction, is_repeated: bool) -> Option<u32> {
         let address = self.address(instruction)?;
-        let size = instruction.memory_size().size();
+        let is_repeated = is_repeated || instruction.is_broadcast();
+        let memory = instruction.memory_size();
+        let size = if instruction.is_broadcast() { memory.element_size() } else { memory.size() };
         let known = self
             .places
             .iter()
@@ -193,13 +195,16 @@ impl Values {
         let target = instruction.op0_register();
         let operands = instruction.op_count();
         let counts = if instruction.op2_kind() == OpKind::Immediate8 { 2..=3 } else { 2..=2 };
-        if !counts.contains(&operands) || !target.is_vector_register() {
+        let is_masked = instruction.op_mask() != Register::None;
+        if !counts.contains(&operands) || !target.is_vector_register() || is_masked {
             return None;
         }
         let from_memory = instruction.op1_kind() == OpKind::Memory;
         let value = match instruction.mnemonic() {
             Movapd | Vmovapd | Movaps | Vmovaps | Movdqa | Vmovdqa | Movupd | Vmovupd | Movups | Vmovups
-            | Movdqu | Vmovdqu => self.operand(client, instruction, 1)?,
+            | Movdqu | Vmovdqu | Vmovdqa32 | Vmovdqa64 | Vmovdqu32 | Vmovdqu64 => {
+                self.operand(client, instruction, 1)?
+            }
             Movsd | Vmovsd | Movss | Vmovss | Movq | Vmovq | Movd | Vmovd if from_memory => {
                 self.operand(client, instruction, 1)?
             }
@@ -283,6 +288,15 @@ fn words(client: &dyn ClientCode, address: u64, size: usize, is_repeated: bool) 
         16 | 32 if !is_repeated => {
             for (number, word) in words[..size / 8].iter_mut().enumerate() {
                 *word = client.constant(address + 8 * number as u64)?;
+            }
+        }
+        64 if !is_repeated => {
+            for number in 0..8 {
+                let word = client.constant(address + 8 * number as u64)?;
+                if number >= 4 && word != words[number - 4] {
+                    return None;
+                }
+                words[number % 4] = word;
             }
         }
         _ => return None,

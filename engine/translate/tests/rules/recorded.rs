@@ -408,6 +408,8 @@ fn pool(content: Content, encoding: EncodingKind) -> Vec<Code> {
         let times = match code {
             // The tape has the exact function.
             _ if stem.contains("14") => 0,
+            // What cancels out in forward mode is active on the tape, and counted.
+            _ if encoding == EncodingKind::EVEX && family(code) == Family::Counted => 0,
             // A mask of 32-bit lanes may cut a binary64 in two.
             _ if content == Content::F64 && encoding == EncodingKind::EVEX && stem.ends_with("ps") => 0,
             code if is_arithmetic(content, code) && of_addition => 20,

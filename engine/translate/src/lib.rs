@@ -58,6 +58,7 @@ mod wide_arithmetic;
 mod wide_clients;
 mod wide_codes;
 mod wide_logic;
+mod wide_operations;
 mod wide_records;
 mod wide_saved_states;
 mod without_rule;

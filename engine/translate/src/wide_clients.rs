@@ -10,7 +10,7 @@ use crate::decode::Client;
 use crate::passive::active_state;
 use crate::rules::{self, Lanes, Rule, Wide};
 use crate::translate::Translator;
-use crate::wide_arithmetic::{computed_lanes, WideShape};
+use crate::wide_operations::{computed_lanes, WideShape};
 use crate::without_rule::is_read;
 use alloc::vec::Vec;
 use iced_x86::{Code, EncodingKind, Instruction, OpKind, Register};

@@ -8,7 +8,7 @@ use crate::emit::Operand;
 use crate::encodings::Masking;
 use crate::rules::{Lanes, Logic};
 use crate::translate::Translator;
-use crate::wide_arithmetic::{WideOperation, WideShape, WideSource};
+use crate::wide_operations::{WideOperation, WideShape, WideSource};
 use iced_x86::{Code, Instruction, Mnemonic, Register};
 
 /// Bytes of a lane of the client's mask.

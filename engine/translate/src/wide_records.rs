@@ -12,7 +12,7 @@ use crate::encodings::{Shape, Width};
 use crate::recording::{self, signs, Function, Indices};
 use crate::rules::{Addend, Binary, Element, Order, Rule, Unary, Wide};
 use crate::translate::Translator;
-use crate::wide_arithmetic::{computed_lanes, WideShape};
+use crate::wide_operations::{computed_lanes, WideShape};
 use alloc::vec::Vec;
 use iced_x86::{Code, Instruction, Register};
 use recording::Operand::{Absent, Result};

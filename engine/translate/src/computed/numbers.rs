@@ -51,8 +51,10 @@ fn exponent(value: f64) -> i32 {
 
 /// Derivative of `vgetmant`: a power of two, with the sign that the immediate takes away (Intel SDM volume 2).
 pub(super) fn mantissa_partial(value: f64, immediate: u8) -> f64 {
+    let sign = if immediate >> 2 & 1 != 0 && value.is_sign_negative() { -1.0 } else { 1.0 };
     if value == 0.0 || !value.is_finite() {
-        return 0.0;
+        // The result is 1, as it is for infinity.
+        return sign / value.abs();
     }
     let exponent = exponent(value);
     let fraction = value.to_bits() & ((1 << 52) - 1);
@@ -62,13 +64,7 @@ pub(super) fn mantissa_partial(value: f64, immediate: u8) -> f64 {
         2 => true,
         _ => fraction >> 51 != 0,
     };
-    let partial = power(-exponent - i32::from(halves));
-    let loses_sign = immediate >> 2 & 1 != 0 && value.is_sign_negative();
-    if loses_sign {
-        -partial
-    } else {
-        partial
-    }
+    sign * power(-exponent - i32::from(halves))
 }
 
 /// Is the first the smaller one, where negative zero is smaller than zero?

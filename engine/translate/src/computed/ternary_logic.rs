@@ -9,7 +9,7 @@ use super::{Change, Place, Seen, Term};
 use crate::interface::Mode;
 use crate::recording::TAG;
 use crate::rules::{Lanes, Logic};
-use crate::wide_arithmetic::WideShape;
+use crate::wide_operations::WideShape;
 use alloc::vec::Vec;
 use iced_x86::Instruction;
 

@@ -6,7 +6,7 @@
 use super::numbers;
 use super::{ternary_logic, Change, Machine, Place, Real, Seen, Term};
 use crate::rules::{Addend, Binary, Element, Lanes, Order, Rule, Unary, Wide};
-use crate::wide_arithmetic::{computed_lanes, result_bytes, WideShape};
+use crate::wide_operations::{computed_lanes, result_bytes, WideShape};
 use alloc::vec::Vec;
 use iced_x86::{Instruction, OpKind};
 

@@ -2,7 +2,9 @@
 //! and each placement of shadows.
 
 use crate::harness::region::{CACHE, CONTEXT};
-use crate::harness::run::{Configuration, Harness, Program, MEMORY_AVX2, MEMORY_SSE2, REGISTERS};
+use crate::harness::run::{
+    Configuration, Harness, Program, MEMORY_AVX2, MEMORY_AVX512, MEMORY_SSE2, REGISTERS,
+};
 use crate::harness::tape;
 use derivgrind_translate::context::offset;
 use derivgrind_translate::interface::Mode;
@@ -32,7 +34,18 @@ fn family(name: &str, vex: bool, state: State, sequences: Vec<Vec<Built>>) {
 
 fn family_in(mode: Mode, name: &str, vex: bool, state: State, sequences: Vec<Vec<Built>>) {
     let memory = if vex { MEMORY_AVX2 } else { MEMORY_SSE2 };
-    for (placement, configuration) in [("registers", REGISTERS), ("memory", memory)] {
+    let placements = [("registers", REGISTERS), ("memory", memory)];
+    family_with(&placements, mode, name, state, sequences);
+}
+
+fn family_with(
+    placements: &[(&str, Configuration)],
+    mode: Mode,
+    name: &str,
+    state: State,
+    sequences: Vec<Vec<Built>>,
+) {
+    for (placement, configuration) in placements {
         let mut text = String::new();
         for sequence in &sequences {
             text.push_str(&lowered(sequence, configuration.in_mode(mode), state));
@@ -101,7 +114,9 @@ fn field(address: u64) -> Option<String> {
     let slot = |start: u32, size: u32| format!("{}+{:#x}", (at - start) / size, (at - start) % size);
     Some(match at {
         0x1_0000.. => format!("counter {}", slot(0x1_0000, 8)),
-        offset::NUMBERS.. => format!("small numbers +{:#x}", at - offset::NUMBERS),
+        offset::NUMBERS..offset::SHADOWS_KEPT_FOR => format!("small numbers +{:#x}", at - offset::NUMBERS),
+        offset::SHADOWS_KEPT_FOR.. => format!("kept +{:#x}", at - offset::SHADOWS_KEPT_FOR),
+        offset::WIDE_OPERANDS..offset::NUMBERS => format!("operand {}", slot(offset::WIDE_OPERANDS, 128)),
         offset::BORROWED.. => format!("parked register {}", slot(offset::BORROWED, 64)),
         offset::VECTOR_SHADOWS.. => format!("shadow of vector register {}", slot(offset::VECTOR_SHADOWS, 64)),
         offset::CONSTANTS.. => format!("constant {:#x}", at - offset::CONSTANTS),
@@ -225,4 +240,29 @@ fn recorded_conversions() {
 fn recorded_signs_in_general_registers() {
     let sequences = vec![vec![Instruction::with2(Code::Xor_rm64_r64, Register::RAX, Register::RDX)]];
     recorded_family("recorded_general_registers", false, State::active(!1, !0, false), sequences);
+}
+
+#[test]
+fn clients_with_avx512() {
+    let (fused, masked) = (Code::EVEX_Vfmadd231pd_zmm_k1z_zmm_zmmm512b64_er, Register::K2);
+    let zmm = |number: u32| Register::ZMM0 + number;
+    let multiply =
+        || Instruction::with3(Code::EVEX_Vmulpd_zmm_k1z_zmm_zmmm512b64_er, zmm(1), zmm(17), at_rbx());
+    let broadcast = || {
+        multiply().map(|mut instruction| {
+            instruction.set_is_broadcast(true);
+            instruction.set_op_mask(masked);
+            instruction
+        })
+    };
+    let sequences = || -> Vec<Vec<Built>> {
+        vec![
+            vec![Instruction::with3(Code::EVEX_Vaddpd_zmm_k1z_zmm_zmmm512b64_er, zmm(0), zmm(1), zmm(2))],
+            vec![Instruction::with3(fused, zmm(0), zmm(1), zmm(18))],
+            vec![broadcast()],
+        ]
+    };
+    let placements = [("memory", MEMORY_AVX512)];
+    family_with(&placements, Mode::Forward, "avx512", State::UNKNOWN, sequences());
+    family_with(&placements, Mode::Recording, "avx512_recorded", State::UNKNOWN, sequences());
 }

@@ -215,8 +215,11 @@ pub fn mathematical_functions(check: Check) {
         all.push(("gcc", vec!["-O0", "-fno-builtin"], real));
         all.push(("gcc", vec!["-O2"], real));
         all.push(("gcc", vec!["-Ofast", "-mavx2", "-mfma"], real));
-        all.push(("gcc", vec!["-O2", "-static"], real));
         all.push(("clang", vec!["-O1"], real));
+    }
+    // With long double, `expl` called from inside of the library reads padding that may hold an old shadow, and reports it.
+    for real in [Real::Float, Real::Double] {
+        all.push(("gcc", vec!["-O2", "-static"], real));
     }
     all.push(("musl-gcc", vec!["-O1", "-fno-builtin"], Real::Double));
     all.push(("musl-gcc", vec!["-O1", "-fno-builtin", "-static"], Real::Double));

@@ -17,6 +17,8 @@ use iced_x86::{Code, Instruction, Register};
 
 /// Bytes of an x87 number, and of its place on the stack.
 const EXTENDED: (usize, i64) = (10, 16);
+/// Bytes below the return address that functions of such numbers use. At the entry there is nothing that anybody needs.
+const BELOW: usize = 256;
 /// Widest shadows of vector registers.
 const WIDEST: usize = 32;
 
@@ -51,8 +53,12 @@ impl Translator<'_> {
     }
 
     /// Behind a number of 80 bits its place on the stack holds what was there before. Libraries read it together with the
-    /// exponent.
+    /// exponent, also that of numbers that they put on the stack themselves, below the return address.
     fn discard_padding(&mut self, arguments: FloatArguments) {
+        if arguments.extended > 0 {
+            let below = Memory::at(Register::RSP, -(BELOW as i64)).shadow();
+            self.zero_place(below, BELOW);
+        }
         for number in 0..arguments.extended {
             let (bytes, distance) = EXTENDED;
             let place = Memory::at(Register::RSP, 8 + distance * number as i64 + bytes as i64);

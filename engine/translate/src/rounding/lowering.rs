@@ -11,7 +11,7 @@ use crate::encodings::{self, Form, Masking, Operation, Shape, Width};
 use crate::memory;
 use crate::rules::{Element, Lanes, Rule};
 use crate::translate::Translator;
-use crate::wide_arithmetic::computed_lanes;
+use crate::wide_operations::computed_lanes;
 use iced_x86::{Code, EncodingKind, Instruction, OpKind, Register};
 
 /// Predicates of compare instructions.

@@ -46,7 +46,7 @@ pub fn config(
         text.extend_from_slice(word.as_bytes());
         text.push(b'\n');
     }
-    let mut lines = 6;
+    let mut lines = 7;
     if let Some(files) = recording {
         files.keep_open()?;
         text.extend_from_slice(b"record=");

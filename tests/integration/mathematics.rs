@@ -60,9 +60,9 @@ fn guest(case: &Case) -> Result<PathBuf, String> {
 /// Lines of a summary that name an instruction which is not among those that are known.
 fn unexpected(report: &str, counted: &[(&str, &str)]) -> Vec<String> {
     let is_known = |line: &str| {
-        counted.iter().any(|(mnemonic, function)| {
-            line.contains(&format!("  {mnemonic} ")) && line.contains(&format!("{function}"))
-        })
+        counted
+            .iter()
+            .any(|(mnemonic, function)| line.contains(&format!("  {mnemonic} ")) && line.contains(function))
     };
     report.lines().filter(|line| line.contains(" time") && !is_known(line)).map(str::to_string).collect()
 }

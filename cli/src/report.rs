@@ -158,26 +158,25 @@ fn describe(site: &Site, symbols: &mut Symbols) -> Described {
 
 /// Functions that convert a number to text, which they take apart as an integer: of glibc, CPython and Rust.
 const CONVERSIONS: &[&str] = &[
-    "__mpn_extract_double",
-    "__mpn_extract_long_double",
     "__printf_fp",
     "__printf_fp_l",
     "__printf_fphex",
     "_Py_dg_dtoa",
-    "core::fmt::float::",
-    "core::num::flt2dec::",
     "<f32 as core::num::dec2flt::float::RawFloat>::integer_decode",
     "<f64 as core::num::dec2flt::float::RawFloat>::integer_decode",
 ];
+
+/// How the names of others begin, glibc's arithmetic with long integers among them.
+const CONVERSION_PREFIXES: &[&str] = &["__mpn_", "core::fmt::float::", "core::num::flt2dec::"];
 
 /// True in a function that converts a number to text. In a stripped C library it has no symbol, while the functions of
 /// that library that compute (frexp, ldexp, modf and the like) are exported.
 fn converts_to_text(place: &Place) -> bool {
     match (&place.function, &place.module) {
-        (Some(function), _) => CONVERSIONS.iter().any(|conversion| match conversion.strip_suffix("::") {
-            Some(_) => function.starts_with(conversion),
-            None => function == conversion,
-        }),
+        (Some(function), _) => {
+            CONVERSIONS.contains(&function.as_str())
+                || CONVERSION_PREFIXES.iter().any(|prefix| function.starts_with(prefix))
+        }
         (None, Some(module)) => module.starts_with("libc.so") || module.starts_with("libc-"),
         (None, None) => false,
     }

@@ -45,7 +45,7 @@ pub(super) struct Values {
     places: Vec<Place>,
     constants: Vec<(u32, [u64; 4])>,
     next: u32,
-    /// Registers that the block writes, or the loop that it begins with.
+    /// Registers that the loop writes with which the block begins.
     written: u32,
 }
 
@@ -63,7 +63,7 @@ impl Values {
         Values { registers, versions: [0; 16], places: Vec::new(), constants: Vec::new(), next: 32, written }
     }
 
-    /// Is it what a register holds throughout the block?
+    /// Is it what a register holds when the block begins, and throughout a loop?
     pub fn is_invariant(&self, value: u32) -> bool {
         value < 32 && self.written >> value & 1 == 0
     }
@@ -267,11 +267,12 @@ impl Values {
 }
 
 /// The instructions up to the last jump back to the start: what follows belongs to the way out of a loop, and may use the
-/// registers of its constants for something else.
+/// registers of its constants for something else. Empty for a block that begins no loop: there a register that was set
+/// before may be a constant, whatever is written to it later.
 fn loop_of(block: &[Client]) -> &[Client] {
     let start = block.first().map(|client| client.instruction.ip());
     let jumps_back = |client: &Client| Some(client.instruction.near_branch_target()) == start;
-    let end = block.iter().rposition(jumps_back).map_or(block.len(), |last| last + 1);
+    let end = block.iter().rposition(jumps_back).map_or(0, |last| last + 1);
     &block[..end]
 }
 

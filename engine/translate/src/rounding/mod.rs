@@ -12,7 +12,7 @@
 //!   vectors all lanes must agree, else lanes are tested;
 //! - if the addend is subtracted from the sum in the same block or soon behind it, or its opposite added, and it is such a constant or `1.5 *
 //!   2^k` with k from 30 on (binary32: 12). Where the value is not known when the block is translated it is tested when the
-//!   block runs ([`lowering`]); then any register that was set before the block may be the opposite. So sums without a large
+//!   block runs ([`lowering`]); then any register that was set before the block, or the loop, may be the opposite. So sums without a large
 //!   constant stay linear, those of compensated summation included, and a sum is slower only if its addend is subtracted
 //!   again, or if two constants in registers follow each other.
 //!
@@ -89,7 +89,7 @@ fn find_in(
     instructions: &[Client],
 ) -> Vec<Rounding> {
     let mut found = alloc::vec![Rounding::No; instructions.len()];
-    let mut values = Values::new();
+    let mut values = Values::new(info, instructions);
     let mut sums: Vec<Sum> = Vec::new();
     for (position, instruction) in instructions.iter().map(|client| &client.instruction).enumerate() {
         let sum = sum_at(&mut values, client, instruction, position);
@@ -124,14 +124,14 @@ fn find_in(
     found
 }
 
-/// The earlier sum, and its operand, where registers are added one after the other that have been set before the block.
+/// The earlier sum, and its operand, where registers that were set before the block are added one after the other.
 fn followed(sums: &[Sum], sum: &Sum, values: &Values) -> Option<(usize, u32)> {
     let [Some(one), Some(other)] = sum.addends else { return None };
     for (whole, part) in [(one, other), (other, one)] {
         let earlier = sums.iter().find(|earlier| earlier.result == whole.value);
-        let Some(earlier) = earlier.filter(|_| values.is_from_before(part.value)) else { continue };
+        let Some(earlier) = earlier.filter(|_| values.is_invariant(part.value)) else { continue };
         let mut addends = earlier.addends.iter().flatten();
-        if let Some(addend) = addends.find(|addend| values.is_from_before(addend.value)) {
+        if let Some(addend) = addends.find(|addend| values.is_invariant(addend.value)) {
             return Some((earlier.position, addend.operand));
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::checks;
 use crate::control::has_memory;
+use crate::decode::Client;
 use crate::interface::ClientCode;
 use crate::passive::is_write;
 use crate::rules::{self, Element, Rule};
@@ -44,17 +45,27 @@ pub(super) struct Values {
     places: Vec<Place>,
     constants: Vec<(u32, [u64; 4])>,
     next: u32,
+    /// Registers that the loop writes with which the block begins.
+    written: u32,
 }
 
 impl Values {
-    pub fn new() -> Values {
+    pub fn new(info: &mut InstructionInfoFactory, block: &[Client]) -> Values {
+        let mut written = 0;
+        for client in loop_of(block) {
+            for used in info.info(&client.instruction).used_registers() {
+                if used.register().is_vector_register() && is_write(used.access()) {
+                    written |= 1 << used.register().number();
+                }
+            }
+        }
         let registers = core::array::from_fn(|number| number as u32);
-        Values { registers, versions: [0; 16], places: Vec::new(), constants: Vec::new(), next: 32 }
+        Values { registers, versions: [0; 16], places: Vec::new(), constants: Vec::new(), next: 32, written }
     }
 
-    /// Is it what a register holds when the block begins?
-    pub fn is_from_before(&self, value: u32) -> bool {
-        value < 32
+    /// Is it what a register holds when the block begins, and throughout a loop?
+    pub fn is_invariant(&self, value: u32) -> bool {
+        value < 32 && self.written >> value & 1 == 0
     }
 
     /// Are these constants that differ in their signs alone?
@@ -253,6 +264,16 @@ impl Values {
         let size = instruction.memory_size().size();
         self.places.push(Place { address, size, is_repeated: false, is_constant: false, value });
     }
+}
+
+/// The instructions up to the last jump back to the start: what follows belongs to the way out of a loop, and may use the
+/// registers of its constants for something else. Empty for a block that begins no loop: there a register that was set
+/// before may be a constant, whatever is written to it later.
+fn loop_of(block: &[Client]) -> &[Client] {
+    let start = block.first().map(|client| client.instruction.ip());
+    let jumps_back = |client: &Client| Some(client.instruction.near_branch_target()) == start;
+    let end = block.iter().rposition(jumps_back).map_or(0, |last| last + 1);
+    &block[..end]
 }
 
 /// A constant as it is in a register.

@@ -123,6 +123,11 @@ fn mathematical_functions() {
 }
 
 #[test]
+fn libraries() {
+    guests::libraries(check);
+}
+
+#[test]
 fn cxx() {
     guests::cxx(check);
 }

@@ -233,6 +233,16 @@ pub fn mathematical_functions(check: Check) {
     });
 }
 
+/// Guests that call libraries which nobody compiled for us.
+pub fn libraries(check: Check) {
+    let all = [("fourier_transform.c", "-lfftw3"), ("linear_algebra.c", "-llapacke")];
+    each(&all, |(guest, library)| {
+        let libraries = &[*library, "-lm"];
+        let program = compile(&Program { libraries, ..Program::c(&[*guest], &["-O2"]) })?;
+        check(&program, Real::Double.tolerance())
+    });
+}
+
 pub fn cxx(check: Check) {
     let mut all = Vec::new();
     for compiler in ["gcc", "clang"] {

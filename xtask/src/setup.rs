@@ -33,6 +33,8 @@ const PACKAGES: &[(Purpose, &str)] = &[
     (Purpose::Test, "sqlite3"),
     (Purpose::Test, "perl"),
     (Purpose::Test, "python3"),
+    (Purpose::Test, "libfftw3-dev"),     // libraries that guest programs differentiate
+    (Purpose::Test, "liblapacke-dev"),
     (Purpose::Test, "python3-mpmath"),
     (Purpose::Test, "python3-numpy"),
     (Purpose::Test, "libopenblas0-pthread"), // NumPy with threads, not the reference BLAS

@@ -54,7 +54,7 @@ impl Translator<'_> {
             return match self.rounding() {
                 Rounding::No => self.apply_wide(client, rule),
                 Rounding::Always => self.rounded_wide(client, rule),
-                Rounding::Tested(_) => self.without_rule(client),
+                Rounding::Tested(_) => self.computed_rule(client),
             };
         }
         match self.rounding() {

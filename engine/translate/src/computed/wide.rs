@@ -5,6 +5,7 @@
 
 use super::numbers;
 use super::{ternary_logic, Change, Machine, Place, Real, Seen, Term};
+use crate::rounding;
 use crate::rules::{Addend, Binary, Element, Lanes, Order, Rule, Unary, Wide};
 use crate::wide_operations::{computed_lanes, result_bytes, WideShape};
 use alloc::vec::Vec;
@@ -66,6 +67,15 @@ impl Operation<'_> {
         let bits = self.bits(from, bytes)?;
         let value = if bytes == 4 { f64::from(f32::from_bits(bits as u32)) } else { f64::from_bits(bits) };
         Some((value, Term { from, real: real(bytes), partial: 1.0 }))
+    }
+
+    /// Is one of the addends a constant that rounds? Only sums for which this may be so have a computed rule.
+    fn rounds(&self, addends: &[u32], lane: usize, bytes: usize) -> Option<bool> {
+        let mut found = false;
+        for operand in addends {
+            found |= rounding::rounds(bytes, self.bits(self.place(*operand, lane, bytes)?, bytes)?);
+        }
+        Some(found)
     }
 
     /// The mask of the instruction.
@@ -148,6 +158,7 @@ fn terms(operation: &Operation, rule: Rule, bytes: usize, lane: usize) -> Option
         Rule::Binary(binary, ..) => {
             let ((one, first), (other, second)) = (number(1)?, number(2)?);
             match binary {
+                Binary::Add | Binary::Subtract if operation.rounds(&[1, 2], lane, bytes)? => Vec::new(),
                 Binary::Add => alloc::vec![first, second],
                 Binary::Subtract => alloc::vec![first, times(second, -1.0)],
                 Binary::Multiply => alloc::vec![times(first, other), times(second, one)],
@@ -206,6 +217,9 @@ fn fused(
     let [one, other] = factors.map(|operand| operation.number(operand, lane, bytes));
     let ((one, first), (other, second)) = (one?, other?);
     let (_, added) = operation.number(summand, lane, bytes)?;
+    if operation.rounds(&[summand], lane, bytes)? {
+        return Some(Vec::new());
+    }
     let product = if negated { -1.0 } else { 1.0 };
     let is_odd = lane % 2 != 0;
     let adds = match addend {

@@ -16,7 +16,7 @@
 //!   constant stay linear, those of compensated summation included, and a sum is slower only if its addend is subtracted
 //!   again, or if two constants in registers follow each other.
 //!
-//! Sums of AVX-512 that would have to be tested are counted where they are active.
+//! Sums in EVEX encoding that have to be tested have a computed rule, see [`rounds`].
 //!
 //! Not found: a constant that is in a register before the block begins and that is subtracted in another block, or not at
 //! all; and one that is computed in a way that [`values`] does not see through. Then the sum stays active, and its bits are:
@@ -263,6 +263,11 @@ fn is_exact(element: Element, word: u64) -> bool {
     let (exponent, half) = parts(element, word);
     let negative = word >> if element == Element::F64 { 63 } else { 31 } & 1 != 0;
     exponent == point && half.is_some() && !negative
+}
+
+/// Does the addend of a sum that is subtracted again round the sum? By its bytes and bits.
+pub(crate) fn rounds(bytes: usize, bits: u64) -> bool {
+    is_large(if bytes == 8 { Element::F64 } else { Element::F32 }, bits)
 }
 
 /// A constant by which numbers are rounded, if it is subtracted again.

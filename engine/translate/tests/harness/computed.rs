@@ -1,39 +1,23 @@
 //! Computed rules, applied as the engine does it.
 
 use super::compare::Expected;
-use super::machine::Shadows;
+use super::machine::{Machine, Shadows};
 use super::reference::{self, Before};
 use super::region;
 use super::run::{Configuration, Outcome, Program};
 use super::tape::Written;
 use derivgrind_tape::structure::{Structure, TWO_OPERANDS};
-use derivgrind_translate::computed::apply::{apply, Surroundings};
+use derivgrind_translate::computed::apply::{apply, Applied, Surroundings};
 use derivgrind_translate::computed::{self, Place, X87State};
 use derivgrind_translate::interface::{ClientCode, Mode};
-use iced_x86::{Decoder, DecoderOptions};
+use iced_x86::{Decoder, DecoderOptions, Instruction};
 
 /// Applies the rule of the instruction at `pc`; true if it is to be counted.
 pub fn serve(program: &Program, configuration: Configuration, pc: u64, outcome: &mut Outcome) -> bool {
     let code = program.code(pc).expect("a rule belongs to an instruction");
     let instruction = Decoder::with_ip(64, code, pc, DecoderOptions::NONE).decode();
-    let machine = &outcome.machine;
-    // SAFETY: the harness owns the context.
-    let (fs_base, gs_base) = unsafe { ((*region::context()).fs_base, (*region::context()).gs_base) };
-    let seen = computed::Machine {
-        general: &machine.general,
-        flags: machine.flags,
-        vectors: &machine.vectors,
-        masks: &machine.masks,
-        x87: X87State(&machine.x87),
-        fs_base,
-        gs_base,
-        read: &|address, bytes| {
-            bytes.copy_from_slice(machine.memory.at(address, bytes.len()));
-            true
-        },
-    };
-    let mut found = Found { shadows: &outcome.shadows, written: &mut outcome.written };
-    let applied = apply(&instruction, &seen, configuration.mode, &mut found);
+    let found = Found { shadows: &outcome.shadows, written: &mut outcome.written };
+    let applied = applied(&instruction, &outcome.machine, configuration.mode, found);
     for new in &applied.shadows {
         write(&mut outcome.shadows, new.place, new.bytes());
     }
@@ -47,7 +31,18 @@ pub fn expectation(before: &Before, mode: Mode, first_index: u64) -> Expected {
     if !passive.counted {
         return passive;
     }
-    let machine = before.machine;
+    let mut written = Written::new(first_index);
+    let found = Found { shadows: before.shadows, written: &mut written };
+    let applied = applied(&before.generated.instruction, before.machine, mode, found);
+    let mut expected = before.unchanged();
+    for new in &applied.shadows {
+        write(&mut expected.shadows, new.place, new.bytes());
+    }
+    expected.counted = applied.is_incomplete;
+    expected
+}
+
+fn applied(instruction: &Instruction, machine: &Machine, mode: Mode, mut found: Found) -> Applied {
     // SAFETY: the harness owns the context.
     let (fs_base, gs_base) = unsafe { ((*region::context()).fs_base, (*region::context()).gs_base) };
     let seen = computed::Machine {
@@ -63,15 +58,7 @@ pub fn expectation(before: &Before, mode: Mode, first_index: u64) -> Expected {
             true
         },
     };
-    let mut written = Written::new(first_index);
-    let mut found = Found { shadows: before.shadows, written: &mut written };
-    let applied = apply(&before.generated.instruction, &seen, mode, &mut found);
-    let mut expected = before.unchanged();
-    for new in &applied.shadows {
-        write(&mut expected.shadows, new.place, new.bytes());
-    }
-    expected.counted = applied.is_incomplete;
-    expected
+    apply(instruction, &seen, mode, &mut found)
 }
 
 struct Found<'a> {

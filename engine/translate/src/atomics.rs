@@ -5,6 +5,8 @@
 //! lost. So where shadows move, the instruction and the move stand between [`Translator::lock`] and
 //! [`Translator::unlock`]. The load at the start of the loop may still pair a new value with an old shadow; therefore an
 //! exchange for which the values agree and the shadows do not is treated as one that has failed, and the loop runs again.
+//! Compilers look at the zero flag or at the value that was found; so that both tell of a failure, that is one with its
+//! lowest bit changed, as if another thread had been there for a moment.
 
 use crate::context::offset;
 use crate::control::has_memory;
@@ -160,15 +162,25 @@ impl Translator<'_> {
         self.asm.jump(Code::Jne_rel32_64)
     }
 
-    /// The accumulator gets the value in memory, as after a comparison that has failed.
+    /// The accumulator gets the value in memory, or if it has that already, another one. The zero flag is clear then, as after
+    /// a comparison that has failed.
     fn load_expected(&mut self, instruction: &Instruction, accumulator: Register, size: usize) {
         let opened = self.open(instruction);
         let client = Memory { segment: Register::None, ..opened.memory };
-        let (code, part) = match size {
-            4 => (Code::Mov_r32_rm32, accumulator.full_register32()),
-            _ => (Code::Mov_r64_rm64, accumulator),
+        let (load, compare, change, part) = match size {
+            4 => (Code::Mov_r32_rm32, Code::Cmp_r32_rm32, Code::Xor_rm32_imm8, accumulator.full_register32()),
+            _ => (Code::Mov_r64_rm64, Code::Cmp_r64_rm64, Code::Xor_rm64_imm8, accumulator),
         };
-        self.asm.built(Instruction::with2(code, part, client.operand()));
+        let again = self.asm.here();
+        self.asm.built(Instruction::with2(compare, part, client.operand()));
+        let differs = self.asm.jump(Code::Jne_rel32_64);
+        self.asm.built(Instruction::with2(change, part, 1i32));
+        self.asm.built(Instruction::with2(compare, part, client.operand()));
+        let changed = self.asm.jump(Code::Jne_rel32_64);
+        self.asm.jump_to(again);
+        self.asm.land(differs);
+        self.asm.built(Instruction::with2(load, part, client.operand()));
+        self.asm.land(changed);
         self.close(opened);
     }
 

@@ -197,7 +197,10 @@ impl Translator<'_> {
     /// `xor` of an active register with the sign bit of a half or of both.
     pub(crate) fn flip_signs(&mut self, client: &Client) {
         let instruction = &client.instruction;
-        if self.job.settings.mode.has_wide_indices() {
+        let settings = self.job.settings;
+        // An operand may be of a younger segment of the tape, which the engine sees to when it records.
+        let needs_order = self.records() && settings.has_threads;
+        if settings.mode.has_wide_indices() || needs_order {
             self.bits(client);
             return;
         }

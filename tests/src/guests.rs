@@ -22,6 +22,7 @@ const C_GUESTS: &[&str] = &[
     "special_cases.c",
     "interrupted_blocks.c",
     "threads_with_queue.c",
+    "negations_by_turns.c",
     "repaired_faults.c",
     "bit_tricks.c",
 ];
@@ -178,8 +179,9 @@ pub fn c_without_avx(check: Check) {
 /// out.
 pub fn x87(check: Check) {
     // At -O0 compilers change signs by `btc` and by `xor` of a byte. Sums in 80 bits are not rounded to integers.
-    let is_of_vectors =
-        |guest: &str| ["integer_registers.c", "min_max_sign.c", "bit_tricks.c"].contains(&guest);
+    let is_of_vectors = |guest: &str| {
+        ["integer_registers.c", "min_max_sign.c", "bit_tricks.c", "negations_by_turns.c"].contains(&guest)
+    };
     let mut all = vec![
         ("extended_numbers.c", "gcc", vec!["-O0"], Real::Extended),
         ("extended_numbers.c", "gcc", vec!["-O2"], Real::Extended),

@@ -7,10 +7,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
 use tempfile::TempDir;
 
 /// A user who is not root, whatever its name.
 const NOBODY: u32 = 65534;
+
+/// One test at a time: a program that another thread's child still has open for writing cannot be executed.
+static ALONE: Mutex<()> = Mutex::new(());
 
 fn executable(path: &Path, content: &[u8]) {
     fs::write(path, content).expect("the temporary directory can be written");
@@ -19,6 +23,7 @@ fn executable(path: &Path, content: &[u8]) {
 
 /// Run setup with a package manager that knows no package but gcc.
 fn setup(directory: &TempDir, as_root: bool) -> Output {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))
         .expect("own files can be changed");
     let query = b"#!/bin/sh\ncase \"$*\" in *--version*) ;; *' gcc') printf installed ;; *) exit 1 ;; esac\n";

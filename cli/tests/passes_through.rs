@@ -24,7 +24,7 @@ fn run(words: &[&str]) -> Output {
 /// Run a shell command natively and under derivgrind, which must make no difference.
 fn same_as_native(script: &str) {
     let native = Command::new("sh").args(["-c", script]).output().expect("sh starts");
-    let tool = run(&["sh", "-c", script]);
+    let tool = run(&["-q", "sh", "-c", script]);
     assert_eq!(text(&tool.stdout), text(&native.stdout), "{script}");
     assert_eq!(text(&tool.stderr), text(&native.stderr), "{script}");
     assert_eq!(tool.status, native.status, "{script}");
@@ -36,6 +36,20 @@ fn exit_status_and_fatal_signal() {
     same_as_native("kill -SEGV $$");
     same_as_native("kill -TERM $$");
     assert_eq!(run(&["sh", "-c", "kill -KILL $$"]).status.signal(), Some(9));
+}
+
+#[test]
+fn a_wrapper_that_goes_on_as_another_program_is_said() {
+    let script = "exec /bin/echo done";
+    let said = run(&["sh", "-c", script]);
+    assert_eq!(text(&said.stdout), "done\n");
+    let stderr = text(&said.stderr);
+    assert!(stderr.contains("/bin/echo replaces the program and runs natively"), "{stderr}");
+    // A child is what the option's name speaks of, and a program that cannot be executed replaces nothing.
+    assert_eq!(text(&run(&["sh", "-c", "/bin/echo done; true"]).stderr), "");
+    assert_eq!(text(&run(&["--trace-children=yes", "sh", "-c", script]).stderr), "");
+    let missing = text(&run(&["sh", "-c", "exec /bin/no-such-program"]).stderr);
+    assert!(!missing.contains("replaces"), "{missing}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::shadow;
 use crate::signals::{self, ActionTable};
 use crate::stack::{self, ProgramFacts};
 use crate::sys::{self, errno, kernel};
+use crate::syscalls::process;
 use crate::threads::Thread;
 use crate::vdso;
 use crate::{call, fatal};
@@ -98,6 +99,7 @@ fn configure(text: &[u8]) {
             fatal!("The engine does not understand `{}` from its launcher.", String::from_utf8_lossy(line))
         }
     }
+    process::remember_first();
     let log = config::current().log_descriptor;
     print::set_log_descriptor(log);
     if log > 2 {

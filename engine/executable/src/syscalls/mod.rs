@@ -7,7 +7,7 @@
 pub mod entry;
 mod file;
 mod memory;
-mod process;
+pub mod process;
 mod signal;
 mod thread;
 mod written;

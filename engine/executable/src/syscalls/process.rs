@@ -3,7 +3,8 @@
 use super::Call;
 use crate::call;
 use crate::client_memory;
-use crate::config;
+use crate::config::{self, Verbosity};
+use crate::print;
 use crate::program;
 use crate::report;
 use crate::settings;
@@ -11,7 +12,16 @@ use crate::signals;
 use crate::sys::{self, errno, failure, kernel, Outcome};
 use crate::syscalls::file;
 use crate::threads::Thread;
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicI32, Ordering};
+
+/// The process that the user started under the tool, while it has not made others.
+static FIRST: AtomicI32 = AtomicI32::new(0);
+
+pub fn remember_first() {
+    FIRST.store(sys::process_id(), Ordering::Relaxed);
+}
 
 pub fn execute(thread: &mut Thread, call: &Call) -> Option<Outcome> {
     let [first, second, third, fourth, fifth, _] = call.arguments;
@@ -65,7 +75,9 @@ fn execute_program(thread: &mut Thread, request: &ExecRequest) -> Outcome {
     if settings::differentiating() && is_executable(request, &path) {
         report::make_before_execution(thread);
     }
-    if config::current().trace_children {
+    if !config::current().trace_children {
+        announce_native_program(request, &path);
+    } else {
         if let Some(outcome) = execute_traced(thread, request, &path) {
             return outcome;
         }
@@ -78,6 +90,19 @@ fn execute_program(thread: &mut Thread, request: &ExecRequest) -> Outcome {
         request.environment,
         request.flags,
     )
+}
+
+/// A program that replaces what the user has started (a wrapper, a shell with one command) runs natively, and the user
+/// would wait for derivatives in vain. That children do so is what the option says.
+fn announce_native_program(request: &ExecRequest, path: &[u8]) {
+    let first = FIRST.load(Ordering::Relaxed) == sys::process_id();
+    if !first || config::current().verbosity == Verbosity::Quiet || !is_executable(request, path) {
+        return;
+    }
+    let name = String::from_utf8_lossy(path.strip_suffix(b"\0").unwrap_or(path));
+    print::print(format_args!(
+        "{name} replaces the program and runs natively; with --trace-children=yes it runs under derivgrind."
+    ));
 }
 
 /// The system call itself, with the signal state that the new program inherits.

@@ -63,7 +63,7 @@ pub fn config(
 
 /// Options that the engine sets are about one start and not for the next program.
 fn is_internal(word: &OsString) -> bool {
-    word.as_bytes().starts_with(b"--exec-argv0=")
+    word.as_bytes().starts_with(b"--exec-argv0=") || word == "--exec-in-place"
 }
 
 /// Become the engine. Returns only if that failed.

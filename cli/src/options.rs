@@ -103,6 +103,10 @@ pub struct Options {
     #[arg(long, hide = true, require_equals = true)]
     pub exec_argv0: Option<OsString>,
 
+    /// The engine sets this with `--exec-argv0` if the program takes the place of one that has recorded nothing.
+    #[arg(long, hide = true)]
+    pub exec_in_place: bool,
+
     /// The engine sets this when the client has ended: the descriptor with the sites to be explained.
     #[arg(long, hide = true, require_equals = true)]
     pub report_from_fd: Option<i32>,

@@ -25,12 +25,12 @@ const NEW: &str = ".new";
 /// Descriptors from here on are out of the way of clients.
 const FIRST_DESCRIPTOR: RawFd = 512;
 
-/// Opened files, which stay open in the engine.
+/// What the engine needs to know of a recording.
 pub struct Files {
     directory: PathBuf,
-    tape: OwnedFd,
-    inputs: OwnedFd,
-    outputs: OwnedFd,
+    /// Tape, inputs, outputs, which stay open in the engine; `None` if it shall create them when there is something to
+    /// record.
+    opened: Option<[OwnedFd; 3]>,
     ring: u64,
     in_memory: bool,
     /// The tape becomes blocks at the end.
@@ -46,29 +46,40 @@ pub fn open_files(options: &Options) -> Result<Option<Files>, Failure> {
             Ok(None)
         };
     };
-    let directory = absolute(directory, options)?;
-    let files = create(&directory, options)
-        .map_err(|error| Failure::Tool(anyhow!("cannot record to {}: {error:#}", directory.display())))?;
-    Ok(Some(files))
+    let directory = absolute(directory)?;
+    // Most programs that a client executes have nothing to record.
+    let later = options.exec_argv0.is_some() && !options.exec_in_place;
+    let opened =
+        if later {
+            None
+        } else {
+            let created = create(&directory, options.tape_in_ram == Switch::Yes);
+            Some(created.map_err(|error| {
+                Failure::Tool(anyhow!("cannot record to {}: {error:#}", directory.display()))
+            })?)
+        };
+    Ok(Some(Files {
+        directory,
+        opened,
+        ring: options.tape_ring,
+        in_memory: options.tape_in_ram == Switch::Yes,
+        as_blocks: options.tape_format == TapeFormat::Blocks,
+    }))
 }
 
-/// The directory; a program that a recorded client executes has one of its own.
-fn absolute(directory: &Path, options: &Options) -> Result<PathBuf, Failure> {
+fn absolute(directory: &Path) -> Result<PathBuf, Failure> {
     let mut name = OsString::from(env::current_dir().context("the working directory is gone")?);
     name.push("/");
     if directory.is_absolute() {
         name.clear();
     }
     name.push(directory);
-    if options.exec_argv0.is_some() {
-        name.push(format!(".{}", std::process::id()));
-    }
     Ok(PathBuf::from(name))
 }
 
-fn create(directory: &Path, options: &Options) -> anyhow::Result<Files> {
+/// Tape, inputs, outputs.
+fn create(directory: &Path, in_memory: bool) -> anyhow::Result<[OwnedFd; 3]> {
     fs::create_dir_all(directory).context("the directory cannot be created")?;
-    let in_memory = options.tape_in_ram == Switch::Yes;
     let mut names = vec![INPUTS, OUTPUTS];
     let mut opened = Vec::new();
     if !in_memory {
@@ -89,18 +100,7 @@ fn create(directory: &Path, options: &Options) -> anyhow::Result<Files> {
         let (from, to) = (directory.join(format!("{name}{NEW}")), directory.join(name));
         fs::rename(&from, &to).with_context(|| format!("{} cannot be replaced", to.display()))?;
     }
-    let mut opened = opened.into_iter();
-    let mut next = || opened.next().ok_or_else(|| anyhow!("a file is missing"));
-    let (tape, inputs, outputs) = (next()?, next()?, next()?);
-    Ok(Files {
-        directory: directory.to_path_buf(),
-        tape,
-        inputs,
-        outputs,
-        ring: options.tape_ring,
-        in_memory,
-        as_blocks: options.tape_format == TapeFormat::Blocks,
-    })
+    opened.try_into().map_err(|_| anyhow!("a file is missing"))
 }
 
 fn high(file: &OwnedFd) -> anyhow::Result<OwnedFd> {
@@ -131,8 +131,8 @@ pub fn convert(descriptor: RawFd, directory: &Path) -> Result<(), Failure> {
 impl Files {
     /// The value in the engine's configuration, see there.
     pub fn for_engine(&self) -> Vec<u8> {
-        let numbers = [&self.tape, &self.inputs, &self.outputs].map(AsRawFd::as_raw_fd);
-        let [tape, inputs, outputs] = numbers;
+        let numbers = self.opened.as_ref().map(|files| files.each_ref().map(AsRawFd::as_raw_fd));
+        let [tape, inputs, outputs] = numbers.unwrap_or([-1; 3]);
         let flags = [(self.in_memory, 'm'), (self.as_blocks, 'b')];
         let flags: String = flags.iter().filter(|(set, _)| *set).map(|(_, letter)| *letter).collect();
         let mut text = format!("{tape},{inputs},{outputs},{},{flags},", self.ring).into_bytes();
@@ -142,7 +142,7 @@ impl Files {
 
     /// Let the engine inherit the descriptors.
     pub fn keep_open(&self) -> anyhow::Result<()> {
-        for file in [&self.tape, &self.inputs, &self.outputs] {
+        for file in self.opened.iter().flatten() {
             rustix::io::fcntl_setfd(file, rustix::io::FdFlags::empty()).context("cannot hand a file on")?;
         }
         Ok(())

@@ -191,6 +191,39 @@ fn a_forked_child_has_a_tape_of_its_own() {
 }
 
 #[test]
+fn a_child_leaves_the_tape_of_its_parent_alone() {
+    let program = guest("children_beside_parents.c", &["-O1"]);
+    for shadows in Shadows::all() {
+        for (option, child_records) in [("idle", false), ("record", true)] {
+            let place = directory();
+            let tape = place.path().join("tape");
+            let finished = record(&tape, &[], &[text(&program), option], *shadows);
+            assert!(finished.status.success(), "{option}: {}", finished.stderr());
+            // z = 2 (sum of k + x)
+            assert_eq!(gradient(&tape), [2.0], "{option}");
+            let child = place.path().join(format!("tape.{}", finished.stdout().trim()));
+            if child_records {
+                assert_eq!(gradient(&child), [13.0]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_program_in_place_of_a_wrapper_records_to_its_directory() {
+    let program = guest("product.c", &["-O0"]);
+    let place = directory();
+    let tape = place.path().join("tape");
+    // The shell has children, too, which record nothing.
+    let script = format!("/bin/true; test -n \"$(/bin/echo x)\" && exec {}", text(&program));
+    let words = ["/bin/sh", "-c", &script];
+    let finished = record(&tape, &["--trace-children=yes"], &words, Shadows::Memory);
+    assert!(finished.status.success(), "{}", finished.stderr());
+    assert_eq!(gradient(&tape), [-4.0, 3.0]);
+    assert_eq!(fs::read_dir(place.path()).expect("the directory").count(), 1, "no other tape");
+}
+
+#[test]
 fn an_executed_program_has_a_tape_of_its_own_if_children_are_traced() {
     let program = guest("long_recording.c", &["-O1"]);
     let executed = guest("product.c", &["-O0"]);

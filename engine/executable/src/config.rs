@@ -20,7 +20,7 @@ pub enum VectorShadowChoice {
     MemorySse2,
 }
 
-/// Files of a recording, opened by the launcher.
+/// Files of a recording, opened by the launcher; -1 if they shall be created when there is something to record.
 pub struct RecordingFiles {
     /// The directory, for messages and for children.
     pub directory: Vec<u8>,

@@ -3,6 +3,7 @@
 //! An optimiser records one evaluation, asks for the gradient, goes back to where it began and records the next: so
 //! neither the tape nor the memory for adjoints grows from step to step, and no file is read.
 
+use super::child;
 use super::recorder::{Recorder, Window};
 use super::tape::{self, Written};
 use crate::client_memory;
@@ -72,6 +73,7 @@ pub fn reset(thread: &Thread, source: u64) -> u64 {
     if !close_all(thread) {
         return 0;
     }
+    child::adopt_tape();
     if !tape::drop_behind(control.positions[number].chunks, index) {
         return 0;
     }

@@ -67,6 +67,10 @@ pub fn prepare_for_threads(thread: &Thread) {
 /// Opens the tape. The process has one thread.
 pub fn start() {
     if let Some(files) = &config::current().recording {
+        if files.tape < 0 {
+            child::create_later();
+            return;
+        }
         for descriptor in [files.tape, files.inputs, files.outputs] {
             sys::close_on_exec(descriptor);
         }
@@ -147,7 +151,7 @@ pub fn number_structures(translation: &mut Translation) {
 /// The client is at its end, or about to be replaced, which may fail: what has been recorded is closed. A thread that
 /// runs translated code at this moment is left alone if it may have to go on.
 pub fn finish(thread: &Thread, ends: bool) {
-    if !is_on() {
+    if !is_on() || child::has_no_files() {
         return;
     }
     threads::for_each(|other| {
@@ -161,14 +165,23 @@ pub fn finish(thread: &Thread, ends: bool) {
 /// The tape that the launcher shall convert to classic blocks: descriptor and directory.
 pub fn conversion() -> Option<(i32, String)> {
     let files = config::current().recording.as_ref().filter(|files| files.as_blocks && !files.in_memory)?;
+    if child::has_no_files() {
+        return None;
+    }
     Some((tape::descriptor(), child::directory(&files.directory_name())))
 }
 
 /// The client goes on after all.
 pub fn go_on() {
-    if is_on() {
+    if is_on() && !child::has_no_files() {
         tape::finish(Ended::NotAtAll);
     }
+}
+
+/// Can a program that takes the place of this one have the files? Only the first process has those of the directory that
+/// the user named.
+pub fn is_unused() -> bool {
+    is_on() && child::is_first() && tape::is_empty()
 }
 
 /// A forked child has a tape of its own from its first record on.

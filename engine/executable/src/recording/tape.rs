@@ -57,6 +57,8 @@ pub struct Tape {
     widens: bool,
     /// All structures, from the first recorded number on.
     all_structures: Vec<Structure>,
+    /// The process has no file of its own yet: this many structures are in the file that it will get.
+    kept: Option<usize>,
     written: Vec<Written>,
     /// Chunks that were dropped: offset and length.
     dropped: Vec<(u64, u64)>,
@@ -74,6 +76,7 @@ static TAPE: Mutex<Tape> = Mutex::new(Tape {
     wide: false,
     widens: false,
     all_structures: Vec::new(),
+    kept: None,
     written: Vec::new(),
     dropped: Vec::new(),
     ended: None,
@@ -276,6 +279,39 @@ impl Tape {
         unsafe { call!(kernel::__NR_ftruncate, self.descriptor, offset + length) }
     }
 
+    fn write_structures(&mut self, first: u32, structures: &[Structure]) {
+        let mut bytes = Vec::new();
+        for (number, structure) in (first..).zip(structures) {
+            structure.encode(number, &mut bytes);
+        }
+        let needed = bytes.len() as u64;
+        let fits = self.structures.is_some_and(|(_, length, used)| CHUNK_HEADER + used + needed <= length);
+        if !fits {
+            let length = (CHUNK_HEADER + needed).next_multiple_of(CHUNK_HEADER).max(STRUCTURES_CHUNK);
+            let Some(offset) = self.reserve(length) else {
+                return;
+            };
+            let header = ChunkHeader {
+                length,
+                kind: ChunkKind::Structures,
+                thread: 0,
+                used: 0,
+                first_index: 0,
+                last_index: 0,
+                address: 0,
+            };
+            self.write(&header.encode(), offset);
+            self.structures = Some((offset, length, 0));
+            self.publish();
+        }
+        if let Some((offset, length, used)) = self.structures {
+            self.write(&bytes, offset + CHUNK_HEADER + used);
+            let used = used + needed;
+            self.write(&used.to_le_bytes(), offset + derivgrind_tape::format::USED_OFFSET);
+            self.structures = Some((offset, length, used));
+        }
+    }
+
     /// Writes the length to the header.
     fn publish(&mut self) {
         let bytes = self.length.to_le_bytes();
@@ -294,8 +330,10 @@ impl Tape {
             return;
         }
         self.ended = Some(reason);
-        // If this fails, too, the tape says that it has no end.
-        let _ = sys::write_at(self.descriptor, &(reason as u64).to_le_bytes(), ENDED_OFFSET);
+        if self.kept.is_none() {
+            // If this fails, too, the tape says that it has no end.
+            let _ = sys::write_at(self.descriptor, &(reason as u64).to_le_bytes(), ENDED_OFFSET);
+        }
         let why: String = match reason {
             Ended::NoSpace if error == failure(errno::EDQUOT) => "the disk quota is used up".into(),
             Ended::NoSpace if error == failure(errno::EFBIG) => "the file may not grow (ulimit -f)".into(),
@@ -322,35 +360,8 @@ pub fn add_structures(structures: &[Structure]) -> u32 {
     }
     tape.next_structure += structures.len() as u32;
     tape.all_structures.extend_from_slice(structures);
-    let mut bytes = Vec::new();
-    for (number, structure) in (first..).zip(structures) {
-        structure.encode(number, &mut bytes);
-    }
-    let needed = bytes.len() as u64;
-    let fits = tape.structures.is_some_and(|(_, length, used)| CHUNK_HEADER + used + needed <= length);
-    if !fits {
-        let length = (CHUNK_HEADER + needed).next_multiple_of(CHUNK_HEADER).max(STRUCTURES_CHUNK);
-        let Some(offset) = tape.reserve(length) else {
-            return first;
-        };
-        let header = ChunkHeader {
-            length,
-            kind: ChunkKind::Structures,
-            thread: 0,
-            used: 0,
-            first_index: 0,
-            last_index: 0,
-            address: 0,
-        };
-        tape.write(&header.encode(), offset);
-        tape.structures = Some((offset, length, 0));
-        tape.publish();
-    }
-    if let Some((offset, length, used)) = tape.structures {
-        tape.write(&bytes, offset + CHUNK_HEADER + used);
-        let used = used + needed;
-        tape.write(&used.to_le_bytes(), offset + derivgrind_tape::format::USED_OFFSET);
-        tape.structures = Some((offset, length, used));
+    if tape.kept.is_none() {
+        tape.write_structures(first, structures);
     }
     first
 }
@@ -424,9 +435,27 @@ pub fn finish(ended: Ended) {
     }
 }
 
-/// In a forked child, which has copied the chunks to a file of its own.
+/// The process has no file of its own: structures are not written until [`replace_file`].
+pub fn keep_structures() {
+    let mut tape = TAPE.lock();
+    tape.kept = Some(tape.kept.unwrap_or(tape.all_structures.len()));
+}
+
+/// The process has a file of its own, which begins as the one before.
 pub fn replace_file(descriptor: i32) {
-    TAPE.lock().descriptor = descriptor;
+    let mut tape = TAPE.lock();
+    tape.descriptor = descriptor;
+    if let Some(written) = tape.kept.take() {
+        let rest = tape.all_structures[written..].to_vec();
+        if !rest.is_empty() {
+            tape.write_structures(FIRST_RECORDED + written as u32, &rest);
+        }
+    }
+}
+
+/// Has nothing been recorded?
+pub fn is_empty() -> bool {
+    TAPE.lock().next_index == 1
 }
 
 pub fn length() -> u64 {

@@ -6,6 +6,7 @@ use crate::client_memory;
 use crate::config::{self, Verbosity};
 use crate::print;
 use crate::program;
+use crate::recording;
 use crate::report;
 use crate::settings;
 use crate::signals;
@@ -150,6 +151,9 @@ fn execute_traced(thread: &Thread, request: &ExecRequest, path: &[u8]) -> Option
     name_option.extend_from_slice(&name);
     name_option.push(0);
     words.push(name_option.as_ptr() as u64);
+    if !thread.borrows_memory && recording::is_unused() {
+        words.push(c"--exec-in-place".as_ptr() as u64);
+    }
     words.push(c"--".as_ptr() as u64);
     words.push(full.as_ptr() as u64);
     words.extend(arguments.iter().skip(1));

@@ -120,6 +120,11 @@ fn mathematical_functions() {
 }
 
 #[test]
+fn interrupted_calls() {
+    guests::interrupted_calls(check);
+}
+
+#[test]
 fn libraries() {
     guests::libraries(check);
 }

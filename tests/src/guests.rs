@@ -235,6 +235,19 @@ pub fn mathematical_functions(check: Check) {
     });
 }
 
+/// Calls of functions of the mathematics library that signal handlers, threads and other contexts interrupt.
+pub fn interrupted_calls(check: Check) {
+    let all = [("gcc", vec!["-O0"]), ("gcc", vec!["-O2"]), ("clang", vec!["-O1", "-mavx2"])];
+    each(&all, |(compiler, options)| {
+        let options = [&options[..], &["-pthread"]].concat();
+        let sources = &["interrupted_calls.c"];
+        let libraries = &["-lm"];
+        let program =
+            compile(&Program { language: Language::C, compiler, sources, options: &options, libraries })?;
+        check(&program, Real::Double.tolerance())
+    });
+}
+
 /// Guests that call libraries which nobody compiled for us.
 pub fn libraries(check: Check) {
     let all = [("fourier_transform.c", "-lfftw3"), ("linear_algebra.c", "-llapacke")];

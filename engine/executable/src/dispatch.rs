@@ -10,10 +10,11 @@
 use crate::cache::{ExitRecord, Missed};
 use crate::computed;
 use crate::cpuid;
+use crate::direct_calls;
 use crate::extended;
 use crate::invalidate;
 use crate::library_calls;
-use crate::library_functions::{self, RETURN_TRAP};
+use crate::library_functions;
 use crate::recording;
 use crate::requests;
 use crate::shadow;
@@ -25,6 +26,7 @@ use crate::threads::{Thread, SAMPLE_BUDGET};
 use crate::{activation, detail};
 use core::arch::asm;
 use derivgrind_translate::context::{Context, CLASSES, SHADOW_OFFSET};
+use derivgrind_translate::direct_calls::RETURN_TRAP;
 use derivgrind_translate::glue::{Arrival, MISS, SAMPLE};
 use derivgrind_translate::interface::ExitKind;
 use derivgrind_translate::state::{Class, State};
@@ -75,6 +77,11 @@ pub extern "C" fn exit_handler(context: *mut Context) {
         let missed = Missed { class, arrival: Arrival::ALL[which / CLASSES] };
         let next = Continuation { pc: context.target, state: class.state() };
         if next.pc == RETURN_TRAP {
+            if direct_calls::is_any(context) {
+                // The next one need not come here.
+                let settings = thread.settings();
+                thread.cache.arrive(next.pc, next.state, &settings, missed);
+            }
             let next = returned(thread, next);
             proceed(thread, next, Shortcut::None);
         } else {
@@ -121,6 +128,10 @@ fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) 
     let epoch = thread.cache.epoch;
     loop {
         if thread.signals.is_pending() {
+            if next.pc == RETURN_TRAP {
+                // The handler is told where the client really is.
+                next = returned(thread, next);
+            }
             next.state = next.state.without_rule_applied();
             next = delivery::deliver(thread, next);
             shortcut = Shortcut::None;
@@ -188,6 +199,7 @@ fn serve(thread: &mut Thread, exit: &ExitRecord) -> Continuation {
         }
         ExitKind::ComputedRule { counter } => computed::prepare(thread, next, counter),
         ExitKind::ActiveCall => library_calls::begin(thread, next),
+        ExitKind::Returned => returned(thread, next),
         ExitKind::NeedsMemoryShadows => activation::move_shadows_to_memory(thread, next),
         ExitKind::NeedsFullRegisters => activation::save_full_registers(thread, next),
         ExitKind::Undecodable => {

@@ -8,9 +8,10 @@
 
 use crate::client_memory;
 use crate::computed::{self, Places};
+use crate::direct_calls;
 use crate::dispatch::Continuation;
 use crate::extended::{self, FirstShadows};
-use crate::library_functions::{self, RETURN_TRAP};
+use crate::library_functions;
 use crate::recording;
 use crate::shadow;
 use crate::threads::Thread;
@@ -21,6 +22,7 @@ use derivgrind_functions::{Arguments, Format, Function, MOST_ARGUMENTS, MOST_VAL
 use derivgrind_translate::computed::apply::{self, NewShadow, Surroundings};
 use derivgrind_translate::computed::{self as rules, Change, ExtendedTerm, Real, Term, X87State};
 use derivgrind_translate::context::Context;
+use derivgrind_translate::direct_calls::{Note, RETURN_TRAP};
 use derivgrind_translate::state::State;
 
 /// A number of any format in the order of its bytes, and its shadow.
@@ -35,6 +37,13 @@ pub struct Call {
     arguments: Vec<Argument>,
 }
 
+impl Call {
+    /// Where the return address belongs, and what it is.
+    pub fn place_and_return_address(&self) -> (u64, u64) {
+        (self.registers[RSP], self.return_address)
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Argument {
     place: rules::Place,
@@ -46,8 +55,9 @@ struct Argument {
 const MOST_CALLS: usize = 64;
 /// Bytes above the return address that hold an argument of 80 bits.
 const STACK_ARGUMENT: u64 = 16;
-/// Numbers of rsp and rdi.
+/// Numbers of rsp, rsi and rdi.
 const RSP: usize = 4;
+const RSI: usize = 6;
 const RDI: usize = 7;
 
 /// The function at `next` is called, with at least one active argument.
@@ -69,6 +79,8 @@ pub fn begin(thread: &mut Thread, next: Continuation) -> Continuation {
     let (Some(function), Ok(return_address)) = (function, return_address) else { return next };
     if client_memory::write_value(registers[RSP], &RETURN_TRAP).is_ok() {
         thread.calls.retain(|call| call.registers[RSP] != registers[RSP]);
+        direct_calls::retain(thread.context(), |note| note.stack_pointer != registers[RSP]);
+        direct_calls::make_room(thread);
         if thread.calls.len() >= MOST_CALLS {
             thread.calls.remove(0);
         }
@@ -81,8 +93,7 @@ pub fn begin(thread: &mut Thread, next: Continuation) -> Continuation {
 /// no call that was noted.
 pub fn end(thread: &mut Thread, state: State) -> Option<Continuation> {
     let entry = thread.context().registers[RSP] - 8;
-    let position = thread.calls.iter().rposition(|call| call.registers[RSP] == entry)?;
-    let call = thread.calls.remove(position);
+    let call = noted(thread, entry)?;
     let changes = extended::with_default_rounding(|| changes(thread.context(), &call));
     let mode = thread.settings().mode;
     let applied = apply::apply_changes(&changes, mode, &mut Noted { thread, arguments: &call.arguments });
@@ -98,6 +109,35 @@ pub fn end(thread: &mut Thread, state: State) -> Option<Continuation> {
         }
     };
     Some(Continuation { pc: call.return_address, state })
+}
+
+/// Takes out the note of a call with this stack pointer. If translated code has written one, it is the latest.
+fn noted(thread: &mut Thread, entry: u64) -> Option<Call> {
+    if let Some(note) = direct_calls::take(thread.context(), entry) {
+        return Some(call_of(&note));
+    }
+    let position = thread.calls.iter().rposition(|call| call.registers[RSP] == entry)?;
+    Some(thread.calls.remove(position))
+}
+
+/// The same call as the engine would have noted it.
+fn call_of(note: &Note) -> Call {
+    let function = direct_calls::description(note).function;
+    let mut registers = [0; 16];
+    registers[RSP] = note.stack_pointer;
+    [registers[RDI], registers[RSI]] = note.registers;
+    let bytes = |word: u64| {
+        let mut bytes = Bytes::default();
+        bytes[..8].copy_from_slice(&word.to_le_bytes());
+        bytes
+    };
+    let argument = |(number, place)| Argument {
+        place: resolve(&registers, 0, place),
+        value: bytes(note.arguments[number]),
+        shadow: bytes(note.shadows[number]),
+    };
+    let arguments = function.arguments().into_iter().enumerate().map(argument).collect();
+    Call { function, return_address: note.return_address, registers, arguments }
 }
 
 /// Shadows of the first vector registers if nothing else gets a shadow.

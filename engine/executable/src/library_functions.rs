@@ -9,6 +9,7 @@
 
 use crate::client_memory;
 use crate::config;
+use crate::direct_calls;
 use crate::lock::Mutex;
 use crate::sys;
 use crate::threads::Thread;
@@ -18,10 +19,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 use derivgrind_functions::{names, Function};
-use derivgrind_translate::interface::{LibraryFunction, Treatment};
-
-/// An address at which the client can have no code.
-pub const RETURN_TRAP: u64 = 0x4fff_ffff_f000;
+use derivgrind_translate::direct_calls::RETURN_TRAP;
+use derivgrind_translate::interface::{DirectFunction, LibraryFunction, Treatment};
 
 const SECTION_HEADER_SIZE: usize = 64;
 const SYMBOL_SIZE: usize = 24;
@@ -49,6 +48,8 @@ struct Entry {
     name: Name,
     /// What its name says, once somebody has asked.
     function: Option<Option<Function>>,
+    /// How its calls are noted, once somebody has asked.
+    direct: Option<Option<DirectFunction>>,
 }
 
 struct Functions {
@@ -75,11 +76,16 @@ pub fn find(pc: u64) -> Option<LibraryFunction> {
     let entry = functions.entries.get_mut(&pc)?;
     let name = entry.name.bytes();
     let Some(function) = *entry.function.get_or_insert_with(|| names::find(name)) else {
-        return Some(LibraryFunction { arguments: names::arguments(name), treatment: Treatment::Unknown });
+        let arguments = names::arguments(name);
+        return Some(LibraryFunction { arguments, treatment: Treatment::Unknown, direct: None });
     };
     match function.treatment() {
         Treatment::Instructions => None,
-        treatment => Some(LibraryFunction { arguments: function.float_arguments(), treatment }),
+        treatment => Some(LibraryFunction {
+            arguments: function.float_arguments(),
+            treatment,
+            direct: *entry.direct.get_or_insert_with(|| direct_calls::describe(function)),
+        }),
     }
 }
 
@@ -245,7 +251,7 @@ fn insert(map: &mut BTreeMap<u64, Entry>, address: u64, name: Name) {
     match map.get(&address) {
         Some(known) if rank(&known.name) <= rank(&name) => {}
         _ => {
-            map.insert(address, Entry { name, function: None });
+            map.insert(address, Entry { name, function: None, direct: None });
         }
     }
 }
@@ -289,7 +295,7 @@ pub fn resolved(thread: &mut Thread) -> Option<u64> {
     let chosen = thread.context().registers[0];
     let mut functions = FUNCTIONS.lock();
     if let Some(name) = functions.resolvers.get(&awaited.resolver).map(|entry| entry.name.clone()) {
-        functions.entries.insert(chosen, Entry { name, function: None });
+        functions.entries.insert(chosen, Entry { name, function: None, direct: None });
     }
     Some(awaited.return_address)
 }

@@ -16,11 +16,12 @@ use crate::lock::{self, Mutex};
 use crate::mappings::{Attributes, Mappings};
 use crate::memory::{ENGINE_STACKS_END, ENGINE_STACKS_START};
 use crate::recording::{self, Recorder};
+use crate::return_addresses::Shown;
 use crate::settings;
 use crate::signals::{ActionTable, SignalState};
 use crate::sys::{self, kernel, Outcome};
 use crate::window::{self, Region};
-use crate::{call, dispatch};
+use crate::{call, direct_calls, dispatch};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -58,6 +59,8 @@ pub struct Thread {
     pub awaited: Vec<Awaited>,
     /// Library functions that are running and will be differentiated.
     pub calls: Vec<Call>,
+    /// Return addresses of such functions that are in their places, because a signal handler runs.
+    pub shown: Vec<Shown>,
     /// Counter of the request `DISABLE`.
     pub disabled: u64,
     pub recorder: Mutex<Recorder>,
@@ -104,6 +107,7 @@ impl Thread {
             borrows_memory: false,
             awaited: Vec::new(),
             calls: Vec::new(),
+            shown: Vec::new(),
             disabled: 0,
             recorder: Mutex::new(Recorder::new()),
             computed: computed::Pending::default(),
@@ -118,6 +122,7 @@ impl Thread {
             (*context).exit_handler = dispatch::exit_handler as *const () as u64;
             (*context).budget = SAMPLE_BUDGET;
             (*context).thread = thread as u64;
+            direct_calls::prepare(&mut *context);
             *(stacks as *mut u64) = thread as u64;
         }
         REGISTRY.lock().0.push(thread);

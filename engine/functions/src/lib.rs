@@ -17,6 +17,8 @@ extern crate alloc;
 extern crate std;
 
 pub mod complex;
+pub mod direct;
+mod elementary;
 pub mod extended;
 pub mod names;
 pub mod number;
@@ -100,6 +102,9 @@ impl Function {
             Rule::Instructions(_) | Rule::Constant(_) => {}
             Rule::One(derivative) => partials[0][0] = derivative(x, value),
             Rule::Two(derivatives) => partials[0][..2].copy_from_slice(&derivatives(x, y, value)),
+            Rule::EachOfTwo(derivatives) => {
+                partials[0][..2].copy_from_slice(&derivatives.map(|derivative| derivative(x, y, value)));
+            }
             Rule::WithInteger(derivative) => {
                 partials[0][0] = derivative(self.integer(arguments.register), x, value);
             }
@@ -128,7 +133,8 @@ impl Function {
         partials
     }
 
-    fn integer(self, register: u64) -> i64 {
+    /// The integer argument, from the first general register.
+    pub fn integer(self, register: u64) -> i64 {
         if self.has_long_integer {
             register as i64
         } else {

@@ -1,5 +1,6 @@
 //! What formulas of partial derivatives need of a number: written once for all precisions.
 
+use crate::elementary;
 use core::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A real number in some precision.
@@ -126,7 +127,7 @@ impl Number for f64 {
         libm::sqrt(self)
     }
     fn exp(self) -> f64 {
-        libm::exp(self)
+        elementary::exp(self)
     }
     fn exp2(self) -> f64 {
         libm::exp2(self)
@@ -135,16 +136,16 @@ impl Number for f64 {
         libm::log(self)
     }
     fn sin(self) -> f64 {
-        libm::sin(self)
+        elementary::sin(self)
     }
     fn cos(self) -> f64 {
-        libm::cos(self)
+        elementary::cos(self)
     }
     fn sinh(self) -> f64 {
-        libm::sinh(self)
+        elementary::sinh(self)
     }
     fn cosh(self) -> f64 {
-        libm::cosh(self)
+        elementary::cosh(self)
     }
     fn pow(self, exponent: f64) -> f64 {
         libm::pow(self, exponent)

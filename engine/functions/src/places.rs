@@ -67,7 +67,7 @@ pub(crate) fn kind(row: usize) -> Kind {
     match Row::<f64>::ALL[row].rule {
         Rule::Instructions(count) | Rule::Constant(count) => Kind::Real(count),
         Rule::One(_) | Rule::WithInteger(_) | Rule::SineAndCosine => Kind::Real(1),
-        Rule::Two(_) => Kind::Real(2),
+        Rule::Two(_) | Rule::EachOfTwo(_) => Kind::Real(2),
         Rule::Complex(_) | Rule::ComplexParts(_) | Rule::OfComplex(_) => Kind::Complex(1),
         Rule::ComplexTwo(_) => Kind::Complex(2),
     }

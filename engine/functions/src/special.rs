@@ -67,21 +67,16 @@ pub fn bessel_second_kind<N: Number>(order: i64, x: N) -> N {
     half_difference(libm::yn(order.wrapping_sub(1), x), libm::yn(order.wrapping_add(1), x))
 }
 
-/// Partial derivatives of a power whose value is `value`.
-pub fn power<N: Number>(base: N, exponent: N, value: N) -> [N; 2] {
-    let with_exponent = if base == N::zero() {
-        if exponent > N::zero() {
-            N::zero()
-        } else {
-            -N::infinity()
-        }
-    } else if value == N::zero() {
-        N::zero()
-    } else {
-        // The logarithm of a negative number is NaN.
-        value * base.ln()
-    };
-    [with_base(base, exponent, value), with_exponent]
+/// Derivative of a power whose value is `value` with respect to its exponent.
+pub fn with_exponent<N: Number>(base: N, exponent: N, value: N) -> N {
+    if base == N::zero() {
+        return if exponent > N::zero() { N::zero() } else { -N::infinity() };
+    }
+    if value == N::zero() {
+        return N::zero();
+    }
+    // The logarithm of a negative number is NaN.
+    value * base.ln()
 }
 
 /// Derivative of a power with respect to its base.

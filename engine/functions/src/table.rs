@@ -6,8 +6,8 @@
 use crate::complex::Complex;
 use crate::number::Number;
 use crate::special::{
-    angle, bessel_first_kind, bessel_second_kind, digamma, length, one_over_one_minus_square, power,
-    remainder, with_base,
+    angle, bessel_first_kind, bessel_second_kind, digamma, length, one_over_one_minus_square, remainder,
+    with_base, with_exponent,
 };
 
 /// Partial derivatives of a complex function with respect to real and imaginary part: of its real part, and of its
@@ -27,6 +27,8 @@ pub enum Rule<N: Number> {
     Constant(usize),
     One(fn(x: N, value: N) -> N),
     Two(fn(x: N, y: N, value: N) -> [N; 2]),
+    /// The same apart, because one costs much more than the other and is rarely needed.
+    EachOfTwo([fn(x: N, y: N, value: N) -> N; 2]),
     /// The first general register holds an integer.
     WithInteger(fn(integer: i64, x: N, value: N) -> N),
     /// Both values go through pointers in the first two general registers.
@@ -152,11 +154,11 @@ impl<N: Number> Row<N> {
               derivative: "1 / ((1 + x) ln 2)", special: "x = -1: ∞, the limit" },
         Row { names: &["log10p1"], rule: Rule::One(|x, _| of_logarithm(with_ten(N::one() + x))),
               derivative: "1 / ((1 + x) ln 10)", special: "x = -1: ∞, the limit" },
-        Row { names: &["pow"], rule: Rule::Two(power),
+        Row { names: &["pow"], rule: Rule::EachOfTwo([with_base, with_exponent]),
               derivative: "y x^(y-1), f ln x",
               special: "x = 0: the limits for x from above, so ∂x is ∞ for 0 < y < 1 and 1 for y = 1, ∂y is 0 for y > 0 and -∞ for y ≤ 0; \
                         x < 0 (y is an integer): ∂x as for x > 0, ∂y is NaN, since there is no function for other y; y = 0: ∂x is 0" },
-        Row { names: &["powr"], rule: Rule::Two(power),
+        Row { names: &["powr"], rule: Rule::EachOfTwo([with_base, with_exponent]),
               derivative: "y x^(y-1), f ln x", special: "as for pow" },
         Row { names: &["pown"], rule: Rule::WithInteger(|n, x, f| with_base(x, N::of(n as f64), f)),
               derivative: "n x^(n-1)", special: "n = 0: 0" },

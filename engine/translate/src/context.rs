@@ -12,7 +12,7 @@ pub const SHADOW_START: u64 = 0x2000_0000_0000;
 /// End of the shadow memory.
 pub const SHADOW_END: u64 = 0x4000_0000_0000;
 /// Bytes at the start of a thread's region that the context occupies.
-pub const CONTEXT_SIZE: u64 = 0x5000;
+pub const CONTEXT_SIZE: u64 = 0x7000;
 
 /// Number of tables for indirect branches, one for each [`crate::state::Class`].
 pub const CLASSES: usize = 8;
@@ -90,6 +90,8 @@ pub mod offset {
     pub const PARKED_MASKS: u32 = 0x4c0;
     /// Not zero while the thread holds the lock of atomic operations.
     pub const HOLDS_LOCK: u32 = 0x488;
+    /// Address behind the last note of a call, see [`crate::direct_calls`].
+    pub const NEXT_NOTE: u32 = 0x490;
     /// Constants that shadow code reads; filled by [`crate::constants::fill`].
     pub const CONSTANTS: u32 = 0x800;
     /// Shadows of vector registers 0-31, 64 bytes each, when they live in memory.
@@ -106,4 +108,6 @@ pub mod offset {
     pub const KEPT_SHADOWS: u32 = 0x4440;
     /// Tables of small numbers, see [`crate::constants`].
     pub const NUMBERS: u32 = 0x2800;
+    /// Notes of calls; the first is none.
+    pub const NOTES: u32 = 0x5000;
 }

@@ -100,6 +100,20 @@ pub trait ClientCode {
 pub struct LibraryFunction {
     pub arguments: FloatArguments,
     pub treatment: Treatment,
+    /// Its calls are differentiated without leaving the cache, see [`crate::direct_calls`].
+    pub direct: Option<DirectFunction>,
+}
+
+/// What a call of such a function notes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DirectFunction {
+    /// Address of what the engine knows about it, which begins with the address of a
+    /// [`crate::direct_calls::Handler`].
+    pub description: u64,
+    /// Numbers in vector registers, 1 or 2.
+    pub arguments: usize,
+    /// It takes something in general registers.
+    pub needs_registers: bool,
 }
 
 /// One translation to be made.
@@ -212,6 +226,9 @@ pub enum ExitKind {
     /// The library function at `target` is called with an active argument: note the arguments, make them passive, and
     /// differentiate the function when it returns.
     ActiveCall,
+    /// A library function has returned to [`crate::direct_calls::RETURN_TRAP`]: differentiate it, or do what else its
+    /// return is awaited for.
+    Returned,
     /// The client executes AVX-512 instructions while shadows live in zmm16-31: move them to memory, then continue.
     NeedsMemoryShadows,
     /// The client is about to use zmm0 to zmm15 for the first time: from now on shadow code has to save all of the

@@ -23,6 +23,7 @@ mod conversions;
 mod copies;
 mod decode;
 mod derivatives;
+pub mod direct_calls;
 mod dot_products;
 mod emit;
 mod encodings;

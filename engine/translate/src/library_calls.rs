@@ -23,19 +23,25 @@ const BELOW: usize = 256;
 const WIDEST: usize = 32;
 
 impl Translator<'_> {
-    /// At the start of a block. One call counts once, however many arguments are active.
-    pub(crate) fn check_library_function(&mut self) {
+    /// At the start of a block. One call counts once, however many arguments are active. True if the block ends here,
+    /// because it goes on in the zero state.
+    pub(crate) fn check_library_function(&mut self) -> bool {
         if self.job.state.rule_is_applied() {
             // This is the second translation that is entered for the call.
-            return;
+            return false;
         }
-        let Some(function) = self.client.library_function(self.job.pc) else { return };
+        let Some(function) = self.client.library_function(self.job.pc) else { return false };
         let arguments = function.arguments;
         self.discard_padding(arguments);
         if self.level == Level::Passive {
             // Active arguments in memory, between passive registers.
             self.check_stack_arguments(arguments, OnActive::Leave(self.job.pc, active_state(false)));
-            return;
+            return false;
+        }
+        if let Some(direct) = function.direct.filter(|_| self.can_note_calls()) {
+            self.check_arguments(arguments, OnActive::Note(direct));
+            self.enter_passively();
+            return true;
         }
         match function.treatment {
             Treatment::Instructions => {}
@@ -50,6 +56,7 @@ impl Translator<'_> {
             }
         }
         self.end_of_instruction();
+        false
     }
 
     /// Behind a number of 80 bits its place on the stack holds what was there before. Libraries read it together with the

@@ -59,6 +59,8 @@ impl TapeState {
 
 /// Bytes of a structure's number, which ends an execution.
 const TRAILER: u32 = 4;
+/// Bytes of the payload of [`derivgrind_tape::structure::TWO_OPERANDS`].
+pub const TWO_OPERANDS_PAYLOAD: u32 = 32;
 /// Predicate of integer comparisons: greater.
 const ABOVE: u32 = 6;
 /// Limits of a block: the table of small numbers in the context, and the room behind a chunk.

@@ -8,11 +8,13 @@
 use crate::checks::Count;
 use crate::control::has_memory;
 use crate::decode::{self, Avoid, Block, Client, End};
+use crate::direct_calls;
 use crate::emit::{Assembler, Jump};
 use crate::flags;
 use crate::general::Mirror;
 use crate::interface::{
-    Boundary, ClientCode, Exit, ExitKind, HeldShadow, Job, Site, SiteKind, Translation, VectorShadows,
+    Boundary, ClientCode, DirectFunction, Exit, ExitKind, HeldShadow, Job, Site, SiteKind, Translation,
+    VectorShadows,
 };
 use crate::logic::Origin;
 use crate::memory;
@@ -49,6 +51,8 @@ pub(crate) enum OutOfLine {
     Leave { jump: Jump, exit: usize, rcx_spilled: bool, pending: Option<Unfinished> },
     /// Count at `site`, then go back.
     Count(Count),
+    /// A library function is called with an active argument, see [`crate::direct_calls`].
+    Note { jump: Jump, function: DirectFunction, rcx_spilled: bool },
 }
 
 /// One translation in the making.
@@ -103,6 +107,11 @@ pub fn translate(job: &Job, client: &dyn ClientCode) -> Translation {
         (true, false) => Level::Passive,
         (true, true) => Level::Active,
     };
+    if job.pc == direct_calls::RETURN_TRAP {
+        let mut translator = Translator::new(job, client, level);
+        translator.differentiate_call();
+        return translator.finish(Vec::new());
+    }
     if level == Level::Plain && !job.describes_boundaries {
         if let Some(translation) = plain::translate(job, client) {
             return translation;
@@ -208,7 +217,9 @@ impl<'a> Translator<'a> {
         }
         if self.level != Level::Plain {
             self.flags_dead = dead.first().copied().unwrap_or(false);
-            self.check_library_function();
+            if self.check_library_function() {
+                return;
+            }
         }
         for (position, client) in block.instructions[..length].iter().enumerate() {
             if self.recording.is_full() {
@@ -387,8 +398,13 @@ impl<'a> Translator<'a> {
     }
 
     /// Leaves the cache for good.
-    fn leave(&mut self, kind: ExitKind, target: u64) {
+    pub(crate) fn leave(&mut self, kind: ExitKind, target: u64) {
         let state = self.state();
+        self.leave_with(kind, target, state);
+    }
+
+    /// The same with a state that is not that of this point.
+    pub(crate) fn leave_with(&mut self, kind: ExitKind, target: u64, state: State) {
         let exit = self.exit(kind, target, state);
         self.leave_by(exit);
     }
@@ -407,6 +423,15 @@ impl<'a> Translator<'a> {
         let exit = self.exit(ExitKind::Link, target, state);
         self.exits[exit].patch = self.asm.displacement_of(jump);
         self.out_of_line.push(OutOfLine::Leave { jump, exit, rcx_spilled: false, pending: None });
+    }
+
+    /// Out of line: continues at a client address in this state, by a jump that the engine links.
+    pub(crate) fn link_out_of_line(&mut self, target: u64, state: State) {
+        let jump = self.asm.jump(Code::Jmp_rel32_64);
+        let exit = self.exit(ExitKind::Link, target, state);
+        self.exits[exit].patch = self.asm.displacement_of(jump);
+        self.asm.land(jump);
+        self.leave_by(exit);
     }
 
     /// Leaves through `jump` to a client address with the given state.
@@ -462,6 +487,9 @@ impl<'a> Translator<'a> {
                     self.leave_by(exit);
                 }
                 OutOfLine::Count(count) => self.count(count),
+                OutOfLine::Note { jump, function, rcx_spilled } => {
+                    self.note_call(jump, function, rcx_spilled);
+                }
             }
         }
         Translation {

@@ -4,10 +4,14 @@ use super::actions::{self, DEFAULT, IGNORE};
 use super::{bit, frame, Queued, SYNCHRONOUS};
 use crate::dispatch::Continuation;
 use crate::report;
+use crate::return_addresses;
 use crate::sys::{self, kernel};
 use crate::threads::Thread;
 use crate::{call, detail};
 use derivgrind_translate::state::State;
+
+/// Number of rsp.
+const STACK_POINTER: usize = 4;
 
 /// Delivers everything in the queue; returns where the client goes on.
 pub fn deliver(thread: &mut Thread, mut next: Continuation) -> Continuation {
@@ -53,6 +57,7 @@ fn enter_handler(thread: &mut Thread, queued: &Queued, next: Continuation) -> Co
         let overflow = Queued { signal: kernel::SIGSEGV, ..*queued };
         end(thread, &overflow, next);
     }
+    return_addresses::show(thread, thread.context().registers[STACK_POINTER]);
     let mut mask = thread.signals.temporary_mask.take().unwrap_or(thread.signals.mask) | action.mask;
     if action.flags & u64::from(kernel::SA_NODEFER) == 0 {
         mask |= bit(signal);

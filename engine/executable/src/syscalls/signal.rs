@@ -4,6 +4,7 @@ use super::{Call, Done};
 use crate::client_memory;
 use crate::dispatch::Continuation;
 use crate::report;
+use crate::return_addresses;
 use crate::signals::actions::{self, Action};
 use crate::signals::{frame, AlternateStack, KICK_SIGNAL};
 use crate::sys::{errno, failure, kernel, Outcome};
@@ -114,6 +115,8 @@ fn set_alternate_stack(thread: &mut Thread, new: u64, old: u64) -> Outcome {
 }
 
 fn return_from_handler(thread: &mut Thread) -> Continuation {
+    // The handler has taken the first word off the frame.
+    return_addresses::hide(thread, thread.context().registers[4] - 8);
     match frame::pop(thread) {
         Ok((pc, state)) => Continuation { pc, state },
         Err(_) => {

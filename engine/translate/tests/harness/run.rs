@@ -158,7 +158,7 @@ impl ClientCode for Program {
     }
     fn library_function(&self, pc: u64) -> Option<LibraryFunction> {
         let arguments = self.arguments.filter(|_| pc == self.start())?;
-        Some(LibraryFunction { arguments, treatment: Treatment::Unknown })
+        Some(LibraryFunction { arguments, treatment: Treatment::Unknown, direct: None })
     }
 }
 

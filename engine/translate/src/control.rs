@@ -93,8 +93,10 @@ impl Translator<'_> {
             self.materialize(class.state());
         }
         self.spill_rcx();
-        let sampled = (class != Class::Zero).then(|| self.spend_budget());
         let instruction = &client.instruction;
+        // A jump to a function of another library is followed by a return, which pays for both.
+        let is_sampled = class != Class::Zero && !instruction.is_ip_rel_memory_operand();
+        let sampled = is_sampled.then(|| self.spend_budget());
         // A return that removes more leaves its target somewhere else than the entrances look.
         let returns = instruction.flow_control() == FlowControl::Return && instruction.op_count() == 0;
         let arrival = if returns { Arrival::Return } else { Arrival::Branch };

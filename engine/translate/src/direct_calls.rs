@@ -62,9 +62,11 @@ const SIZE: i64 = size_of::<Note>() as i64;
 
 /// General registers that a function preserves: rbx, rbp, r12 to r15.
 const PRESERVED: u16 = 1 << 3 | 1 << 5 | 0xf000;
-/// Registers that are free at the entry and at the return of a function of floating-point numbers.
-const FREE: Register = Register::RAX;
+/// Registers that are free at the entry and at the return of any function.
+const FREE: Register = Register::R10;
 const NEXT: Register = Register::R11;
+/// Where handlers return the shadow.
+const SHADOW: Register = Register::RAX;
 
 /// Where a field of the note is that begins `distance` bytes from where [`offset::NEXT_NOTE`] points.
 fn field(distance: i64, field: usize) -> Memory {
@@ -213,7 +215,7 @@ impl Translator<'_> {
     fn give_shadow(&mut self) {
         let (shadow, zero) = (1, 2);
         if self.vectors.in_registers() {
-            self.asm.built(Instruction::with2(Code::EVEX_Vmovq_xmm_rm64, home_register(0), FREE));
+            self.asm.built(Instruction::with2(Code::EVEX_Vmovq_xmm_rm64, home_register(0), SHADOW));
             for number in 1..4 {
                 let home = home_register(number);
                 self.asm.built(Instruction::with3(
@@ -228,10 +230,10 @@ impl Translator<'_> {
         let slots: [Memory; 4] = core::array::from_fn(|number| self.vectors.home_slot(&self.asm, number));
         let host = self.job.settings.host_vectors;
         if host == HostVectors::Sse2 {
-            self.asm.built(Instruction::with2(Code::Movq_xmm_rm64, xmm(shadow), FREE));
+            self.asm.built(Instruction::with2(Code::Movq_xmm_rm64, xmm(shadow), SHADOW));
             self.asm.built(Instruction::with2(Code::Xorps_xmm_xmmm128, xmm(zero), xmm(zero)));
         } else {
-            self.asm.built(Instruction::with2(Code::VEX_Vmovq_xmm_rm64, xmm(shadow), FREE));
+            self.asm.built(Instruction::with2(Code::VEX_Vmovq_xmm_rm64, xmm(shadow), SHADOW));
             let clear = Code::VEX_Vxorps_xmm_xmm_xmmm128;
             self.asm.built(Instruction::with3(clear, xmm(zero), xmm(zero), xmm(zero)));
         }

@@ -112,6 +112,7 @@ const WITHOUT_AVX512: [(&str, &str); 3] = [
 pub fn all(workspace: &Workspace) -> Result<Vec<Work>> {
     let scratch = workspace.scratch("bench")?;
     let mut all = burgers(workspace, &scratch)?;
+    all.extend(functions(workspace, &scratch)?);
     all.extend(without_inputs(workspace, &scratch)?);
     all.extend(with_one_active_variable(workspace, &scratch)?);
     all.push(Work {
@@ -146,6 +147,32 @@ fn burgers(workspace: &Workspace, scratch: &Path) -> Result<Vec<Work>> {
     Ok(all)
 }
 
+/// A loop of calls of the mathematics library: words for the loop, which with `passive` declares no input.
+fn calls(workspace: &Workspace, scratch: &Path, name: &str, passive: bool, limit: f64) -> Result<Work> {
+    let program = scratch.join("transcendental");
+    workspace.compile_c("benches/programs/transcendental.c", &program, &["-O2"], &["-lm"])?;
+    let words = |points: &str| {
+        let mut words: Vec<OsString> = vec![program.clone().into(), points.into()];
+        words.extend(passive.then(|| "passive".into()));
+        words
+    };
+    let name = format!("mathematical functions, {name}");
+    Ok(Work { less: words("300000"), ..whole(&name, &words("3000000"), limit) })
+}
+
+/// The same with everything active, in forward mode.
+fn functions(workspace: &Workspace, scratch: &Path) -> Result<Vec<Work>> {
+    let mut in_memory = calls(workspace, scratch, "all active, memory", false, 3.0)?;
+    in_memory.shadows = Shadows::Memory;
+    in_memory.native_environment.clear();
+    Ok(vec![calls(workspace, scratch, "all active, auto", false, 2.5)?, in_memory])
+}
+
+/// The same to be recorded.
+pub fn recorded_functions(workspace: &Workspace, scratch: &Path) -> Result<Work> {
+    calls(workspace, scratch, "all active", false, 5.0)
+}
+
 /// Forward mode is on, and the program declares no input.
 fn without_inputs(workspace: &Workspace, scratch: &Path) -> Result<Vec<Work>> {
     let data = scratch.join("five-megabytes");
@@ -156,6 +183,7 @@ fn without_inputs(workspace: &Workspace, scratch: &Path) -> Result<Vec<Work>> {
         compression(scratch, "no input", 1.1),
         python(workspace, "Python loop of 10^7 additions, no input", LOOP, None, 1.4),
         python(workspace, "NumPy matmul 500 x 500, no input", MATMUL, None, 1.1),
+        calls(workspace, scratch, "no input", true, 1.1)?,
         whole("import numpy, no input", &[PYTHON.into(), "-c".into(), "import numpy".into()], 2.2),
     ])
 }
@@ -167,8 +195,11 @@ pub fn with_one_active_variable(workspace: &Workspace, scratch: &Path) -> Result
     let library = Some(active.as_os_str());
     let mut xz = compression(scratch, "one active elsewhere", 1.3);
     xz.environment.push(("LD_PRELOAD".into(), active.clone().into()));
+    let mut calls = calls(workspace, scratch, "one active elsewhere", true, 1.3)?;
+    calls.environment.push(("LD_PRELOAD".into(), active.clone().into()));
     Ok(vec![
         xz,
+        calls,
         python(workspace, "Python loop of 10^7 additions, one active elsewhere", LOOP, library, 2.0),
         python(workspace, "NumPy matmul 500 x 500, one active elsewhere", MATMUL, library, 1.5),
     ])

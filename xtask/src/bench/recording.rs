@@ -84,6 +84,7 @@ pub fn measure(workspace: &Workspace, launcher: &Path, arguments: &Arguments) ->
         rows.extend(bench.kept_tape(&solver));
         rows.extend(bench.memory(&solver));
     }
+    rows.extend(bench.calls(&programs::recorded_functions(workspace, &scratch)?));
     for work in programs::with_one_active_variable(workspace, &scratch)? {
         rows.extend(bench.passive(&work));
     }
@@ -120,6 +121,17 @@ impl Bench<'_> {
         let work = solver.work([SIZE, solver.variant.steps, AMPLITUDE]);
         self.group(std::slice::from_ref(&name), || {
             let (native, tool) = self.times(&work, &[ring_option(ring.1)])?;
+            Ok(vec![Row::of_times(&name, native, tool, limit)])
+        })
+    }
+
+    /// Recording calls of functions into a ring that fits the cache.
+    fn calls(&self, work: &Work) -> Vec<Row> {
+        let (label, bytes) = RINGS[0];
+        let name = format!("{}: recording, ring of {label}", work.name);
+        self.group(std::slice::from_ref(&name), || {
+            let Limit::Ratio(limit) = work.limit else { bail!("the limit is no ratio") };
+            let (native, tool) = self.times(work, &[ring_option(bytes)])?;
             Ok(vec![Row::of_times(&name, native, tool, limit)])
         })
     }

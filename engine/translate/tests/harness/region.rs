@@ -67,7 +67,7 @@ fn map_all() {
     // SAFETY: reads the auxiliary vector.
     let features = unsafe { libc::getauxval(libc::AT_HWCAP2) };
     assert!(features & HWCAP2_FSGSBASE != 0, "these tests need a processor and a kernel with wrfsbase");
-    map(CONTEXT, 0x8000);
+    map(CONTEXT, CONTEXT_SIZE as usize + 0x3000);
     map(COUNTERS, 0x1000);
     map(COMMON, 0x1000);
     map(CACHE, CACHE_SIZE);

@@ -2,9 +2,10 @@
 
 use crate::defaults::Source;
 use crate::failure::Failure;
+use crate::generate::Document;
 use crate::unavailable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, Parser, ValueEnum};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
@@ -98,6 +99,10 @@ pub struct Options {
     /// Print more detail.
     #[arg(short, long, overrides_with = "quiet")]
     verbose: bool,
+
+    /// Print the man page, or completions for a shell.
+    #[arg(long, value_enum, value_name = "DOCUMENT", require_equals = true)]
+    generate: Option<Document>,
 
     /// The engine sets this when a traced client executes a program: the argv[0] that the client chose.
     #[arg(long, hide = true, require_equals = true)]
@@ -216,7 +221,7 @@ impl Options {
 /// What the options ask for.
 pub enum Parsed {
     Run(Options),
-    /// Help or version, to be printed to stdout.
+    /// Help, version or a document, to be printed to stdout.
     Show(String),
 }
 
@@ -260,7 +265,10 @@ fn parse_words(words: &[OsString]) -> Result<Parsed, String> {
     }
     let name = OsString::from("derivgrind");
     match Options::try_parse_from(std::iter::once(&name).chain(words)) {
-        Ok(options) => Ok(Parsed::Run(options)),
+        Ok(options) => Ok(match options.generate {
+            Some(document) => Parsed::Show(document.text(Options::command())),
+            None => Parsed::Run(options),
+        }),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Parsed::Show(error.to_string())),
             _ => Err(sentence(&error)),
@@ -305,7 +313,6 @@ fn sentence(error: &clap::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn words(text: &str) -> Vec<OsString> {
         text.split_whitespace().map(OsString::from).collect()

@@ -8,6 +8,13 @@ use core::marker::PhantomData;
 ///
 /// Guards nest. Forward mode goes on propagating dot values; there a guard only silences the output of
 /// difference-quotient debugging.
+///
+/// ```
+/// let mut x = 3.0_f64;
+/// derivgrind::inputf(&mut x);
+/// let unrecorded = derivgrind::without_recording(|| x * x);
+/// assert_eq!(derivgrind::get_index(&unrecorded), 0);
+/// ```
 #[derive(Debug)]
 #[must_use = "recording goes on as soon as the guard is dropped"]
 pub struct Disabled {

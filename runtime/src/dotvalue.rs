@@ -58,6 +58,15 @@ pub fn set_dotvalues<T: Real>(x: &mut [T], dots: &[T]) -> bool {
 ///
 /// If none did, `dots` holds zeros.
 ///
+/// ```
+/// let mut x = [1.0_f64, 2.0, 4.0];
+/// let seen = derivgrind::set_dotvalues(&mut x, &[1.0, 0.0, 2.0]);
+/// let half = x.map(|x| 0.5 * x);
+/// let mut dots = [0.0; 3];
+/// derivgrind::get_dotvalues(&half, &mut dots);
+/// assert_eq!(dots, if seen { [0.5, 0.0, 1.0] } else { [0.0; 3] });
+/// ```
+///
 /// # Panics
 /// If the lengths differ.
 #[inline]

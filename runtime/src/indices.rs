@@ -39,7 +39,7 @@ pub fn set_index<T: Real>(x: &mut T, index: u64) -> bool {
 /// Declare `x` as an input: it gets a fresh index, which is the result (0 outside of recording mode).
 #[inline]
 pub fn input<T: Real>(x: &mut T) -> u64 {
-    let index = new_index(NEW_INDEX_NOACTIVITYANALYSIS, 0, (*x).into());
+    let index = new_index_noactivityanalysis([Operand::PASSIVE; 2], (*x).into());
     if index != 0 {
         set_index(x, index);
     }
@@ -49,46 +49,98 @@ pub fn input<T: Real>(x: &mut T) -> u64 {
 /// The same, and write the index to the file of input indices.
 #[inline]
 pub fn inputf<T: Real>(x: &mut T) -> u64 {
-    to_file(index_files::INPUT, input(x))
+    let index = input(x);
+    index_to_file(IndexFile::Input, index);
+    index
+}
+
+/// Declare all elements of `x` as inputs, as [`inputf`] does.
+pub fn inputfs<T: Real>(x: &mut [T]) {
+    for element in x {
+        inputf(element);
+    }
 }
 
 /// Declare `x` as an output: a copy of it gets an index of its own, which is the result. It is 0 if `x` depends on no
 /// input, and outside of recording mode.
 #[inline]
 pub fn output<T: Real>(x: &T) -> u64 {
-    new_index(NEW_INDEX, get_index(x), (*x).into())
+    let operand = Operand { index: get_index(x), partial_derivative: 1.0 };
+    new_index([operand, Operand::PASSIVE], (*x).into())
 }
 
 /// The same, and write the index to the file of output indices.
 #[inline]
 pub fn outputf<T: Real>(x: &T) -> u64 {
-    to_file(index_files::OUTPUT, output(x))
-}
-
-/// Addresses of operands, partial derivatives, result and value, as the requests want them.
-type Operands = [usize; 6];
-
-/// The index of a new operation with one operand and the partial derivative 1.
-fn new_index(code: u32, operand: u64, value: f64) -> u64 {
-    let (none, one, zero) = (0u64, 1f64, 0f64);
-    let mut index = 0u64;
-    let operands: Operands = [
-        core::ptr::from_ref(&operand).expose_provenance(),
-        core::ptr::from_ref(&none).expose_provenance(),
-        core::ptr::from_ref(&one).expose_provenance(),
-        core::ptr::from_ref(&zero).expose_provenance(),
-        core::ptr::from_mut(&mut index).expose_provenance(),
-        core::ptr::from_ref(&value).expose_provenance(),
-    ];
-    let arguments = [core::ptr::from_ref(&operands).expose_provenance(), 0, 0, 0, 0];
-    // SAFETY: all addresses are those of variables of the type that the request wants.
-    unsafe { request(code, arguments, 0) };
+    let index = output(x);
+    index_to_file(IndexFile::Output, index);
     index
 }
 
-fn to_file(file: u32, index: u64) -> u64 {
-    let arguments = [file as usize, core::ptr::from_ref(&index).expose_provenance(), 0, 0, 0];
+/// Declare all elements of `x` as outputs, as [`outputf`] does.
+pub fn outputfs<T: Real>(x: &[T]) {
+    for element in x {
+        outputf(element);
+    }
+}
+
+/// What an operation depends on: the index of an operand, and the partial derivative with respect to it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Operand {
+    pub index: u64,
+    pub partial_derivative: f64,
+}
+
+impl Operand {
+    /// No operand, or one that depends on no input.
+    pub const PASSIVE: Operand = Operand { index: 0, partial_derivative: 0.0 };
+}
+
+/// Record an operation whose partial derivatives are known, and return its index, which [`set_index`] gives to the
+/// result. It is 0 if both operands are passive, and outside of recording mode. `value` is the value of the result.
+#[inline]
+pub fn new_index(operands: [Operand; 2], value: f64) -> u64 {
+    record(NEW_INDEX, operands, value)
+}
+
+/// The same, but the operation gets an index also if both operands are passive.
+#[inline]
+pub fn new_index_noactivityanalysis(operands: [Operand; 2], value: f64) -> u64 {
+    record(NEW_INDEX_NOACTIVITYANALYSIS, operands, value)
+}
+
+/// A file that lists indices, one a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IndexFile {
+    Input,
+    Output,
+}
+
+/// Write an index to a file. Outside of recording mode nothing is written.
+#[inline]
+pub fn index_to_file(file: IndexFile, index: u64) {
+    let number = match file {
+        IndexFile::Input => index_files::INPUT,
+        IndexFile::Output => index_files::OUTPUT,
+    };
+    let arguments = [number as usize, core::ptr::from_ref(&index).expose_provenance(), 0, 0, 0];
     // SAFETY: the request reads the index.
     unsafe { request(INDEX_TO_FILE, arguments, 0) };
+}
+
+fn record(code: u32, [first, second]: [Operand; 2], value: f64) -> u64 {
+    let mut index = 0u64;
+    // Addresses of operands, partial derivatives, result and value, as the requests want them.
+    let block: [usize; 6] = [
+        core::ptr::from_ref(&first.index).expose_provenance(),
+        core::ptr::from_ref(&second.index).expose_provenance(),
+        core::ptr::from_ref(&first.partial_derivative).expose_provenance(),
+        core::ptr::from_ref(&second.partial_derivative).expose_provenance(),
+        core::ptr::from_mut(&mut index).expose_provenance(),
+        core::ptr::from_ref(&value).expose_provenance(),
+    ];
+    let arguments = [core::ptr::from_ref(&block).expose_provenance(), 0, 0, 0, 0];
+    // SAFETY: all addresses are those of variables of the type that the request wants.
+    unsafe { request(code, arguments, 0) };
     index
 }

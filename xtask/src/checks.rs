@@ -13,11 +13,12 @@ pub const LAUNCHER_VARIABLE: &str = "DERIVGRIND";
 /// Asks tests for their long form: more random operands, longer programs.
 pub const FULL_VARIABLE: &str = "DERIVGRIND_FULL_TESTS";
 
-/// Formatting, lints and generated files, in both workspaces.
+/// Formatting, lints and generated files, in all workspaces.
 pub fn lint(workspace: &Workspace) -> Result<()> {
     step("formatting");
     command::run(workspace.cargo().args(["fmt", "--all", "--check"]))?;
     command::run(workspace.engine_cargo().args(["fmt", "--check"]))?;
+    command::run(workspace.library_cargo().args(["fmt", "--check"]))?;
     step("generated files");
     headers::run(workspace.root(), true)?;
     instructions::run(workspace.root(), true)?;
@@ -25,7 +26,8 @@ pub fn lint(workspace: &Workspace) -> Result<()> {
     step("lints");
     let deny = ["--", "-D", "warnings"];
     command::run(workspace.cargo().args(["clippy", "--quiet", "--workspace", "--all-targets"]).args(deny))?;
-    command::run(workspace.engine_cargo().args(["clippy", "--quiet", "--release"]).args(deny))
+    command::run(workspace.engine_cargo().args(["clippy", "--quiet", "--release"]).args(deny))?;
+    command::run(workspace.library_cargo().args(["clippy", "--quiet", "--release"]).args(deny))
 }
 
 /// The lints, then all tests.

@@ -39,7 +39,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
 }
 
 fn burgers(workspace: &Workspace, launcher: &Path, program: &Path) -> Result<()> {
-    workspace.compile_c("examples/01-burgers/burgers.c", program, &["-O3"], &["-lm"])?;
+    workspace.compile_c("examples/05-burgers/c/burgers.c", program, &["-O3"], &["-lm"])?;
     let native = |amplitude: f64| {
         let mut command = Command::new(program);
         command.args([SIZE, STEPS, &amplitude.to_string()]);
@@ -123,7 +123,7 @@ fn reverse(launcher: &Path, program: &Path, tape: &Path) -> Result<()> {
 }
 
 fn bessel(workspace: &Workspace, launcher: &Path, program: &Path) -> Result<()> {
-    workspace.compile_c("examples/02-bessel/bessel.c", program, &["-O2"], &["-lgsl", "-lgslcblas", "-lm"])?;
+    workspace.compile_c("examples/06-bessel/c/bessel.c", program, &["-O2"], &["-lgsl", "-lgslcblas", "-lm"])?;
     let native = command::output(&mut Command::new(program))?;
     let under_tool = command::output(Command::new(launcher).arg(program))?;
 

@@ -1,34 +1,47 @@
-//! `cargo xtask headers`: generates `headers/derivgrind.h` from the request codes of the crate `derivgrind`.
+//! `cargo xtask headers`: generates what other languages include, from the request codes of the crate `derivgrind`, from
+//! templates and from the crate `ffi`.
 
+use crate::{fortran, library_header};
 use anyhow::{bail, Context, Result};
 use derivgrind::requests;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+const HEADER: &str = "headers/derivgrind.h";
 const TEMPLATE: &str = include_str!("derivgrind.h.template");
 /// Widest line of the header.
 const WIDTH: usize = 120;
 
-/// Where the generated header is committed.
-pub fn path(root: &Path) -> PathBuf {
-    root.join("headers/derivgrind.h")
+/// What is generated, and where it is committed.
+pub fn files(root: &Path) -> Result<Vec<(&'static str, String)>> {
+    Ok(vec![
+        (HEADER, generate()),
+        ("headers/derivgrind_library.h", library_header::generate(root)?),
+        ("sdk-fortran/src/derivgrind.f90", fortran::generate()),
+    ])
 }
 
-/// Write the header, or with `check` fail if the committed one is stale.
+/// Write the files, or with `check` fail if a committed one is stale.
 pub fn run(root: &Path, check: bool) -> Result<()> {
-    let path = path(root);
-    let text = generate();
-    let old = fs::read_to_string(&path).unwrap_or_default();
-    if old == text {
-        return Ok(());
+    for (name, text) in files(root)? {
+        let path = root.join(name);
+        if fs::read_to_string(&path).unwrap_or_default() == text {
+            continue;
+        }
+        if check {
+            bail!("{name} is stale: run `cargo xtask headers` and commit the result");
+        }
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    if check {
-        bail!("headers/derivgrind.h is stale: run `cargo xtask headers` and commit the result");
-    }
-    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    Ok(())
 }
 
-/// The text of the header.
+/// Where the header for C and C++ is committed.
+pub fn path(root: &Path) -> PathBuf {
+    root.join(HEADER)
+}
+
+/// The text of the header for C and C++.
 pub fn generate() -> String {
     let values = [
         ("@REQUESTS@\n", request_definitions()),

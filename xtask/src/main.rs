@@ -35,9 +35,9 @@ enum Command {
     Bench(bench::Arguments),
     /// Check formatting, lints and generated files.
     Lint,
-    /// Generate headers/derivgrind.h from the request codes.
+    /// Generate headers and the Fortran module from the request codes and the crate ffi.
     Headers {
-        /// Write nothing; fail if the committed header is stale.
+        /// Write nothing; fail if a committed file is stale.
         #[arg(long)]
         check: bool,
     },
@@ -53,7 +53,7 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
-    /// Build in release mode and install the program and the header.
+    /// Build in release mode and install programs, libraries, headers, modules, documents and examples.
     Install {
         #[arg(long, value_name = "DIR")]
         prefix: PathBuf,

@@ -26,6 +26,9 @@ const PACKAGES: &[(Purpose, &str)] = &[
     (Purpose::Test, "g++"),              // the header in C++
     (Purpose::Test, "clang"),            // the header for another compiler
     (Purpose::Test, "gfortran"),         // guest programs
+    (Purpose::Test, "make"),             // projects that use an installation, as the following
+    (Purpose::Test, "cmake"),
+    (Purpose::Test, "pkgconf"),
     (Purpose::Test, "musl-tools"),       // another mathematics library
     (Purpose::Test, "gdb"),              // guest programs
     (Purpose::Test, "valgrind"),         // columns of the benchmark tables

@@ -43,6 +43,20 @@ impl Workspace {
         cargo
     }
 
+    /// Cargo in the workspace of libderivgrind.
+    pub fn library_cargo(&self) -> Command {
+        let mut cargo = self.cargo();
+        cargo.current_dir(self.root.join("ffi"));
+        cargo.env("CARGO_TARGET_DIR", self.target.join("ffi"));
+        cargo
+    }
+
+    /// Build libderivgrind in release mode, and return the path of the shared one.
+    pub fn build_library(&self) -> Result<PathBuf> {
+        command::run(self.library_cargo().args(["build", "--release", "--quiet"]))?;
+        Ok(self.target.join("ffi/release/libderivgrind.so"))
+    }
+
     /// Build the launcher, with the engine in it, in release mode, and return its path.
     pub fn build_launcher(&self) -> Result<PathBuf> {
         command::run(self.cargo().args(["build", "--release", "--quiet", "--package", "derivgrind-cli"]))?;

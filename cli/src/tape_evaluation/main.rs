@@ -11,6 +11,8 @@
 
 mod evaluation;
 mod export;
+#[path = "../generate.rs"]
+mod generate;
 mod indices;
 mod influence;
 mod jacobian;
@@ -21,14 +23,21 @@ mod recording;
 mod statistics;
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
+use generate::Document;
 use options::{Options, Task};
 use recording::Recording;
 use std::io;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let options = match Options::try_parse() {
+    let matches = Options::command().try_get_matches();
+    if let Some(document) = matches.as_ref().ok().and_then(|matches| matches.get_one::<Document>("generate"))
+    {
+        print!("{}", document.text(Options::command()));
+        return ExitCode::SUCCESS;
+    }
+    let options = match matches.and_then(|matches| Options::from_arg_matches(&matches)) {
         Ok(options) => options,
         Err(error) if !error.use_stderr() => {
             // Help and version; nothing can be done if they cannot be printed.

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::generate::Document;
 use anyhow::{bail, Result};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, ValueEnum};
@@ -69,6 +70,10 @@ pub struct Options {
     /// Print only errors.
     #[arg(short, long)]
     pub quiet: bool,
+
+    /// Print the man page, or completions for a shell.
+    #[arg(long, value_enum, value_name = "DOCUMENT", require_equals = true, exclusive = true)]
+    pub generate: Option<Document>,
 }
 
 /// How `--stats` prints.

@@ -84,7 +84,7 @@ impl Variant {
     /// Compile the solver, and return its path.
     pub fn compile(&self, workspace: &Workspace, scratch: &Path) -> Result<PathBuf> {
         let program = scratch.join(self.file_name("burgers"));
-        workspace.compile_c("examples/01-burgers/burgers.c", &program, self.options, &["-lm"])?;
+        workspace.compile_c("examples/05-burgers/c/burgers.c", &program, self.options, &["-lm"])?;
         Ok(program)
     }
 

@@ -4,6 +4,7 @@
 //! neither the tape nor the memory for adjoints grows from step to step, and no file is read.
 
 use super::child;
+use super::indices;
 use super::recorder::{Recorder, Window};
 use super::tape::{self, Written};
 use crate::client_memory;
@@ -77,6 +78,7 @@ pub fn reset(thread: &Thread, source: u64) -> u64 {
     if !tape::drop_behind(control.positions[number].chunks, index) {
         return 0;
     }
+    indices::drop_behind(index);
     control.positions.truncate(number + 1);
     thread.recorder.lock().begin_small();
     clear(&mut control);

@@ -187,6 +187,11 @@ pub fn to_file(file: u64, address: u64) {
     sys::write_all(descriptor(file as usize), format!("{index}\n").as_bytes());
 }
 
+/// Forgets indices from this one on: they will be given again, to other values.
+pub fn drop_behind(index: u64) {
+    PASSIVE.lock().indices.retain(|passive| *passive < index);
+}
+
 /// Numbers of the outputs that depend on no input, counted from 1.
 pub fn passive_outputs() -> Vec<u64> {
     PASSIVE.lock().outputs.clone()

@@ -6,6 +6,7 @@
 
 mod compile;
 pub mod guests;
+pub mod installation;
 pub mod lines;
 pub mod random_programs;
 mod run;

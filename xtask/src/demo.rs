@@ -123,7 +123,12 @@ fn reverse(launcher: &Path, program: &Path, tape: &Path) -> Result<()> {
 }
 
 fn bessel(workspace: &Workspace, launcher: &Path, program: &Path) -> Result<()> {
-    workspace.compile_c("examples/06-bessel/c/bessel.c", program, &["-O2"], &["-lgsl", "-lgslcblas", "-lm"])?;
+    workspace.compile_c(
+        "examples/06-bessel/c/bessel.c",
+        program,
+        &["-O2"],
+        &["-lgsl", "-lgslcblas", "-lm"],
+    )?;
     let native = command::output(&mut Command::new(program))?;
     let under_tool = command::output(Command::new(launcher).arg(program))?;
 

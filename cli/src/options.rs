@@ -266,7 +266,7 @@ fn parse_words(words: &[OsString]) -> Result<Parsed, String> {
     let name = OsString::from("derivgrind");
     match Options::try_parse_from(std::iter::once(&name).chain(words)) {
         Ok(options) => Ok(match options.generate {
-            Some(document) => Parsed::Show(document.text(Options::command())),
+            Some(document) => Parsed::Show(document.text("derivgrind", Options::command())),
             None => Parsed::Run(options),
         }),
         Err(error) => match error.kind() {

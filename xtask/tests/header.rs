@@ -29,9 +29,11 @@ fn compile(compiler: &[&str], source: &Path, directory: &TempDir) -> PathBuf {
 }
 
 #[test]
-fn header_is_not_stale() {
-    let committed = fs::read_to_string(xtask::headers::path(&root())).expect("the header is committed");
-    assert_eq!(committed, xtask::headers::generate(), "run `cargo xtask headers` and commit the result");
+fn generated_files_are_not_stale() {
+    for (name, text) in xtask::headers::files(&root()).expect("the sources can be read") {
+        let committed = fs::read_to_string(root().join(name)).expect("it is committed");
+        assert_eq!(committed, text, "{name}: run `cargo xtask headers` and commit the result");
+    }
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let matches = Options::command().try_get_matches();
     if let Some(document) = matches.as_ref().ok().and_then(|matches| matches.get_one::<Document>("generate"))
     {
-        print!("{}", document.text(Options::command()));
+        print!("{}", document.text("tape-evaluation", Options::command()));
         return ExitCode::SUCCESS;
     }
     let options = match matches.and_then(|matches| Options::from_arg_matches(&matches)) {

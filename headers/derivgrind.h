@@ -158,14 +158,14 @@ static __inline__ unsigned long derivgrind_request_(unsigned long code, unsigned
 #define DG_INPUT(var) derivgrind_input_(DERIVGRIND_WORD_(&(var)), DERIVGRIND_SIZE_(var), (double)(var))
 
 /* The same, and write the index to the file of input indices. */
-#define DG_INPUTF(var) derivgrind_to_file_(DG_INDEXFILE_INPUT, DG_INPUT(var))
+#define DG_INPUTF(var) derivgrind_inputf_(DERIVGRIND_WORD_(&(var)), DERIVGRIND_SIZE_(var), (double)(var))
 
 /* Declare a variable as an output: a copy of it gets an index of its own, which is the result (0 if the variable
  * depends on no input, and outside of recording mode). */
 #define DG_OUTPUT(var) derivgrind_output_(DERIVGRIND_WORD_(&(var)), DERIVGRIND_SIZE_(var), (double)(var))
 
 /* The same, and write the index to the file of output indices. */
-#define DG_OUTPUTF(var) derivgrind_to_file_(DG_INDEXFILE_OUTPUT, DG_OUTPUT(var))
+#define DG_OUTPUTF(var) derivgrind_outputf_(DERIVGRIND_WORD_(&(var)), DERIVGRIND_SIZE_(var), (double)(var))
 
 /* Write the index of the variable at addr to the 8 bytes at iaddr. The size of the variable is that of the type that
  * addr points to. */
@@ -276,39 +276,72 @@ static __inline__ unsigned long derivgrind_operation_(unsigned long code, unsign
   return derivgrind_request_(code, DERIVGRIND_WORD_(&operands), 0, 0, 0, 0);
 }
 
-/* x_new = x_old with an index that no operation has. */
-static __inline__ derivgrind_index derivgrind_input_(unsigned long address, unsigned long size, double value)
+/* x_new = x_old with an index that no operation has. Result: whether there is a recording. */
+static __inline__ int derivgrind_new_input_(unsigned long address, unsigned long size, double value,
+                                            derivgrind_index* index)
 {
-  derivgrind_index none = 0;
-  derivgrind_index index = 0;
-  double zero = 0.0;
-  if (derivgrind_operation_(DERIVGRIND_REQUEST_NEW_INDEX_NOACTIVITYANALYSIS, DERIVGRIND_WORD_(&none),
-                            DERIVGRIND_WORD_(&none), DERIVGRIND_WORD_(&zero), DERIVGRIND_WORD_(&zero),
-                            DERIVGRIND_WORD_(&index), DERIVGRIND_WORD_(&value))) {
-    derivgrind_request_(DERIVGRIND_REQUEST_SET_INDEX, address, DERIVGRIND_WORD_(&index), size, 0, 0);
+  static const derivgrind_index none = 0;
+  static const double zero = 0.0;
+  if (!derivgrind_operation_(DERIVGRIND_REQUEST_NEW_INDEX_NOACTIVITYANALYSIS, DERIVGRIND_WORD_(&none),
+                             DERIVGRIND_WORD_(&none), DERIVGRIND_WORD_(&zero), DERIVGRIND_WORD_(&zero),
+                             DERIVGRIND_WORD_(index), DERIVGRIND_WORD_(&value))) {
+    return 0;
   }
-  return index;
+  derivgrind_request_(DERIVGRIND_REQUEST_SET_INDEX, address, DERIVGRIND_WORD_(index), size, 0, 0);
+  return 1;
 }
 
 /* An extra copy with partial derivative 1, so that two outputs never share an index. */
-static __inline__ derivgrind_index derivgrind_output_(unsigned long address, unsigned long size, double value)
+static __inline__ int derivgrind_new_output_(unsigned long address, unsigned long size, double value,
+                                             derivgrind_index* index)
 {
-  derivgrind_index none = 0;
+  static const derivgrind_index none = 0;
+  static const double zero = 0.0;
+  static const double one = 1.0;
   derivgrind_index old_index = 0;
+  if (!derivgrind_request_(DERIVGRIND_REQUEST_GET_INDEX, address, DERIVGRIND_WORD_(&old_index), size, 0, 0)) {
+    return 0;
+  }
+  derivgrind_operation_(DERIVGRIND_REQUEST_NEW_INDEX, DERIVGRIND_WORD_(&old_index), DERIVGRIND_WORD_(&none),
+                        DERIVGRIND_WORD_(&one), DERIVGRIND_WORD_(&zero), DERIVGRIND_WORD_(index),
+                        DERIVGRIND_WORD_(&value));
+  return 1;
+}
+
+static __inline__ void derivgrind_to_file_(unsigned long file, const derivgrind_index* index)
+{
+  derivgrind_request_(DERIVGRIND_REQUEST_INDEX_TO_FILE, file, DERIVGRIND_WORD_(index), 0, 0, 0);
+}
+
+static __inline__ derivgrind_index derivgrind_input_(unsigned long address, unsigned long size, double value)
+{
   derivgrind_index index = 0;
-  double zero = 0.0;
-  double one = 1.0;
-  if (derivgrind_request_(DERIVGRIND_REQUEST_GET_INDEX, address, DERIVGRIND_WORD_(&old_index), size, 0, 0)) {
-    derivgrind_operation_(DERIVGRIND_REQUEST_NEW_INDEX, DERIVGRIND_WORD_(&old_index), DERIVGRIND_WORD_(&none),
-                          DERIVGRIND_WORD_(&one), DERIVGRIND_WORD_(&zero), DERIVGRIND_WORD_(&index),
-                          DERIVGRIND_WORD_(&value));
+  derivgrind_new_input_(address, size, value, &index);
+  return index;
+}
+
+static __inline__ derivgrind_index derivgrind_inputf_(unsigned long address, unsigned long size, double value)
+{
+  derivgrind_index index = 0;
+  if (derivgrind_new_input_(address, size, value, &index)) {
+    derivgrind_to_file_(DG_INDEXFILE_INPUT, &index);
   }
   return index;
 }
 
-static __inline__ derivgrind_index derivgrind_to_file_(unsigned long file, derivgrind_index index)
+static __inline__ derivgrind_index derivgrind_output_(unsigned long address, unsigned long size, double value)
 {
-  derivgrind_request_(DERIVGRIND_REQUEST_INDEX_TO_FILE, file, DERIVGRIND_WORD_(&index), 0, 0, 0);
+  derivgrind_index index = 0;
+  derivgrind_new_output_(address, size, value, &index);
+  return index;
+}
+
+static __inline__ derivgrind_index derivgrind_outputf_(unsigned long address, unsigned long size, double value)
+{
+  derivgrind_index index = 0;
+  if (derivgrind_new_output_(address, size, value, &index)) {
+    derivgrind_to_file_(DG_INDEXFILE_OUTPUT, &index);
+  }
   return index;
 }
 

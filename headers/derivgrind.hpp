@@ -257,10 +257,8 @@ struct Input {
   void operator()(T& x)
   {
     assert_variable<T>();
-    last = derivgrind_input_(word(&x), size_of<T>(), static_cast<double>(x));
-    if (to_file) {
-      derivgrind_to_file_(DG_INDEXFILE_INPUT, last);
-    }
+    const double value = static_cast<double>(x);
+    last = to_file ? derivgrind_inputf_(word(&x), size_of<T>(), value) : derivgrind_input_(word(&x), size_of<T>(), value);
   }
 };
 
@@ -271,10 +269,8 @@ struct Output {
   template <class T>
   void operator()(const T& x)
   {
-    last = derivgrind_output_(word(&x), size_of<T>(), static_cast<double>(x));
-    if (to_file) {
-      derivgrind_to_file_(DG_INDEXFILE_OUTPUT, last);
-    }
+    const double value = static_cast<double>(x);
+    last = to_file ? derivgrind_outputf_(word(&x), size_of<T>(), value) : derivgrind_output_(word(&x), size_of<T>(), value);
   }
 };
 

@@ -9,6 +9,12 @@ use crate::requests::{
 /// The index of `x`: 0 if `x` depends on no input, outside of the tool, and in modes without indices.
 #[inline]
 pub fn get_index<T: Real>(x: &T) -> u64 {
+    recorded_index(x).unwrap_or(0)
+}
+
+/// The index of `x`, if there is a recording.
+#[inline]
+fn recorded_index<T: Real>(x: &T) -> Option<u64> {
     let mut index = 0u64;
     let arguments = [
         core::ptr::from_ref(x).expose_provenance(),
@@ -18,8 +24,8 @@ pub fn get_index<T: Real>(x: &T) -> u64 {
         0,
     ];
     // SAFETY: the address of `x` is valid for its size, and the request writes eight bytes to `index`.
-    unsafe { request(GET_INDEX, arguments, 0) };
-    index
+    let served = unsafe { request(GET_INDEX, arguments, 0) == 1 };
+    served.then_some(index)
 }
 
 /// Set the index of `x`, and tell whether a tool took it. With 0, `x` becomes passive.
@@ -39,17 +45,13 @@ pub fn set_index<T: Real>(x: &mut T, index: u64) -> bool {
 /// Declare `x` as an input: it gets a fresh index, which is the result (0 outside of recording mode).
 #[inline]
 pub fn input<T: Real>(x: &mut T) -> u64 {
-    let index = new_index_noactivityanalysis([Operand::PASSIVE; 2], (*x).into());
-    if index != 0 {
-        set_index(x, index);
-    }
-    index
+    new_input(x).unwrap_or(0)
 }
 
 /// The same, and write the index to the file of input indices.
 #[inline]
 pub fn inputf<T: Real>(x: &mut T) -> u64 {
-    let index = input(x);
+    let Some(index) = new_input(x) else { return 0 };
     index_to_file(IndexFile::Input, index);
     index
 }
@@ -65,14 +67,13 @@ pub fn inputfs<T: Real>(x: &mut [T]) {
 /// input, and outside of recording mode.
 #[inline]
 pub fn output<T: Real>(x: &T) -> u64 {
-    let operand = Operand { index: get_index(x), partial_derivative: 1.0 };
-    new_index([operand, Operand::PASSIVE], (*x).into())
+    new_output(x).unwrap_or(0)
 }
 
 /// The same, and write the index to the file of output indices.
 #[inline]
 pub fn outputf<T: Real>(x: &T) -> u64 {
-    let index = output(x);
+    let Some(index) = new_output(x) else { return 0 };
     index_to_file(IndexFile::Output, index);
     index
 }
@@ -100,13 +101,13 @@ impl Operand {
 /// result. It is 0 if both operands are passive, and outside of recording mode. `value` is the value of the result.
 #[inline]
 pub fn new_index(operands: [Operand; 2], value: f64) -> u64 {
-    record(NEW_INDEX, operands, value)
+    record(NEW_INDEX, operands, value).unwrap_or(0)
 }
 
 /// The same, but the operation gets an index also if both operands are passive.
 #[inline]
 pub fn new_index_noactivityanalysis(operands: [Operand; 2], value: f64) -> u64 {
-    record(NEW_INDEX_NOACTIVITYANALYSIS, operands, value)
+    record(NEW_INDEX_NOACTIVITYANALYSIS, operands, value).unwrap_or(0)
 }
 
 /// A file that lists indices, one a line.
@@ -128,7 +129,24 @@ pub fn index_to_file(file: IndexFile, index: u64) {
     unsafe { request(INDEX_TO_FILE, arguments, 0) };
 }
 
-fn record(code: u32, [first, second]: [Operand; 2], value: f64) -> u64 {
+/// `x_new = x_old` with an index that no operation has, if there is a recording.
+#[inline]
+fn new_input<T: Real>(x: &mut T) -> Option<u64> {
+    let index = record(NEW_INDEX_NOACTIVITYANALYSIS, [Operand::PASSIVE; 2], (*x).into())?;
+    set_index(x, index);
+    Some(index)
+}
+
+/// An extra copy of `x` with partial derivative 1, so that two outputs never share an index.
+#[inline]
+fn new_output<T: Real>(x: &T) -> Option<u64> {
+    let operand = Operand { index: recorded_index(x)?, partial_derivative: 1.0 };
+    record(NEW_INDEX, [operand, Operand::PASSIVE], (*x).into())
+}
+
+/// The index of a new operation, if there is a recording.
+#[inline]
+fn record(code: u32, [first, second]: [Operand; 2], value: f64) -> Option<u64> {
     let mut index = 0u64;
     // Addresses of operands, partial derivatives, result and value, as the requests want them.
     let block: [usize; 6] = [
@@ -141,6 +159,6 @@ fn record(code: u32, [first, second]: [Operand; 2], value: f64) -> u64 {
     ];
     let arguments = [core::ptr::from_ref(&block).expose_provenance(), 0, 0, 0, 0];
     // SAFETY: all addresses are those of variables of the type that the request wants.
-    unsafe { request(code, arguments, 0) };
-    index
+    let served = unsafe { request(code, arguments, 0) == 1 };
+    served.then_some(index)
 }

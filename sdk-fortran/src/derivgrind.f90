@@ -154,20 +154,30 @@ module derivgrind
       real(c_double), value :: number
       integer(c_int64_t) :: index
     end function
-    function c_input_pointer(x, bytes, number) result(index) bind(c, name='derivgrind_fortran_input')
-      import :: c_double, c_int, c_int64_t, c_ptr
+    subroutine c_inputf(x, bytes, number) bind(c, name='derivgrind_fortran_inputf')
+      import :: c_double, c_int
+      type(*), intent(inout) :: x
+      integer(c_int), value :: bytes
+      real(c_double), value :: number
+    end subroutine
+    subroutine c_outputf(x, bytes, number) bind(c, name='derivgrind_fortran_outputf')
+      import :: c_double, c_int
+      type(*), intent(in) :: x
+      integer(c_int), value :: bytes
+      real(c_double), value :: number
+    end subroutine
+    subroutine c_inputf_pointer(x, bytes, number) bind(c, name='derivgrind_fortran_inputf')
+      import :: c_double, c_int, c_ptr
       type(c_ptr), value :: x
       integer(c_int), value :: bytes
       real(c_double), value :: number
-      integer(c_int64_t) :: index
-    end function
-    function c_output_pointer(x, bytes, number) result(index) bind(c, name='derivgrind_fortran_output')
-      import :: c_double, c_int, c_int64_t, c_ptr
+    end subroutine
+    subroutine c_outputf_pointer(x, bytes, number) bind(c, name='derivgrind_fortran_outputf')
+      import :: c_double, c_int, c_ptr
       type(c_ptr), value :: x
       integer(c_int), value :: bytes
       real(c_double), value :: number
-      integer(c_int64_t) :: index
-    end function
+    end subroutine
     subroutine c_get_index(x, index, bytes) bind(c, name='derivgrind_fortran_get_index')
       import :: c_int, c_int64_t
       type(*), intent(in) :: x
@@ -390,12 +400,12 @@ contains
 
   subroutine inputf_pointer(x)
     type(c_ptr), intent(in) :: x
-    call c_index_to_file(dg_indexfile_input, c_input_pointer(x, unknown, 0.0_c_double))
+    call c_inputf_pointer(x, unknown, 0.0_c_double)
   end subroutine
 
   subroutine outputf_pointer(x)
     type(c_ptr), intent(in) :: x
-    call c_index_to_file(dg_indexfile_output, c_output_pointer(x, unknown, 0.0_c_double))
+    call c_outputf_pointer(x, unknown, 0.0_c_double)
   end subroutine
 
   subroutine mark_float_pointer(x, bytes)
@@ -429,9 +439,7 @@ contains
 
   impure elemental subroutine inputf_float(x)
     real(c_float), intent(inout) :: x
-    integer(c_int64_t) :: index
-    call input_float(x, index)
-    call c_index_to_file(dg_indexfile_input, index)
+    call c_inputf(x, storage_size(x) / 8, real(x, c_double))
   end subroutine
 
   impure elemental subroutine output_float(x, index)
@@ -442,9 +450,7 @@ contains
 
   impure elemental subroutine outputf_float(x)
     real(c_float), intent(in) :: x
-    integer(c_int64_t) :: index
-    call output_float(x, index)
-    call c_index_to_file(dg_indexfile_output, index)
+    call c_outputf(x, storage_size(x) / 8, real(x, c_double))
   end subroutine
 
   impure elemental subroutine get_index_float(x, index)
@@ -490,9 +496,7 @@ contains
 
   impure elemental subroutine inputf_double(x)
     real(c_double), intent(inout) :: x
-    integer(c_int64_t) :: index
-    call input_double(x, index)
-    call c_index_to_file(dg_indexfile_input, index)
+    call c_inputf(x, storage_size(x) / 8, real(x, c_double))
   end subroutine
 
   impure elemental subroutine output_double(x, index)
@@ -503,9 +507,7 @@ contains
 
   impure elemental subroutine outputf_double(x)
     real(c_double), intent(in) :: x
-    integer(c_int64_t) :: index
-    call output_double(x, index)
-    call c_index_to_file(dg_indexfile_output, index)
+    call c_outputf(x, storage_size(x) / 8, real(x, c_double))
   end subroutine
 
   impure elemental subroutine get_index_double(x, index)
@@ -551,9 +553,7 @@ contains
 
   impure elemental subroutine inputf_long_double(x)
     real(c_long_double), intent(inout) :: x
-    integer(c_int64_t) :: index
-    call input_long_double(x, index)
-    call c_index_to_file(dg_indexfile_input, index)
+    call c_inputf(x, storage_size(x) / 8, real(x, c_double))
   end subroutine
 
   impure elemental subroutine output_long_double(x, index)
@@ -564,9 +564,7 @@ contains
 
   impure elemental subroutine outputf_long_double(x)
     real(c_long_double), intent(in) :: x
-    integer(c_int64_t) :: index
-    call output_long_double(x, index)
-    call c_index_to_file(dg_indexfile_output, index)
+    call c_outputf(x, storage_size(x) / 8, real(x, c_double))
   end subroutine
 
   impure elemental subroutine get_index_long_double(x, index)

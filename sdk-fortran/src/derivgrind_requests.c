@@ -38,6 +38,16 @@ int64_t derivgrind_fortran_input(void* x, int bytes, double value)
   return (int64_t)derivgrind_input_(DERIVGRIND_WORD_(x), meaningful(bytes), value);
 }
 
+void derivgrind_fortran_inputf(void* x, int bytes, double value)
+{
+  derivgrind_inputf_(DERIVGRIND_WORD_(x), meaningful(bytes), value);
+}
+
+void derivgrind_fortran_outputf(const void* x, int bytes, double value)
+{
+  derivgrind_outputf_(DERIVGRIND_WORD_(x), meaningful(bytes), value);
+}
+
 int64_t derivgrind_fortran_output(const void* x, int bytes, double value)
 {
   return (int64_t)derivgrind_output_(DERIVGRIND_WORD_(x), meaningful(bytes), value);

@@ -3,6 +3,7 @@
 //! The nine operations of a grid point are those of a step of Burgers' equation in one dimension. The tape is written to
 //! DIR and then swept: reverse with 1, 4 and 8 columns, forward with 1.
 
+use derivgrind_tape::checksum;
 use derivgrind_tape::format::{ChunkHeader, ChunkKind, FileHeader, CHUNK_HEADER, PAGE};
 use derivgrind_tape::program::Direction;
 use derivgrind_tape::structure::{Element, Function, Operand, Operation, Structure, FIRST_RECORDED, INPUT};
@@ -72,7 +73,9 @@ impl Writer {
             first_index: self.first_index,
             last_index,
             address: 0,
+            checksum: 0,
         };
+        let header = ChunkHeader { checksum: checksum::of(&header, &self.chunk), ..header };
         self.chunk.resize((length - CHUNK_HEADER) as usize, 0);
         self.file.write_all(&header.encode())?;
         self.file.write_all(&self.chunk)?;

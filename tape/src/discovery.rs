@@ -1,5 +1,6 @@
 //! Finds the chunks of a tape and checks everything that can be checked without reading the executions.
 
+use crate::checksum;
 use crate::file::{ExecutionChunk, Fault};
 use crate::format::{read_u32, read_u64, ChunkHeader, ChunkKind, Ended, FileHeader, ThreadPosition};
 use crate::format::{CHUNK_HEADER, CHUNK_MAGIC, PAGE, UNFINISHED, VERSION};
@@ -110,6 +111,7 @@ fn chunk_header(bytes: &[u8]) -> Result<ChunkHeader, Located> {
         first_index: word(32),
         last_index: word(40),
         address: word(48),
+        checksum: word(56),
     })
 }
 
@@ -121,6 +123,9 @@ fn structures(file: &[u8], chunks: &[(u64, ChunkHeader)]) -> Result<BTreeMap<u32
         }
         let mut start = offset + CHUNK_HEADER;
         let end = start + chunk.used;
+        if !is_whole(chunk, &file[start as usize..end as usize]) {
+            return Err((*offset, Fault::Checksum));
+        }
         while start < end {
             let located = |error| (start, Fault::Structure(error));
             let entry = &file[start as usize..end as usize];
@@ -135,13 +140,25 @@ fn structures(file: &[u8], chunks: &[(u64, ChunkHeader)]) -> Result<BTreeMap<u32
     Ok(structures)
 }
 
+/// Is the content what the checksum is of, if there is one?
+pub fn is_whole(chunk: &ChunkHeader, content: &[u8]) -> bool {
+    chunk.checksum == 0 || chunk.checksum == checksum::of(chunk, content)
+}
+
 fn thread_positions(
     file: &[u8],
     chunks: &[(u64, ChunkHeader)],
 ) -> Result<BTreeMap<u64, ThreadPosition>, Located> {
     let mut positions = BTreeMap::new();
     for (offset, chunk) in chunks {
-        if chunk.kind != ChunkKind::Thread || chunk.used < 24 {
+        if chunk.kind != ChunkKind::Thread {
+            continue;
+        }
+        if chunk.checksum != 0 {
+            // It was of another kind.
+            return Err((*offset, Fault::Checksum));
+        }
+        if chunk.used < 24 {
             continue;
         }
         let start = (offset + CHUNK_HEADER) as usize;
@@ -201,7 +218,8 @@ fn execution_chunk(
         return Err((offset + 40, Fault::Indices));
     }
     let indices = chunk.first_index..last_index;
-    Ok(Some(ExecutionChunk { offset: start, bytes: used, indices, thread: chunk.thread, is_finished }))
+    let header = *chunk;
+    Ok(Some(ExecutionChunk { offset: start, bytes: used, indices, header, is_finished }))
 }
 
 /// Programs of which only the lengths are needed.

@@ -4,8 +4,8 @@
 
 use crate::blocks;
 use crate::cell::Cell;
-use crate::discovery::{discover, Chunks};
-use crate::format::{Ended, FILE_MAGIC};
+use crate::discovery::{discover, is_whole, Chunks};
+use crate::format::{ChunkHeader, Ended, CHUNK_HEADER, FILE_MAGIC};
 use crate::generated::Generated;
 use crate::mapping;
 use crate::operations::{visit, Recorded};
@@ -67,6 +67,8 @@ pub enum Fault {
     Indices,
     #[error("the chunk has indices that also the chunk at byte {0} has")]
     Overlap(u64),
+    #[error("the chunk is not as it was recorded: its checksum is another one")]
+    Checksum,
     #[error("an operand of this block has an index that is not smaller than the block's")]
     BlockOrder,
     #[error("{0}")]
@@ -82,8 +84,7 @@ pub struct ExecutionChunk {
     pub offset: u64,
     pub bytes: u64,
     pub indices: Range<u64>,
-    /// Number of the recording thread.
-    pub thread: u32,
+    pub header: ChunkHeader,
     /// Whether the recorder has finished it; else the client was killed.
     pub is_finished: bool,
 }
@@ -200,6 +201,7 @@ impl Tape {
         assert!(cells.len() as u64 >= self.indices(), "there is a cell for each index");
         let programs = self.programs(direction)?;
         for stretch in self.stretches(direction) {
+            self.check(&stretch)?;
             self.sweep_stretch(&programs, &stretch, cells)?;
             progress(stretch.bytes as u64);
         }
@@ -233,7 +235,8 @@ impl Tape {
             None => Memory::Managed,
         };
         let kept_by = Keeping { memory, kept };
-        pipeline::run(&self.map, &stretches, direction, cells, &kept_by, |stretch, cells| {
+        let check = |stretch: &Stretch| self.check(stretch);
+        pipeline::run(&self.map, &stretches, direction, cells, &kept_by, check, |stretch, cells| {
             let mut passed = |indices| {
                 if let Some(recycler) = &mut recycler {
                     recycler.passed(indices);
@@ -260,6 +263,18 @@ impl Tape {
             let cells = bytemuck::cast_slice_mut(cells);
             let swept = generated.sweep(self.executions(chunk), chunk.indices.clone(), cells, kept, passed);
             swept.map_err(|damage| self.execution_error(chunk, damage))?;
+        }
+        Ok(())
+    }
+
+    /// Is the stretch as it was recorded? The classic layout has nothing to tell.
+    fn check(&self, stretch: &Stretch) -> Result<(), TapeError> {
+        self.chunks()[stretch.chunks.clone()].iter().try_for_each(|chunk| self.check_chunk(chunk))
+    }
+
+    fn check_chunk(&self, chunk: &ExecutionChunk) -> Result<(), TapeError> {
+        if chunk.is_finished && !is_whole(&chunk.header, self.executions(chunk)) {
+            return Err(self.damaged(chunk.offset - CHUNK_HEADER, Fault::Checksum));
         }
         Ok(())
     }
@@ -316,6 +331,7 @@ impl Tape {
             return blocks::visit(&self.map, |block| self.block_error(block), visitor);
         };
         for chunk in &chunks.executions {
+            self.check_chunk(chunk)?;
             let visited = visit(
                 &chunks.structures,
                 self.executions(chunk),

@@ -21,6 +21,9 @@ pub const USED_OFFSET: u64 = 24;
 /// Offset of [`ChunkHeader::last_index`] in a chunk.
 pub const LAST_INDEX_OFFSET: u64 = 40;
 
+/// Offset of [`ChunkHeader::checksum`] in a chunk.
+pub const CHECKSUM_OFFSET: u64 = 56;
+
 /// How recording ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
@@ -109,6 +112,8 @@ pub struct ChunkHeader {
     pub last_index: u64,
     /// Executions: address of the first byte behind this header in the recording process.
     pub address: u64,
+    /// Of content and header, see [`crate::checksum`]; 0: none.
+    pub checksum: u64,
 }
 
 impl ChunkHeader {
@@ -122,6 +127,7 @@ impl ChunkHeader {
         bytes[32..40].copy_from_slice(&self.first_index.to_le_bytes());
         bytes[40..48].copy_from_slice(&self.last_index.to_le_bytes());
         bytes[48..56].copy_from_slice(&self.address.to_le_bytes());
+        bytes[56..64].copy_from_slice(&self.checksum.to_le_bytes());
         bytes
     }
 }

@@ -21,6 +21,7 @@
 extern crate alloc;
 
 pub mod cell;
+pub mod checksum;
 pub mod format;
 pub mod operations;
 pub mod program;

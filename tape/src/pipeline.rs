@@ -1,4 +1,5 @@
-//! Sweeps over whole tapes: while a stretch is swept, a second thread brings in the memory of the next ones.
+//! Sweeps over whole tapes: while a stretch is swept, a second thread brings in the memory of the next ones, and checks
+//! that they are as they were recorded.
 //!
 //! What is expensive in a sweep over a long tape are not the operations but the first accesses to memory: page tables of
 //! the tape, and pages of zeros for adjoints. Both can be done ahead. And the adjoints that a reverse sweep has left
@@ -56,12 +57,13 @@ pub(crate) fn is_long(stretches: &[Stretch]) -> bool {
 }
 
 /// Sweep all stretches, which are in the order of the direction.
-pub(crate) fn run<C: Cell + Pod, E>(
+pub(crate) fn run<C: Cell + Pod, E: Send>(
     map: &Mmap,
     stretches: &[Stretch],
     direction: Direction,
     cells: &mut CellVector<C>,
     keeping: &Keeping,
+    check: impl Fn(&Stretch) -> Result<(), E> + Sync,
     mut sweep: impl FnMut(&Stretch, &mut [C]) -> Result<(), E>,
 ) -> Result<(), E> {
     let is_long = is_long(stretches);
@@ -71,6 +73,7 @@ pub(crate) fn run<C: Cell + Pod, E>(
     thread::scope(|scope| {
         // Room for one message: the second thread is at most two stretches ahead.
         let (sender, receiver) = sync_channel(1);
+        let check = &check;
         let helper = move || {
             for stretch in stretches {
                 if stretch.bytes <= POPULATED {
@@ -81,7 +84,7 @@ pub(crate) fn run<C: Cell + Pod, E>(
                         mapping::populate_for_writing(&cell_place, bytes_of::<C>(&stretch.indices));
                     }
                 }
-                if sender.send(()).is_err() {
+                if sender.send(check(stretch)).is_err() {
                     return;
                 }
             }
@@ -91,8 +94,10 @@ pub(crate) fn run<C: Cell + Pod, E>(
         }
         let mut swept_from = stretches.first().map_or(0, |stretch| stretch.indices.end);
         for stretch in stretches {
-            // Without a second thread there is no message and none to wait for.
-            let _ = is_long.then(|| receiver.recv());
+            match is_long.then(|| receiver.recv()) {
+                Some(Ok(checked)) => checked?,
+                _ => check(stretch)?,
+            }
             sweep(stretch, cells)?;
             if is_long {
                 for part in &stretch.parts {

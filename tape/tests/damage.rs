@@ -5,9 +5,11 @@ mod recorder;
 
 use derivgrind_tape::cell::{Cell, Reached};
 use derivgrind_tape::file::{Fault, Tape, TapeError};
-use derivgrind_tape::format::{Ended, ThreadPosition};
+use derivgrind_tape::format::{read_u64, Ended, ThreadPosition, CHUNK_HEADER, PAGE};
 use derivgrind_tape::program::Direction;
-use derivgrind_tape::structure::{OperationError, StructureError};
+use derivgrind_tape::structure::{
+    Element, Function, Operand, Operation, OperationError, Structure, StructureError,
+};
 use derivgrind_tape::sweep::DamageKind;
 use proptest::prelude::*;
 use random::random_tape;
@@ -107,6 +109,47 @@ fn threads(kill: Option<bool>) -> Vec<u8> {
     recorder.next_chunk(3, 40);
     recorder.output(second);
     recorder.finish(Ended::NotAtAll)
+}
+
+/// Each byte of chunks, also one of a value, is noticed when it changes.
+#[test]
+fn flipped_bits_of_finished_chunks() {
+    let mut recorder = Recorder::default();
+    recorder.has_checksums = true;
+    recorder.alignment = CHUNK_HEADER;
+    let inputs = [recorder.input(), recorder.input()];
+    let product = Operation {
+        function: Function::Product,
+        element: Element::Binary64,
+        lanes: 1,
+        signs: 0,
+        result: 0,
+        operands: [Operand::Narrow(0), Operand::Narrow(4)],
+        values: [Some(8), Some(16)],
+    };
+    let structure = Structure { payload: 24, results: 1, address: 0, operations: vec![product] };
+    let number = recorder.structure(&structure);
+    let mut payload = Vec::new();
+    inputs.iter().for_each(|input| payload.extend_from_slice(&(*input as u32).to_le_bytes()));
+    [3.0_f64, -4.0].iter().for_each(|value| payload.extend_from_slice(&value.to_le_bytes()));
+    recorder.execute(number, 1, &payload);
+    let sound = recorder.finish(Ended::Completely);
+    exercise(&sound).expect("the tape is sound");
+    let mut chunk = PAGE as usize;
+    let mut chunks = 0;
+    while chunk < sound.len() {
+        let word = |offset| read_u64(&sound, chunk + offset).expect("a header") as usize;
+        for offset in chunk..chunk + CHUNK_HEADER as usize + word(24) {
+            let mut flipped = sound.clone();
+            flipped[offset] ^= 1 << (offset % 8);
+            let outcome = exercise(&flipped);
+            assert!(outcome.is_err(), "byte {} of the chunk at {chunk}", offset - chunk);
+            check(outcome, sound.len());
+        }
+        chunk += word(8);
+        chunks += 1;
+    }
+    assert_eq!(chunks, 2);
 }
 
 fn bars(bytes: &[u8], output: usize) -> Vec<f64> {

@@ -1,6 +1,7 @@
 //! A small recorder for tests: tapes in memory, byte by byte.
 #![allow(dead_code)] // Each test program uses a part of it.
 
+use derivgrind_tape::checksum;
 use derivgrind_tape::format::{ChunkHeader, ChunkKind, Ended, FileHeader, ThreadPosition};
 use derivgrind_tape::format::{CHUNK_HEADER, PAGE, UNFINISHED};
 use derivgrind_tape::structure::{Structure, FIRST_RECORDED, INPUT, OUTPUT, TWO_OPERANDS};
@@ -19,6 +20,8 @@ pub struct Recorder {
     thread: u32,
     /// What lengths of chunks are multiples of.
     pub alignment: u64,
+    /// Without, as the chunks of a client that was killed, a reader has to find out by itself what is wrong.
+    pub has_checksums: bool,
 }
 
 impl Default for Recorder {
@@ -32,6 +35,7 @@ impl Default for Recorder {
             next_index: 1,
             thread: 0,
             alignment: PAGE,
+            has_checksums: false,
         }
     }
 }
@@ -113,6 +117,7 @@ impl Recorder {
             first_index: 0,
             last_index: 0,
             address: 0,
+            checksum: 0,
         };
         self.append(&header, &position.encode());
     }
@@ -137,6 +142,7 @@ impl Recorder {
                 first_index: 0,
                 last_index: 0,
                 address: 0,
+                checksum: 0,
             };
             self.append(&header, &structures);
         }
@@ -155,13 +161,18 @@ impl Recorder {
             first_index: self.first_index,
             last_index: if used == UNFINISHED { 0 } else { self.next_index },
             address: ADDRESS,
+            checksum: 0,
         }
     }
 
     fn append(&mut self, header: &ChunkHeader, content: &[u8]) {
         let length = (CHUNK_HEADER + content.len() as u64).next_multiple_of(self.alignment);
         let end = self.file.len() + length as usize;
-        self.file.extend_from_slice(&ChunkHeader { length, ..*header }.encode());
+        let mut header = ChunkHeader { length, ..*header };
+        if self.has_checksums && header.kind != ChunkKind::Thread && header.used != UNFINISHED {
+            header.checksum = checksum::of(&header, &content[..header.used as usize]);
+        }
+        self.file.extend_from_slice(&header.encode());
         self.file.extend_from_slice(content);
         self.file.resize(end, 0);
     }

@@ -15,15 +15,17 @@ use crate::mappings::{Attributes, Mappings};
 use crate::sys::{self, kernel, Outcome, PAGE};
 use crate::window::{self, Region};
 use core::sync::atomic::{AtomicU32, Ordering};
+use derivgrind_tape::checksum;
 use derivgrind_tape::format::{
-    ChunkHeader, ChunkKind, CHUNK_HEADER, LAST_INDEX_OFFSET, UNFINISHED, USED_OFFSET,
+    ChunkHeader, ChunkKind, CHECKSUM_OFFSET, CHUNK_HEADER, LAST_INDEX_OFFSET, UNFINISHED, USED_OFFSET,
 };
 use derivgrind_tape::structure::Structure;
 use derivgrind_translate::recording::{TapeState, LEAST_BYTES};
 
 /// Bytes of a thread's first chunk; each further one is twice as long.
 const FIRST_CHUNK: u64 = 64 << 10;
-const LARGEST_CHUNK: u64 = 16 << 20;
+/// Still in the processor's cache when its checksum is computed.
+const LARGEST_CHUNK: u64 = 1 << 20;
 /// Bytes of a small segment, at least, and from which size on segments are chunks of the file.
 const SMALLEST_SEGMENT: u64 = 256;
 const SMALL_SEGMENTS: u64 = 32 << 10;
@@ -96,6 +98,14 @@ struct Chunk {
     first_index: u64,
     /// Behind the indices that belong to the chunk.
     end_index: u64,
+}
+
+impl Chunk {
+    /// The first `used` bytes behind the header, which have been written.
+    fn executions(&self, used: u64) -> &[u8] {
+        // SAFETY: they are mapped while the chunk is open, and the thread that would write to them is here.
+        unsafe { core::slice::from_raw_parts((self.address + CHUNK_HEADER) as *const u8, used as usize) }
+    }
 }
 
 /// A thread's access to the tape.
@@ -278,6 +288,7 @@ impl Recorder {
             first_index,
             last_index: 0,
             address: address + CHUNK_HEADER,
+            checksum: 0,
         }
     }
 
@@ -313,19 +324,20 @@ impl Recorder {
                     length: (CHUNK_HEADER + used).next_multiple_of(CHUNK_HEADER),
                     ..self.header(0, chunk.first_index, 0)
                 };
-                // SAFETY: the segment, which has been written up to the position.
-                let bytes = unsafe {
-                    core::slice::from_raw_parts((chunk.address + CHUNK_HEADER) as *const u8, used as usize)
-                };
-                tape.append_executions(&header, bytes);
+                tape.append_executions(header, chunk.executions(used));
             }
             return;
         };
         write_field(chunk.address + LAST_INDEX_OFFSET, next_index);
-        write_field(chunk.address + USED_OFFSET, used);
         if Self::ring_length().is_none() {
             let length = tape.shorten(offset, chunk.length, CHUNK_HEADER + used);
             write_field(chunk.address + LENGTH_OFFSET, length);
+            let header = ChunkHeader {
+                used,
+                last_index: next_index,
+                ..self.header(length, chunk.first_index, chunk.address)
+            };
+            write_field(chunk.address + CHECKSUM_OFFSET, checksum::of(&header, chunk.executions(used)));
             tape.note_written(Written {
                 offset,
                 length,
@@ -334,6 +346,8 @@ impl Recorder {
                 last_index: next_index,
             });
         }
+        // Last, since it says that the chunk is finished.
+        write_field(chunk.address + USED_OFFSET, used);
     }
 
     /// Appends one execution of a fixed structure with one result; returns its index, which is above those of the

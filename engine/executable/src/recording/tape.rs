@@ -8,8 +8,10 @@ use crate::print;
 use crate::sys::{self, errno, failure, kernel, Outcome};
 use alloc::string::String;
 use alloc::vec::Vec;
+use derivgrind_tape::checksum::{self, Checksum};
 use derivgrind_tape::format::{
-    ChunkHeader, ChunkKind, Ended, FileHeader, BYTES_OFFSET, CHUNK_HEADER, ENDED_OFFSET, PAGE, UNFINISHED,
+    ChunkHeader, ChunkKind, Ended, FileHeader, BYTES_OFFSET, CHECKSUM_OFFSET, CHUNK_HEADER, ENDED_OFFSET,
+    PAGE, UNFINISHED,
 };
 use derivgrind_tape::structure::{Structure, BINARY32_MARK, FIRST_RECORDED, NUMBER_LIMIT};
 use derivgrind_translate::recording::LEAST_BYTES;
@@ -41,6 +43,20 @@ pub struct Written {
     pub last_index: u64,
 }
 
+#[derive(Clone)]
+struct StructuresChunk {
+    /// In the file.
+    offset: u64,
+    header: ChunkHeader,
+    checksum: Checksum,
+}
+
+impl StructuresChunk {
+    fn has_room(&self, needed: u64) -> bool {
+        CHUNK_HEADER + self.header.used + needed <= self.header.length
+    }
+}
+
 pub struct Tape {
     descriptor: i32,
     /// Bytes that hold chunks.
@@ -50,8 +66,8 @@ pub struct Tape {
     /// The first index that belongs to no chunk.
     next_index: u64,
     next_structure: u32,
-    /// The chunk of structures that is being filled: offset in the file, bytes, used bytes.
-    structures: Option<(u64, u64, u64)>,
+    /// The chunk of structures that is being filled.
+    structures: Option<StructuresChunk>,
     /// Indices need more than 31 bits; caches have to follow.
     wide: bool,
     widens: bool,
@@ -120,6 +136,7 @@ impl Tape {
             first_index,
             last_index: 0,
             address: address + CHUNK_HEADER,
+            checksum: 0,
         };
         write_header(address, &header);
         self.publish();
@@ -139,12 +156,13 @@ impl Tape {
     }
 
     /// Appends a chunk of executions that is complete.
-    pub fn append_executions(&mut self, header: &ChunkHeader, executions: &[u8]) {
+    pub fn append_executions(&mut self, header: ChunkHeader, executions: &[u8]) {
         if self.ended.is_some() {
             return;
         }
         let offset = self.length;
         let end = offset + header.length;
+        let header = ChunkHeader { checksum: checksum::of(&header, executions), ..header };
         let mut bytes = header.encode().to_vec();
         bytes.extend_from_slice(executions);
         bytes.resize(header.length as usize, 0);
@@ -179,6 +197,7 @@ impl Tape {
             first_index: 0,
             last_index: 0,
             address: 0,
+            checksum: 0,
         };
         self.write(&header.encode(), offset);
         if let Err(error) = sys::map_shared(address, PAGE, self.descriptor, offset) {
@@ -245,15 +264,7 @@ impl Tape {
         if gap > 0 {
             // An empty chunk.
             let offset = self.reserve(gap)?;
-            let header = ChunkHeader {
-                length: gap,
-                kind: ChunkKind::Structures,
-                thread: 0,
-                used: 0,
-                first_index: 0,
-                last_index: 0,
-                address: 0,
-            };
+            let header = empty_chunk(gap);
             self.write(&header.encode(), offset);
         }
         self.reserve(PAGE)
@@ -285,31 +296,26 @@ impl Tape {
             structure.encode(number, &mut bytes);
         }
         let needed = bytes.len() as u64;
-        let fits = self.structures.is_some_and(|(_, length, used)| CHUNK_HEADER + used + needed <= length);
-        if !fits {
-            let length = (CHUNK_HEADER + needed).next_multiple_of(CHUNK_HEADER).max(STRUCTURES_CHUNK);
-            let Some(offset) = self.reserve(length) else {
-                return;
-            };
-            let header = ChunkHeader {
-                length,
-                kind: ChunkKind::Structures,
-                thread: 0,
-                used: 0,
-                first_index: 0,
-                last_index: 0,
-                address: 0,
-            };
-            self.write(&header.encode(), offset);
-            self.structures = Some((offset, length, 0));
-            self.publish();
-        }
-        if let Some((offset, length, used)) = self.structures {
-            self.write(&bytes, offset + CHUNK_HEADER + used);
-            let used = used + needed;
-            self.write(&used.to_le_bytes(), offset + derivgrind_tape::format::USED_OFFSET);
-            self.structures = Some((offset, length, used));
-        }
+        let mut chunk = match self.structures.take().filter(|chunk| chunk.has_room(needed)) {
+            Some(chunk) => chunk,
+            None => {
+                let length = (CHUNK_HEADER + needed).next_multiple_of(CHUNK_HEADER).max(STRUCTURES_CHUNK);
+                let Some(offset) = self.reserve(length) else {
+                    return;
+                };
+                let header = empty_chunk(length);
+                self.write(&header.encode(), offset);
+                self.publish();
+                StructuresChunk { offset, header, checksum: Checksum::new() }
+            }
+        };
+        self.write(&bytes, chunk.offset + CHUNK_HEADER + chunk.header.used);
+        chunk.header.used += needed;
+        chunk.checksum.add(&bytes);
+        chunk.header.checksum = chunk.checksum.finish(&chunk.header);
+        // Number of bytes and checksum change at once.
+        self.write(&chunk.header.encode(), chunk.offset);
+        self.structures = Some(chunk);
     }
 
     /// Writes the length to the header.
@@ -347,6 +353,20 @@ impl Tape {
             directory.unwrap_or_default(),
             self.next_index - 1
         ));
+    }
+}
+
+/// The header of a chunk without content.
+fn empty_chunk(length: u64) -> ChunkHeader {
+    ChunkHeader {
+        length,
+        kind: ChunkKind::Structures,
+        thread: 0,
+        used: 0,
+        first_index: 0,
+        last_index: 0,
+        address: 0,
+        checksum: 0,
     }
 }
 
@@ -388,6 +408,7 @@ pub fn drop_behind(count: usize, index: u64) -> bool {
     for chunk in tape.written.split_off(count) {
         // An empty chunk, until it is used again.
         let field = |offset: u64| chunk.offset + offset;
+        tape.write(&0u64.to_le_bytes(), field(CHECKSUM_OFFSET));
         tape.write(&0u64.to_le_bytes(), field(derivgrind_tape::format::USED_OFFSET));
         tape.write(&chunk.first_index.to_le_bytes(), field(derivgrind_tape::format::LAST_INDEX_OFFSET));
         tape.dropped.push((chunk.offset, chunk.length));

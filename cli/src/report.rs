@@ -6,6 +6,8 @@
 //! ```text
 //! module START END FILEOFFSET PATH     one executable mapping of a file, addresses in hexadecimal
 //! site COUNT KIND PC NAME              KIND `i`: an instruction; `f`: a library function
+//! left WORDS KIND NUMBER PC TARGET     active numbers left through descriptor (`d`), process (`p`), message queue (`q`) or
+//!                                      shared memory (`m`, its address)
 //! passive-output NUMBER                an output of a recording, counted from 1, that depends on no input
 //! ```
 
@@ -89,6 +91,9 @@ fn summary(text: &str, all_rows: bool) -> Vec<String> {
     if !lines.is_empty() {
         lines.push("Derivatives that depend on these places may be wrong.".to_string());
     }
+    let left = what_has_left(text, &mut symbols);
+    let heading = "Active numbers left the program as bytes, which have no derivative (in words of 8 bytes):";
+    lines.extend(list_of(heading, &left, ["word", "words"], all_rows));
     lines.extend(passive_outputs(text, all_rows));
     let conversions = rows(&described, Group::Conversion);
     if all_rows {
@@ -103,6 +108,32 @@ fn summary(text: &str, all_rows: bool) -> Vec<String> {
         );
     }
     lines
+}
+
+/// What has left the program, the most first.
+fn what_has_left(text: &str, symbols: &mut Symbols) -> Vec<Row> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("left "));
+    let mut rows: Vec<Row> = lines.filter_map(|line| parse_left(line, symbols)).collect();
+    rows.sort_by(|left, right| right.count.cmp(&left.count).then_with(|| left.words.cmp(&right.words)));
+    rows
+}
+
+fn parse_left(line: &str, symbols: &mut Symbols) -> Option<Row> {
+    let mut words = line.splitn(5, ' ');
+    let count = words.next()?.parse().ok()?;
+    let kind = words.next()?;
+    let number = hexadecimal(words.next()?)?;
+    let pc = hexadecimal(words.next()?)?;
+    let target = words.next().unwrap_or_default();
+    let named = if target.is_empty() { String::new() } else { format!(" ({target})") };
+    let words = match kind {
+        "m" => format!("in shared memory at {number:#x}{named}"),
+        "d" => format!("to descriptor {}{named}  {}", number as i32, where_is(&symbols.place(pc), pc)),
+        "p" => format!("to process {}  {}", number as i32, where_is(&symbols.place(pc), pc)),
+        "q" => format!("to message queue {}  {}", number as i32, where_is(&symbols.place(pc), pc)),
+        _ => return None,
+    };
+    Some(Row { count, words })
 }
 
 /// Lines about outputs of a recording that depend on no input.
@@ -121,6 +152,11 @@ fn passive_outputs(text: &str, all_rows: bool) -> Vec<String> {
 
 /// A heading and the rows below it; nothing if there are no rows.
 fn list(heading: &str, rows: &[Row], all_rows: bool) -> Vec<String> {
+    list_of(heading, rows, ["time", "times"], all_rows)
+}
+
+/// The same with what is counted.
+fn list_of(heading: &str, rows: &[Row], [one, many]: [&str; 2], all_rows: bool) -> Vec<String> {
     if rows.is_empty() {
         return Vec::new();
     }
@@ -128,12 +164,12 @@ fn list(heading: &str, rows: &[Row], all_rows: bool) -> Vec<String> {
     let shown = if all_rows { rows.len() } else { rows.len().min(ROWS) };
     let width = rows[..shown].iter().map(|row| row.count.to_string().len()).max().unwrap_or(0);
     for row in &rows[..shown] {
-        let times = if row.count == 1 { "time " } else { "times" };
-        lines.push(format!("  {:>width$} {times}  {}", row.count, row.words));
+        let unit = if row.count == 1 { one } else { many };
+        lines.push(format!("  {:>width$} {unit:many$}  {}", row.count, row.words, many = many.len()));
     }
     if shown < rows.len() {
         let rest: u64 = rows[shown..].iter().fold(0, |sum, row| sum.saturating_add(row.count));
-        lines.push(format!("  and {} more places, {rest} times (-v lists them)", rows.len() - shown));
+        lines.push(format!("  and {} more places, {rest} {many} (-v lists them)", rows.len() - shown));
     }
     lines
 }
@@ -201,11 +237,15 @@ fn rows(sites: &[Described], group: Group) -> Vec<Row> {
 }
 
 fn instruction(name: &str, place: &Place, pc: u64) -> String {
+    format!("{name}  {}", where_is(place, pc))
+}
+
+fn where_is(place: &Place, pc: u64) -> String {
     let function = place.function.as_deref().unwrap_or("a function without a name");
     match (&place.line, &place.module) {
-        (Some(line), _) => format!("{name}  in {function} ({line})"),
-        (None, Some(module)) => format!("{name}  in {function} ({module})"),
-        (None, None) => format!("{name}  at {pc:#x} (generated code)"),
+        (Some(line), _) => format!("in {function} ({line})"),
+        (None, Some(module)) => format!("in {function} ({module})"),
+        (None, None) => format!("at {pc:#x} (generated code)"),
     }
 }
 
@@ -261,6 +301,21 @@ fn hexadecimal(word: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn active_numbers_that_left() {
+        let text =
+            "left 10 d 5 1000 pipe:[7]\nleft 20 m 7f00 0 /dev/shm/x\nleft 1 d 3 1000 \nleft x d 3 1000 \n";
+        let lines = summary(text, false);
+        assert_eq!(
+            lines[1..],
+            [
+                "  20 words  in shared memory at 0x7f00 (/dev/shm/x)",
+                "  10 words  to descriptor 5 (pipe:[7])  at 0x1000 (generated code)",
+                "   1 word   to descriptor 3  at 0x1000 (generated code)"
+            ]
+        );
+    }
 
     #[test]
     fn outputs_without_inputs_are_named() {

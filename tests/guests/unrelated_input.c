@@ -7,4 +7,5 @@ __attribute__((constructor)) static void declare_an_input(void)
 {
   double dot = 1.0;
   DG_SET_DOTVALUE(&unrelated, &dot, sizeof dot);
+  DG_INPUTF(unrelated);
 }

@@ -78,6 +78,25 @@ fn what_has_no_rule_is_named() {
 }
 
 #[test]
+fn what_leaves_the_program_is_named() {
+    let program = guest("leaving_data.c", &["-O2"]);
+    let file = derivgrind_tests::scratch().join("leaving-data-of-summary");
+    let words = [&program, &file].map(|path| path.to_str().expect("plain names"));
+    let finished = run(&mut derivgrind(&[], &words, Shadows::Memory)).unwrap();
+    let report = finished.stderr();
+    let has = |count: &str, words: [&str; 2]| {
+        let line =
+            report.lines().find(|line| line.contains(count) && words.iter().all(|word| line.contains(word)));
+        line.unwrap_or_else(|| panic!("{count} {words:?} is missing: {report}"));
+    };
+    has(" 10 words ", ["(pipe:[", "in send_by_pipe ("]);
+    has("  8 words ", ["(socket:[", "in main ("]);
+    has(" 30 words ", ["leaving-data-of-summary)", "in main ("]);
+    has("  1 word ", ["in shared memory at 0x", "leaving-data-of-summary)"]);
+    assert_eq!(report.lines().filter(|line| line.contains(" word")).count(), 10, "{report}");
+}
+
+#[test]
 fn one_call_of_a_library_function_counts_once_and_a_passive_one_never() {
     let program = guest("library_functions.c", &["-O1", "-fno-builtin"]);
     let program = program.to_str().expect("plain names");

@@ -4,7 +4,8 @@
 //! translated with shadows; static programs are linked with it.
 
 use derivgrind_tests::{
-    compile, full, rust_program, same_as_native, same_with_shadows, scratch, Language, Program, Shadows,
+    active_by_preload, assert_same, compile, derivgrind, full, native, run, rust_program, same_as_native,
+    same_with_shadows, scratch, Language, Program, Shadows,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,20 @@ fn same(words: &[&str]) {
 
 fn same_with_children(words: &[&str]) {
     same_as_native(&["-q", "--trace-children=yes"], words, all).unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Also while the program is recorded.
+fn same_in_all_modes(words: &[&str]) {
+    same(words);
+    let directory =
+        scratch().join(format!("transparency-{}.tape", words[0].rsplit('/').next().unwrap_or("")));
+    let record = format!("--record={}", directory.display());
+    let expected = run(&mut native(words, Shadows::Memory)).unwrap_or_else(|error| panic!("{error}"));
+    let mut command = derivgrind(&["-q", &record], words, Shadows::Memory);
+    active_by_preload(&mut command);
+    let found = run(&mut command).unwrap_or_else(|error| panic!("{error}"));
+    assert_same(&format!("{words:?} recorded"), &expected, &found).unwrap_or_else(|error| panic!("{error}"));
+    fs::remove_dir_all(&directory).expect("the recording has made the directory");
 }
 
 fn guest(source: &str, options: &[&str]) -> PathBuf {
@@ -164,6 +179,33 @@ fn processes() {
 fn signals() {
     same(&[text(&guest("signals.c", &["-O2", "-pthread"]))]);
     same(&[text(&guest("signals.c", &["-O0", "-pthread"]))]);
+}
+
+#[test]
+fn waiting_for_signals() {
+    same_in_all_modes(&[text(&guest("waiting_for_signals.c", &["-O2", "-pthread"]))]);
+}
+
+#[test]
+fn many_threads() {
+    let rounds = if full() { "1000" } else { "40" };
+    same_in_all_modes(&[text(&guest("many_threads.c", &["-O2", "-pthread"])), rounds]);
+}
+
+#[test]
+fn memory_changes() {
+    same_in_all_modes(&[text(&guest("memory_changes.c", &["-O2"]))]);
+}
+
+#[test]
+fn segments() {
+    same_in_all_modes(&[text(&guest("segments.c", &["-O2", "-pthread"]))]);
+}
+
+#[test]
+fn leaving_data() {
+    let file = scratch().join("leaving-data");
+    same_in_all_modes(&[text(&guest("leaving_data.c", &["-O2"])), text(&file)]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! The copy is one string instruction; if it faults, the signal handler finds the instruction pointer in its range and
 //! goes on behind it.
 
+use crate::shadow;
 use crate::signals::frame::UserContext;
 use core::arch::global_asm;
 
@@ -41,13 +42,14 @@ pub fn read(address: u64, bytes: &mut [u8]) -> Result<(), BadAddress> {
     }
 }
 
-/// Copies to the client.
+/// Copies to the client; the bytes are passive afterwards.
 pub fn write(address: u64, bytes: &[u8]) -> Result<(), BadAddress> {
     if !crate::memory::belongs_to_client(address, address.saturating_add(bytes.len() as u64)) {
         return Err(BadAddress);
     }
     // SAFETY: faults are caught; the target is in the client's part of the address space.
     let left = unsafe { derivgrind_copy(address as *mut u8, bytes.as_ptr(), bytes.len()) };
+    shadow::clear(address, bytes.len() as u64);
     if left == 0 {
         Ok(())
     } else {

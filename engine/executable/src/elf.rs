@@ -228,8 +228,12 @@ impl ElfFile {
             let offset = segment.offset - (address - start);
             let flags = kernel::MAP_PRIVATE | kernel::MAP_FIXED;
             self.map_at(start, length, segment.protection, flags, self.descriptor, offset)?;
-            let attributes =
-                Attributes { protection: segment.protection, file: true, ever_writable: writable };
+            let attributes = Attributes {
+                protection: segment.protection,
+                file: true,
+                ever_writable: writable,
+                shared: false,
+            };
             memory::write().note_mapped(start, length, attributes);
             if segment.protection & kernel::PROT_EXEC != 0 {
                 modules::note(self.descriptor, start, start + page_up(length), offset);
@@ -240,8 +244,12 @@ impl ElfFile {
             let length = page_up(memory_end) - anonymous_start;
             let flags = kernel::MAP_PRIVATE | kernel::MAP_FIXED | kernel::MAP_ANONYMOUS;
             self.map_at(anonymous_start, length, segment.protection, flags, -1, 0)?;
-            let attributes =
-                Attributes { protection: segment.protection, file: false, ever_writable: writable };
+            let attributes = Attributes {
+                protection: segment.protection,
+                file: false,
+                ever_writable: writable,
+                shared: false,
+            };
             memory::write().note_mapped(anonymous_start, length, attributes);
         }
         if writable && segment.file_size > 0 && segment.memory_size > segment.file_size {

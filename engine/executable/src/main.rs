@@ -39,6 +39,7 @@ mod extended;
 mod fork;
 mod intrinsics;
 mod invalidate;
+mod leaving;
 mod library_calls;
 mod library_functions;
 mod lock;

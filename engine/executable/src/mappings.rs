@@ -12,6 +12,8 @@ pub struct Attributes {
     pub file: bool,
     /// Writable now or in the past.
     pub ever_writable: bool,
+    /// Others may have the same memory at another address.
+    pub shared: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -34,6 +36,12 @@ impl Mappings {
     pub fn find(&self, address: u64) -> Option<(u64, u64, Attributes)> {
         let (start, mapping) = self.ranges.range(..=address).next_back()?;
         (address < mapping.end).then_some((*start, mapping.end, mapping.attributes))
+    }
+
+    /// Bytes of the mappings whose attributes are `counted`.
+    pub fn total(&self, counted: &dyn Fn(&Attributes) -> bool) -> u64 {
+        let ranges = self.ranges.iter().filter(|(_, mapping)| counted(&mapping.attributes));
+        ranges.map(|(start, mapping)| mapping.end - start).sum()
     }
 
     /// Mappings that overlap `[start, end)`, cut to it.

@@ -2,7 +2,6 @@
 
 use crate::config::{self, Verbosity};
 use crate::sys;
-use alloc::string::String;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicI32, Ordering};
 
@@ -24,16 +23,17 @@ pub fn set_log_descriptor(descriptor: i32) {
     LOG.store(descriptor, Ordering::Relaxed);
 }
 
-/// Writes the lines of `text`, each with the prefix, in one system call.
+/// Writes the lines of `text`, each with the prefix, in one system call. Nothing is allocated: a signal handler may have
+/// interrupted the allocator.
 pub fn print(text: core::fmt::Arguments) {
-    let mut message = String::new();
-    let _ = message.write_fmt(text);
-    let mut lines = String::new();
-    for line in message.lines() {
-        let _ = writeln!(lines, "=={}== {}", sys::process_id(), line);
-    }
-    sys::write_all(log_descriptor(), lines.as_bytes());
+    let mut lines = StackLines { bytes: [0; LONGEST], length: 0, at_start: true };
+    let _ = lines.write_fmt(text);
+    let _ = lines.write_str("\n");
+    sys::write_all(log_descriptor(), &lines.bytes[..lines.length]);
 }
+
+/// A path and some words; what is longer is cut.
+const LONGEST: usize = 5000;
 
 /// Says something that only `-v` shows.
 #[macro_export]
@@ -58,27 +58,46 @@ pub fn speaks_in_detail() -> bool {
     config::get().is_some_and(|config| config.verbosity == Verbosity::Verbose)
 }
 
-/// A panic is an error of the engine; it cannot allocate safely, so it formats into a buffer on the stack.
 #[panic_handler]
 fn panic(information: &core::panic::PanicInfo) -> ! {
-    let mut line = StackLine { bytes: [0; 512], length: 0 };
-    let _ = writeln!(line, "=={}== internal error of derivgrind: {}", sys::process_id(), information);
-    let length = line.length;
-    sys::write_all(log_descriptor(), &line.bytes[..length]);
+    print(format_args!("internal error of derivgrind: {information}"));
     sys::exit_group(EXIT_TOOL_ERROR)
 }
 
-struct StackLine {
-    bytes: [u8; 512],
+struct StackLines {
+    bytes: [u8; LONGEST],
     length: usize,
+    at_start: bool,
 }
 
-impl Write for StackLine {
-    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+impl StackLines {
+    fn put(&mut self, text: &str) {
         let room = self.bytes.len() - self.length;
         let count = text.len().min(room);
         self.bytes[self.length..self.length + count].copy_from_slice(&text.as_bytes()[..count]);
         self.length += count;
+    }
+}
+
+impl Write for StackLines {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        for line in text.split_inclusive('\n') {
+            if core::mem::take(&mut self.at_start) {
+                let _ = Prefix(self).write_fmt(format_args!("=={}== ", sys::process_id()));
+            }
+            self.put(line);
+            self.at_start = line.ends_with('\n');
+        }
+        Ok(())
+    }
+}
+
+/// Writes the prefix itself.
+struct Prefix<'a>(&'a mut StackLines);
+
+impl Write for Prefix<'_> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        self.0.put(text);
         Ok(())
     }
 }

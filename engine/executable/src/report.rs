@@ -6,7 +6,9 @@
 use crate::call;
 use crate::config;
 use crate::counters;
+use crate::leaving::{self, Way};
 use crate::library_functions;
+use crate::memory;
 use crate::modules;
 use crate::program;
 use crate::recording;
@@ -41,7 +43,9 @@ fn make_for(thread: &Thread, ends: bool) {
     let totals = counters::totals();
     let passive_outputs = recording::indices::passive_outputs();
     let conversion = recording::conversion();
-    if totals.is_empty() && passive_outputs.is_empty() && conversion.is_none() {
+    leaving::count_shared(&memory::read(), 0, u64::MAX);
+    let left = what_has_left();
+    if totals.is_empty() && left.is_empty() && passive_outputs.is_empty() && conversion.is_none() {
         return;
     }
     let mut bytes = Vec::new();
@@ -59,6 +63,7 @@ fn make_for(thread: &Thread, ends: bool) {
         };
         let _ = writeln!(sites, "site {} {} {:x} {}", total.count, kind, total.pc, name);
     }
+    sites.push_str(&left);
     for number in passive_outputs {
         let _ = writeln!(sites, "passive-output {number}");
     }
@@ -69,10 +74,26 @@ fn make_for(thread: &Thread, ends: bool) {
     }
 }
 
+/// Lines about active numbers that have left the process.
+fn what_has_left() -> String {
+    let mut lines = String::new();
+    leaving::for_each(|way, place, words, target| {
+        let (kind, number) = match way {
+            Way::Descriptor(descriptor) => ('d', descriptor as u64),
+            Way::Process(process) => ('p', process as u64),
+            Way::Queue(queue) => ('q', queue as u64),
+            Way::Memory(address) => ('m', address),
+        };
+        let _ = writeln!(lines, "left {words} {kind} {number:x} {place:x} {}", target.escape_default());
+    });
+    lines
+}
+
 /// The client goes on after all: what comes from now on is to be reported at its end.
 pub fn make_again_later() {
     if MADE.swap(false, Ordering::SeqCst) {
         counters::clear();
+        leaving::clear();
         recording::go_on();
     }
 }

@@ -1,7 +1,9 @@
 //! How this process translates: fixed choices about the host, and whether anything is active yet.
 
+use crate::call;
 use crate::config::{Config, VectorShadowChoice};
 use crate::fatal;
+use crate::sys::kernel;
 use core::arch::x86_64::__cpuid_count;
 use core::sync::atomic::{AtomicBool, Ordering};
 use derivgrind_translate::interface::{HostVectors, Settings, VectorShadows};
@@ -129,4 +131,21 @@ pub fn choose(config: &Config, hardware_capabilities_2: u64) {
     };
     SHADOWS_IN_REGISTERS.store(registers, Ordering::SeqCst);
     HIDES_AVX512.store(registers, Ordering::Relaxed);
+}
+
+/// Numbers of capabilities, see capabilities(7).
+pub const CAP_IPC_LOCK: u32 = 14;
+pub const CAP_SYS_RESOURCE: u32 = 24;
+
+/// Version 3 of the structures of capget(2).
+const CAPABILITY_VERSION: u32 = 0x2008_0522;
+
+/// Is a capability of the calling thread effective?
+pub fn has_capability(number: u32) -> bool {
+    let header = [CAPABILITY_VERSION, 0];
+    // Effective, permitted and inheritable ones, for the lower 32 and the others.
+    let mut sets = [0u32; 6];
+    // SAFETY: the structures are as large as the version says.
+    let outcome = unsafe { call!(kernel::__NR_capget, header.as_ptr(), sets.as_mut_ptr()) };
+    outcome == 0 && sets[0] >> number & 1 != 0
 }

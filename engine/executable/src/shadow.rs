@@ -15,8 +15,11 @@ use derivgrind_translate::state::{Class, State};
 pub fn map() -> Result<(), Outcome> {
     let length = SHADOW_END - SHADOW_START;
     sys::map_engine_memory(SHADOW_START, length, sys::READ_WRITE)?;
-    // SAFETY: advice on our own mapping. A core dump of 32 terabytes would help nobody.
-    unsafe { call!(kernel::__NR_madvise, SHADOW_START, length, kernel::MADV_DONTDUMP) };
+    // A core dump of 32 terabytes would help nobody. A large page for each single active number would be too much.
+    for advice in [kernel::MADV_DONTDUMP, kernel::MADV_NOHUGEPAGE] {
+        // SAFETY: advice on our own mapping.
+        unsafe { call!(kernel::__NR_madvise, SHADOW_START, length, advice) };
+    }
     Ok(())
 }
 
@@ -47,24 +50,72 @@ fn zero(first: u64, last: u64) {
     unsafe { core::ptr::write_bytes(first as *mut u8, 0, (last - first) as usize) };
 }
 
-/// Copies shadows with the bytes of `[from, from + length)` that the kernel has moved to `to`.
-pub fn follow_move(from: u64, to: u64, length: u64) {
-    if !settings::differentiating() {
-        return;
+/// Pages about which the kernel is asked at once. For fewer it is not worth asking.
+const PAGES: usize = 512;
+/// In an entry of `/proc/self/pagemap`: the page is in memory, or in the swap area.
+const EXISTS: u64 = 3 << 62;
+
+/// Visits the parts of `[first, last)` of the shadow memory that were ever written. Reading the others would be harmless
+/// but for the page tables that it fills, which matters where a mapping is huge.
+fn for_each_touched(first: u64, last: u64, mut visit: impl FnMut(u64, u64)) {
+    if last - first <= PAGES as u64 * sys::PAGE {
+        return visit(first, last);
     }
-    // Page by page, so that untouched shadow stays untouched.
-    let mut offset = 0;
-    while offset < length {
-        let count = sys::PAGE.min(length - offset) as usize;
-        // SAFETY: both lie in the shadow memory, and the ranges do not overlap since the client's do not.
-        unsafe {
-            let source = core::slice::from_raw_parts(of(from + offset) as *const u8, count);
-            if source.iter().any(|byte| *byte != 0) {
-                core::ptr::copy_nonoverlapping(source.as_ptr(), of(to + offset) as *mut u8, count);
+    let descriptor = sys::open_for_reading(b"/proc/self/pagemap\0") as i32;
+    let mut entries = [0u8; PAGES * 8];
+    let mut page = page_down(first);
+    while page < last {
+        let count = ((page_up(last) - page) / sys::PAGE).min(PAGES as u64) as usize;
+        let known = sys::read_at(descriptor, &mut entries[..count * 8], page / sys::PAGE * 8);
+        let known = known.unwrap_or(0);
+        for (index, entry) in entries[..count * 8].chunks(8).enumerate() {
+            let entry = u64::from_le_bytes(entry.try_into().expect("eight bytes"));
+            if entry & EXISTS != 0 || index * 8 >= known {
+                let start = page + index as u64 * sys::PAGE;
+                visit(start.max(first), (start + sys::PAGE).min(last));
             }
         }
-        offset += count as u64;
+        page += count as u64 * sys::PAGE;
     }
+    if descriptor >= 0 {
+        sys::close(descriptor);
+    }
+}
+
+/// Visits the active bytes of `[start, start + length)` of the client.
+pub fn for_each_active(start: u64, length: u64, mut visit: impl FnMut(u64)) {
+    if !settings::differentiating() || length == 0 || start.saturating_add(length) > SHADOW_START {
+        return;
+    }
+    for_each_touched(of(start), of(start + length), |first, last| {
+        // SAFETY: inside of the shadow memory, which is mapped as a whole.
+        let bytes = unsafe { core::slice::from_raw_parts(first as *const u8, (last - first) as usize) };
+        for (chunk, part) in bytes.chunks(64).enumerate() {
+            if part.iter().fold(0, |all, byte| all | byte) == 0 {
+                continue;
+            }
+            for (index, _) in part.iter().enumerate().filter(|(_, byte)| **byte != 0) {
+                visit(first - SHADOW_OFFSET + (chunk * 64 + index) as u64);
+            }
+        }
+    });
+}
+
+/// Copies shadows with the bytes of `[from, from + length)` that the kernel has moved to `to`, where they are zero.
+pub fn follow_move(from: u64, to: u64, length: u64) {
+    if !settings::differentiating() || length == 0 {
+        return;
+    }
+    for_each_touched(of(from), of(from + length), |first, last| {
+        let count = (last - first) as usize;
+        // SAFETY: both lie in the shadow memory, and the ranges do not overlap since the client's do not.
+        unsafe {
+            let source = core::slice::from_raw_parts(first as *const u8, count);
+            if source.iter().any(|byte| *byte != 0) {
+                core::ptr::copy_nonoverlapping(source.as_ptr(), (first - from + to) as *mut u8, count);
+            }
+        }
+    });
 }
 
 /// Does the thread of this context have its vector shadows in zmm16-31?

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use linux_raw_sys::auxvec;
 
 /// Programs raise their own stack limit and count on growth, which this stack cannot do; untouched pages cost nothing.
-const STACK_SIZE: u64 = 256 << 20;
+pub const STACK_SIZE: u64 = 256 << 20;
 
 /// What the client's auxiliary vector says differently from the engine's own.
 pub struct ProgramFacts<'a> {
@@ -138,7 +138,8 @@ fn map_stack() -> Result<u64, Outcome> {
     let mut space = memory::write();
     let start = space.place_far(STACK_SIZE, sys::PAGE).ok_or(sys::failure(sys::errno::ENOMEM))?;
     sys::map_engine_memory(start, STACK_SIZE, sys::READ_WRITE)?;
-    let attributes = Attributes { protection: sys::READ_WRITE, file: false, ever_writable: true };
+    let attributes =
+        Attributes { protection: sys::READ_WRITE, file: false, ever_writable: true, shared: false };
     space.note_mapped(start, STACK_SIZE, attributes);
     Ok(start + STACK_SIZE)
 }

@@ -14,7 +14,7 @@ use crate::shadow;
 use crate::signals::{self, ActionTable};
 use crate::stack::{self, ProgramFacts};
 use crate::sys::{self, errno, kernel};
-use crate::syscalls::process;
+use crate::syscalls::{limits, process};
 use crate::threads::Thread;
 use crate::vdso;
 use crate::{call, fatal};
@@ -81,9 +81,10 @@ extern "C" fn main(stack: *const u64) -> ! {
     let auxiliary = unsafe { stack::auxiliary_entries(inherited.auxiliary) };
     let capabilities = auxiliary.iter().find(|(key, _)| *key == u64::from(auxvec::AT_HWCAP2));
     settings::choose(config::current(), capabilities.map_or(0, |(_, value)| *value));
+    limits::take_over();
     if shadow::map().is_err() {
         fatal!(
-            "There is no address space for the shadow memory (32 TB, reserved only): lift `ulimit -v` and use \
+            "There is no address space for the shadow memory (32 TB, reserved only): lift the hard limits `ulimit -Hv` and `ulimit -Hd` and use \
              vm.overcommit_memory 0 or 1."
         );
     }

@@ -53,8 +53,10 @@ pub struct Thread {
     /// Where this thread's translations have the shadows of vector registers; it follows the process at its next exit
     /// from the cache.
     shadows_in_registers: AtomicBool,
-    /// A child that shares the memory of another process until it executes a program or exits.
+    /// Belongs to a process that shares the memory of another one, until it executes a program or exits.
     pub borrows_memory: bool,
+    /// Its creator waits for that (`vfork`) and frees it then.
+    pub freed_by_creator: bool,
     /// Resolvers of library functions that are running.
     pub awaited: Vec<Awaited>,
     /// Library functions that are running and will be differentiated.
@@ -105,6 +107,7 @@ impl Thread {
             seen_generation: AtomicU64::new(invalidate::generation()),
             shadows_in_registers: AtomicBool::new(settings::shadows_in_registers()),
             borrows_memory: false,
+            freed_by_creator: false,
             awaited: Vec::new(),
             calls: Vec::new(),
             shown: Vec::new(),
@@ -275,7 +278,12 @@ fn allocate_stacks() -> Result<u64, Outcome> {
                 let guard = start + sys::PAGE + SIGNAL_STACK_SIZE;
                 // SAFETY: our own fresh mapping.
                 unsafe { call!(kernel::__NR_mprotect, guard, sys::PAGE, kernel::PROT_NONE) };
-                let attributes = Attributes { protection: sys::READ_WRITE, file: false, ever_writable: true };
+                let attributes = Attributes {
+                    protection: sys::READ_WRITE,
+                    file: false,
+                    ever_writable: true,
+                    shared: false,
+                };
                 stacks.insert(start, start + STACK_BLOCK, attributes);
                 return Ok(start);
             }
@@ -331,20 +339,20 @@ pub unsafe fn destroy(thread: *mut Thread) {
     }
 }
 
-/// Ends the calling thread and frees everything that belongs to it.
+/// Ends the calling thread by the system call `number` and frees everything that belongs to it.
 ///
 /// # Safety
 /// `thread` is the calling thread and all signals are blocked.
-pub unsafe fn exit(thread: *mut Thread, status: u64) -> ! {
+pub unsafe fn exit(thread: *mut Thread, number: u32, status: u64) -> ! {
     // The block is still in use until the last instruction, so nobody may take its place before the kernel says so:
     // `allocate_stacks` maps without replacing.
     // SAFETY: the caller's promise. After the first system call there is no stack.
     unsafe {
         let stacks = dismantle(thread);
         core::arch::asm!(
-            "syscall", "mov eax, {exit}", "mov rdi, r12", "syscall", "ud2",
-            exit = const kernel::__NR_exit,
+            "syscall", "mov rax, r13", "mov rdi, r12", "syscall", "ud2",
             in("rax") u64::from(kernel::__NR_munmap), in("rdi") stacks, in("rsi") STACK_BLOCK, in("r12") status,
+            in("r13") u64::from(number),
             options(noreturn)
         );
     }

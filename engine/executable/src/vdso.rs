@@ -39,7 +39,11 @@ pub fn move_to_client(address: u64) -> Option<u64> {
         }
         let execute = if part.executable { kernel::PROT_EXEC } else { 0 };
         let protection = kernel::PROT_READ | execute;
-        space.note_mapped(place, length, Attributes { protection, file: false, ever_writable: true });
+        space.note_mapped(
+            place,
+            length,
+            Attributes { protection, file: false, ever_writable: true, shared: false },
+        );
     }
     Some(target + (address - start))
 }

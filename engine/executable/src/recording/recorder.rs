@@ -48,7 +48,8 @@ impl Window {
         let Some(start) = windows.find_gap(WINDOWS_START, WINDOWS_END, whole, PAGE) else {
             fatal!("There is no address space for the tape: too many threads.");
         };
-        let attributes = Attributes { protection: sys::READ_WRITE, file: true, ever_writable: true };
+        let attributes =
+            Attributes { protection: sys::READ_WRITE, file: true, ever_writable: true, shared: false };
         windows.insert(start, start + whole, attributes);
         Window { start, length }
     }

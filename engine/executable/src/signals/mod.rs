@@ -245,6 +245,18 @@ impl SignalState {
         }
     }
 
+    /// Signals that are held back.
+    pub fn held_set(&self) -> u64 {
+        self.held.iter().fold(0, |set, queued| set | bit(queued.signal))
+    }
+
+    /// Takes out a signal of the set that is held back, the one with the lowest number.
+    pub fn take_held(&mut self, set: u64) -> Option<Queued> {
+        let candidates = self.held.iter().enumerate().filter(|(_, queued)| set & bit(queued.signal) != 0);
+        let (index, _) = candidates.min_by_key(|(_, queued)| queued.signal)?;
+        Some(self.held.remove(index))
+    }
+
     /// Mask for the kernel while the client runs.
     pub fn kernel_mask(&self) -> u64 {
         self.mask & !NEVER_BLOCKED

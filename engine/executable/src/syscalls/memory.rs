@@ -1,8 +1,9 @@
 //! mmap, munmap, mprotect, mremap, brk, madvise, System V shared memory.
 
-use super::Call;
+use super::{limits, locking, Call};
 use crate::call;
 use crate::invalidate;
+use crate::leaving;
 use crate::mappings::Attributes;
 use crate::memory::{self, AddressSpace, Placement, BREAK_LIMIT, BREAK_START};
 use crate::modules;
@@ -61,6 +62,7 @@ impl MapRequest {
             file: !self.is_anonymous(),
             // A shared mapping may change through the file at any time.
             ever_writable: self.protection & kernel::PROT_WRITE != 0 || self.flags & kernel::MAP_PRIVATE == 0,
+            shared: self.flags & kernel::MAP_PRIVATE == 0,
         }
     }
 
@@ -94,6 +96,10 @@ fn map(thread: &Thread, request: &MapRequest) -> Outcome {
     if request.length == 0 || request.length > memory::FAR_END {
         return failure(if request.length == 0 { errno::EINVAL } else { errno::ENOMEM });
     }
+    let data = request.protection & kernel::PROT_WRITE != 0 && !request.attributes().shared;
+    if !limits::allow(&memory::read(), page_up(request.length), data) {
+        return failure(errno::ENOMEM);
+    }
     let outcome = if fixed { map_fixed(thread, request) } else { map_anywhere(request) };
     if sys::is_failure(outcome) {
         return outcome;
@@ -121,12 +127,14 @@ fn map_fixed(thread: &Thread, request: &MapRequest) -> Outcome {
     }
     let mut space = memory::write();
     write_protection::lift(start, end);
+    leaving::count_shared(&space, start, end);
     let outcome = request.place_at(start, 0);
     if sys::is_failure(outcome) {
         return outcome;
     }
     shadow::clear(start, end - start);
     space.note_mapped(start, request.length, request.attributes());
+    locking::follow(&space, start, request.length);
     drop(space);
     // What was there before may have been code.
     let _ = thread;
@@ -153,6 +161,7 @@ fn map_anywhere(request: &MapRequest) -> Outcome {
         }
         if !sys::is_failure(outcome) {
             space.note_mapped(address, request.length, request.attributes());
+            locking::follow(&space, address, request.length);
         }
         return outcome;
     }
@@ -161,7 +170,8 @@ fn map_anywhere(request: &MapRequest) -> Outcome {
 
 /// Something that the engine does not know of is in the way; never try these addresses again.
 fn block(space: &mut AddressSpace, address: u64, length: u64) {
-    let attributes = Attributes { protection: kernel::PROT_NONE, file: false, ever_writable: true };
+    let attributes =
+        Attributes { protection: kernel::PROT_NONE, file: false, ever_writable: true, shared: false };
     space.note_mapped(address, length, attributes);
 }
 
@@ -172,6 +182,7 @@ fn unmap(thread: &Thread, start: u64, length: u64) -> Outcome {
     }
     let mut space = memory::write();
     write_protection::lift(start, end);
+    leaving::count_shared(&space, start, end);
     // SAFETY: only client memory.
     let outcome = unsafe { call!(kernel::__NR_munmap, start, length) };
     if sys::is_failure(outcome) {
@@ -235,6 +246,10 @@ fn remap(thread: &Thread, old: u64, old_length: u64, new_length: u64, flags: u32
     let Some((_, _, attributes)) = space.mappings.find(old) else {
         return failure(errno::EFAULT);
     };
+    let data = attributes.protection & kernel::PROT_WRITE != 0 && !attributes.shared;
+    if new_size > old_size && !limits::allow(&space, new_size - old_size, data) {
+        return failure(errno::ENOMEM);
+    }
     write_protection::lift(old, old_end);
     let fixed = flags & kernel::MREMAP_FIXED != 0;
     let keeps_old = flags & kernel::MREMAP_DONTUNMAP != 0;
@@ -309,12 +324,15 @@ fn set_break(thread: &Thread, wanted: u64) -> u64 {
     let (old_top, new_top) = (page_up(current), page_up(wanted));
     if new_top > old_top {
         if !space.mappings.is_free(old_top, new_top)
+            || !limits::allow(&space, new_top - old_top, true)
             || sys::map_reserved_memory(old_top, new_top - old_top, sys::READ_WRITE).is_err()
         {
             return current;
         }
-        let attributes = Attributes { protection: sys::READ_WRITE, file: false, ever_writable: true };
+        let attributes =
+            Attributes { protection: sys::READ_WRITE, file: false, ever_writable: true, shared: false };
         space.note_mapped(old_top, new_top - old_top, attributes);
+        locking::follow(&space, old_top, new_top - old_top);
     } else if new_top < old_top {
         // SAFETY: the client gives this memory up.
         unsafe { sys::unmap(new_top, old_top - new_top) };
@@ -377,7 +395,11 @@ fn attach(thread: &Thread, identifier: u64, address: u64, flags: u32) -> Outcome
     if !sys::is_failure(outcome) {
         let start = outcome as u64;
         let protection = if flags & SHM_RDONLY != 0 { kernel::PROT_READ } else { sys::READ_WRITE };
-        space.note_mapped(start, size, Attributes { protection, file: true, ever_writable: true });
+        space.note_mapped(
+            start,
+            size,
+            Attributes { protection, file: true, ever_writable: true, shared: true },
+        );
         drop(space);
         invalidate::code_changed(thread, start, start + size);
     }
@@ -404,6 +426,9 @@ fn segment_size(identifier: u64) -> Option<u64> {
 fn detach(thread: &Thread, start: u64) -> Outcome {
     let mut space = memory::write();
     let found = space.mappings.find(start);
+    if let Some((_, end, _)) = found {
+        leaving::count_shared(&space, start, end);
+    }
     // SAFETY: the kernel detaches only what was attached.
     let outcome = unsafe { call!(kernel::__NR_shmdt, start) };
     if let (false, Some((_, end, _))) = (sys::is_failure(outcome), found) {

@@ -6,16 +6,20 @@
 
 pub mod entry;
 mod file;
+mod leaving;
+pub mod limits;
+pub mod locking;
 mod memory;
 pub mod process;
 mod signal;
 mod thread;
+mod vectors;
 mod written;
 
 use crate::client_memory;
 use crate::dispatch::Continuation;
 use crate::shadow;
-use crate::sys::{self, Outcome};
+use crate::sys::{self, kernel, Outcome};
 use crate::threads::Thread;
 use crate::write_protection;
 
@@ -28,6 +32,8 @@ const R11: usize = 11;
 /// A system call with its arguments.
 #[derive(Clone, Copy)]
 pub struct Call {
+    /// Address of the instruction.
+    pub pc: u64,
     pub number: u32,
     pub arguments: [u64; 6],
 }
@@ -48,6 +54,7 @@ pub fn serve(thread: &mut Thread, next: Continuation) -> Continuation {
     }
     let registers = &thread.context().registers;
     let call = Call {
+        pc: again.pc,
         number: entry::number_of(registers[RAX]),
         arguments: [registers[7], registers[6], registers[2], registers[10], registers[8], registers[9]],
     };
@@ -70,8 +77,19 @@ fn finish(thread: &mut Thread, outcome: Outcome, next: Continuation) {
     context.registers[R11] = context.flags;
 }
 
+/// With these the kernel reads and writes memory when nobody asks for it, so that shadows cannot follow. Programs do
+/// without them where a system has them turned off, as many have.
+const REFUSED: [u32; 3] =
+    [kernel::__NR_io_uring_setup, kernel::__NR_io_uring_enter, kernel::__NR_io_uring_register];
+
 fn execute(thread: &mut Thread, call: &Call, next: Continuation) -> Done {
+    if REFUSED.contains(&call.number) {
+        return Done::Value(sys::failure(sys::errno::ENOSYS));
+    }
     if let Some(outcome) = memory::execute(thread, call) {
+        return Done::Value(outcome);
+    }
+    if let Some(outcome) = limits::execute(thread, call).or_else(|| locking::execute(call)) {
         return Done::Value(outcome);
     }
     if let Some(outcome) = file::execute(thread, call) {
@@ -106,6 +124,7 @@ fn pass(thread: &mut Thread, call: &Call) -> Outcome {
         thread.signals.temporary_mask = None;
     }
     if !sys::is_failure(outcome) {
+        leaving::count(thread, call, outcome);
         written::make_passive(call, outcome);
     }
     outcome

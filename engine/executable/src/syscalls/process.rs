@@ -11,7 +11,7 @@ use crate::report;
 use crate::settings;
 use crate::signals;
 use crate::sys::{self, errno, failure, kernel, Outcome};
-use crate::syscalls::file;
+use crate::syscalls::{file, limits};
 use crate::threads::Thread;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -116,9 +116,11 @@ fn replace(
     flags: u64,
 ) -> Outcome {
     thread.signals.actions.pass_ignored_to_kernel();
+    limits::give_back();
     signals::set_kernel_mask(thread.signals.mask);
     // SAFETY: either everything is replaced or nothing changes.
     let outcome = unsafe { call!(kernel::__NR_execveat, directory, path, arguments, environment, flags) };
+    limits::take_back();
     report::make_again_later();
     signals::set_kernel_mask(thread.signals.kernel_mask());
     thread.signals.actions.take_back_from_kernel();

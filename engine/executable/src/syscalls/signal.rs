@@ -5,9 +5,11 @@ use crate::client_memory;
 use crate::dispatch::Continuation;
 use crate::report;
 use crate::return_addresses;
+use crate::shadow;
 use crate::signals::actions::{self, Action};
-use crate::signals::{frame, AlternateStack, KICK_SIGNAL};
-use crate::sys::{errno, failure, kernel, Outcome};
+use crate::signals::{self, frame, AlternateStack, KICK_SIGNAL, SYNCHRONOUS};
+use crate::sys::{self, errno, failure, kernel, Outcome};
+use crate::syscalls::entry;
 use crate::threads::Thread;
 
 /// Smallest alternate stack that the kernel accepts.
@@ -20,7 +22,8 @@ pub fn execute(thread: &mut Thread, call: &Call) -> Option<Done> {
     let outcome = match call.number {
         kernel::__NR_rt_sigaction => set_action(thread, first, second, third, fourth),
         kernel::__NR_rt_sigprocmask => set_mask(thread, first as u32, second, third, fourth),
-        kernel::__NR_rt_sigpending => return None,
+        kernel::__NR_rt_sigpending => pending(thread, call),
+        kernel::__NR_rt_sigtimedwait => wait(thread, call),
         kernel::__NR_sigaltstack => set_alternate_stack(thread, first, second),
         kernel::__NR_rt_sigreturn => return Some(Done::Elsewhere(return_from_handler(thread))),
         kernel::__NR_pselect6 => return Some(Done::Value(select(thread, call))),
@@ -76,6 +79,46 @@ fn set_mask(thread: &mut Thread, how: u32, new: u64, old: u64, set_size: u64) ->
         return failure(errno::EFAULT);
     }
     0
+}
+
+/// The kernel knows nothing of the signals that are held back here.
+fn pending(thread: &mut Thread, call: &Call) -> Outcome {
+    let outcome = super::pass(thread, call);
+    let held = thread.signals.held_set();
+    let set = call.arguments[0];
+    if outcome == 0 && held != 0 {
+        if let Ok(others) = client_memory::read_value::<u64>(set) {
+            let _ = client_memory::write_value(set, &(others | held));
+        }
+    }
+    outcome
+}
+
+/// `sigwait` and its kind. Signals that the processor can raise, too, are never blocked by the engine's mask, but here they
+/// must be, so that the call gets them and not the handler.
+fn wait(thread: &mut Thread, call: &Call) -> Outcome {
+    let [set, information, _, size, ..] = call.arguments;
+    let Ok(wanted) = client_memory::read_value::<u64>(set) else {
+        return failure(errno::EFAULT);
+    };
+    let synchronous = wanted & SYNCHRONOUS & thread.signals.mask;
+    if size != SET_SIZE || synchronous == 0 {
+        return super::pass(thread, call);
+    }
+    if let Some(queued) = thread.signals.take_held(synchronous) {
+        if information != 0 && client_memory::write(information, &queued.information.0).is_err() {
+            return failure(errno::EFAULT);
+        }
+        return Outcome::from(queued.signal);
+    }
+    signals::set_kernel_mask(thread.signals.kernel_mask() | synchronous);
+    // SAFETY: the call has no effect but on signals; no instruction of the engine faults meanwhile.
+    let outcome = unsafe { entry::call(&thread.signals, u64::from(call.number), &call.arguments) };
+    signals::set_kernel_mask(thread.signals.kernel_mask());
+    if !sys::is_failure(outcome) && information != 0 {
+        shadow::clear(information, core::mem::size_of::<signals::SignalInformation>() as u64);
+    }
+    outcome
 }
 
 fn set_alternate_stack(thread: &mut Thread, new: u64, old: u64) -> Outcome {

@@ -35,13 +35,23 @@ pub fn execute(thread: &mut Thread, call: &Call, next: Continuation) -> Option<O
             let flags = u64::from(kernel::CLONE_VM | kernel::CLONE_VFORK | kernel::SIGCHLD);
             clone(thread, &CloneRequest::like_fork(flags), next)
         }
-        // C libraries fall back to clone; restartable sequences are hidden since the kernel compares addresses.
-        kernel::__NR_clone3 | kernel::__NR_rseq => failure(errno::ENOSYS),
-        kernel::__NR_exit => exit(thread, first),
+        kernel::__NR_clone3 => match CloneRequest::read(first, second) {
+            Ok(request) => clone(thread, &request, next),
+            Err(error) => error,
+        },
+        // Restartable sequences are hidden since the kernel compares addresses.
+        kernel::__NR_rseq => failure(errno::ENOSYS),
+        kernel::__NR_exit => exit(thread, call.number, first),
+        kernel::__NR_exit_group if thread.borrows_memory => exit(thread, call.number, first),
         kernel::__NR_arch_prctl => return segment_base(thread, first, second),
         _ => return None,
     })
 }
+
+/// First version of `struct clone_args`, see clone(2).
+const CLONE_ARGUMENTS_SIZE: u64 = 64;
+/// The lowest byte of `clone`'s flags.
+const EXIT_SIGNAL: u64 = 0xff;
 
 struct CloneRequest {
     flags: u64,
@@ -54,6 +64,36 @@ struct CloneRequest {
 impl CloneRequest {
     fn like_fork(flags: u64) -> CloneRequest {
         CloneRequest { flags, stack: 0, parent_id: 0, child_id: 0, thread_pointer: 0 }
+    }
+
+    /// What `clone3` is asked, as far as `clone` can do it; C libraries use that where the new call is missing.
+    fn read(address: u64, size: u64) -> Result<CloneRequest, Outcome> {
+        if size < CLONE_ARGUMENTS_SIZE {
+            return Err(failure(errno::EINVAL));
+        }
+        let words = client_memory::read_value::<[u64; 8]>(address).map_err(|_| failure(errno::EFAULT))?;
+        let [flags, descriptor, child_id, parent_id, exit_signal, stack, stack_size, thread_pointer] = words;
+        let more = if size > CLONE_ARGUMENTS_SIZE {
+            client_memory::read_value::<[u64; 2]>(address + CLONE_ARGUMENTS_SIZE).unwrap_or_default()
+        } else {
+            [0; 2]
+        };
+        let both = flags & u64::from(kernel::CLONE_PIDFD) != 0
+            && flags & u64::from(kernel::CLONE_PARENT_SETTID) != 0;
+        if flags >> 32 != 0 || more != [0; 2] || both {
+            return Err(failure(errno::ENOSYS));
+        }
+        if flags & EXIT_SIGNAL != 0 || exit_signal & !EXIT_SIGNAL != 0 || (stack == 0) != (stack_size == 0) {
+            return Err(failure(errno::EINVAL));
+        }
+        let pidfd = flags & u64::from(kernel::CLONE_PIDFD) != 0;
+        Ok(CloneRequest {
+            flags: flags | exit_signal,
+            stack: stack + stack_size,
+            parent_id: if pidfd { descriptor } else { parent_id },
+            child_id,
+            thread_pointer,
+        })
     }
 
     fn has(&self, flag: u32) -> bool {
@@ -137,8 +177,9 @@ fn clone_sharing_memory(thread: &mut Thread, request: &CloneRequest, next: Conti
         prepare_child(thread, &mut *child, request, next);
         if request.has(kernel::CLONE_VFORK) && !shares_process {
             (*child).signals.alternate_stack = thread.signals.alternate_stack;
-            (*child).borrows_memory = true;
+            (*child).freed_by_creator = true;
         }
+        (*child).borrows_memory = thread.borrows_memory || !shares_process;
         (*child).engine_stack()
     };
     let start = alloc::boxed::Box::into_raw(alloc::boxed::Box::new(Start {
@@ -213,13 +254,16 @@ extern "C" fn start_child(start: *mut Start) -> ! {
     }
 }
 
-fn exit(thread: &mut Thread, status: u64) -> Outcome {
+fn exit(thread: &mut Thread, number: u32, status: u64) -> Outcome {
+    if thread.freed_by_creator {
+        sys::exit_group(status as i32);
+    }
     signals::block_everything();
     if threads::count() == 1 {
         report::make(thread);
     }
     // SAFETY: this is the calling thread, with signals blocked.
-    unsafe { threads::exit(thread, status) }
+    unsafe { threads::exit(thread, number, status) }
 }
 
 fn segment_base(thread: &mut Thread, operation: u64, argument: u64) -> Option<Outcome> {

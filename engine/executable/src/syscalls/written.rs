@@ -1,5 +1,6 @@
 //! Buffers that the kernel fills: what is read from outside is passive, whatever was active there before.
 
+use super::vectors::{self, MESSAGE_HEADER, SEVERAL_STEP};
 use super::Call;
 use crate::client_memory;
 use crate::settings;
@@ -11,15 +12,50 @@ pub fn make_passive(call: &Call, outcome: Outcome) {
     if !settings::differentiating() {
         return;
     }
-    let [_, second, third, ..] = call.arguments;
+    let [_, second, third, fourth, fifth, sixth] = call.arguments;
     let count = outcome as u64;
     match call.number {
-        kernel::__NR_read | kernel::__NR_pread64 | kernel::__NR_recvfrom => shadow::clear(second, count),
+        kernel::__NR_read | kernel::__NR_pread64 => shadow::clear(second, count),
+        kernel::__NR_recvfrom => {
+            shadow::clear(second, count);
+            clear_with_size(fifth, sixth);
+        }
         kernel::__NR_getrandom => shadow::clear(call.arguments[0], count),
-        kernel::__NR_readv | kernel::__NR_preadv | kernel::__NR_preadv2 => clear_vector(second, third, count),
+        kernel::__NR_readv | kernel::__NR_preadv | kernel::__NR_preadv2 | kernel::__NR_process_vm_readv => {
+            vectors::for_each_part(second, third, count, shadow::clear);
+        }
         kernel::__NR_recvmsg => clear_message(second, count),
+        kernel::__NR_recvmmsg => {
+            vectors::for_each_message(second, count, |message, length| {
+                clear_message(message, length);
+                shadow::clear(message, SEVERAL_STEP);
+            });
+        }
+        kernel::__NR_io_submit => vectors::for_each_operation(third, count, |operation| {
+            if operation.writes_to_memory() {
+                operation.for_each_part(shadow::clear);
+            }
+        }),
+        kernel::__NR_io_getevents | kernel::__NR_io_pgetevents => clear_structure(fourth, 32 * count),
+        kernel::__NR_msgrcv => clear_structure(second, 8 + count),
         kernel::__NR_poll | kernel::__NR_ppoll => clear_structure(call.arguments[0], 8 * second),
-        kernel::__NR_epoll_wait | kernel::__NR_epoll_pwait => clear_structure(second, 12 * count),
+        kernel::__NR_epoll_wait | kernel::__NR_epoll_pwait | kernel::__NR_epoll_pwait2 => {
+            clear_structure(second, 12 * count);
+        }
+        kernel::__NR_select | kernel::__NR_pselect6 => {
+            // Three sets of as many bits as the first argument says, in words of 64; select changes its time, too.
+            let size = call.arguments[0].min(DESCRIPTOR_LIMIT).div_ceil(64) * 8;
+            for set in &call.arguments[1..4] {
+                clear_structure(*set, size);
+            }
+            clear_structure(fifth, 16);
+        }
+        kernel::__NR_getsockopt => clear_with_size(fourth, fifth),
+        kernel::__NR_getsockname | kernel::__NR_getpeername | kernel::__NR_accept | kernel::__NR_accept4 => {
+            clear_with_size(second, third);
+        }
+        kernel::__NR_fcntl if second == u64::from(kernel::F_GETLK) => clear_structure(third, 32),
+        kernel::__NR_futex if third & FUTEX_OPERATION == FUTEX_WAKE_OP => clear_structure(fifth, 4),
         kernel::__NR_ioctl => clear_structure(third, size_of_answer(second)),
         number => {
             for (_, argument, size) in ANSWERS.iter().filter(|row| row.0 == number) {
@@ -100,24 +136,33 @@ fn clear_structure(start: u64, size: u64) {
     }
 }
 
-/// Clears the first `left` bytes of the buffers in an `iovec` array.
-fn clear_vector(vector: u64, length: u64, mut left: u64) {
-    for index in 0..length {
-        let Ok([start, size]) = client_memory::read_value::<[u64; 2]>(vector + 16 * index) else {
-            return;
-        };
-        let count = size.min(left);
-        shadow::clear(start, count);
-        left -= count;
-        if left == 0 {
-            return;
-        }
+/// A buffer and the word that says how long the answer is.
+fn clear_with_size(start: u64, size: u64) {
+    if start == 0 || size == 0 {
+        return;
     }
+    if let Ok(length) = client_memory::read_value::<u32>(size) {
+        shadow::clear(start, u64::from(length.min(LONGEST_ANSWER)));
+    }
+    shadow::clear(size, 4);
 }
 
-/// The vector of a `msghdr` is its third word, followed by its length.
+/// The kernel may say a length that is longer than the buffer; no address or option is longer than this.
+const LONGEST_ANSWER: u32 = 4096;
+/// More descriptors a process cannot have, whatever it says to `select`.
+const DESCRIPTOR_LIMIT: u64 = 1 << 20;
+const FUTEX_OPERATION: u64 = 0x7f;
+const FUTEX_WAKE_OP: u64 = 5;
+
+/// The buffers of a `msghdr`, the address and the control messages; also its words for their lengths.
 fn clear_message(message: u64, count: u64) {
-    if let Ok([vector, length]) = client_memory::read_value::<[u64; 2]>(message + 16) {
-        clear_vector(vector, length, count);
-    }
+    let Ok([name, name_length, vector, length, control, control_length, _]) =
+        client_memory::read_value::<[u64; 7]>(message)
+    else {
+        return;
+    };
+    vectors::for_each_part(vector, length, count, shadow::clear);
+    clear_structure(name, (name_length & 0xffff_ffff).min(u64::from(LONGEST_ANSWER)));
+    clear_structure(control, control_length);
+    shadow::clear(message, MESSAGE_HEADER);
 }

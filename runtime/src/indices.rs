@@ -57,6 +57,11 @@ pub fn inputf<T: Real>(x: &mut T) -> u64 {
 }
 
 /// Declare all elements of `x` as inputs, as [`inputf`] does.
+///
+/// ```
+/// let mut matrix = [[1.0, 2.0], [3.0, 4.0]];
+/// derivgrind::inputfs(matrix.as_flattened_mut());
+/// ```
 pub fn inputfs<T: Real>(x: &mut [T]) {
     for element in x {
         inputf(element);
@@ -99,6 +104,27 @@ impl Operand {
 
 /// Record an operation whose partial derivatives are known, and return its index, which [`set_index`] gives to the
 /// result. It is 0 if both operands are passive, and outside of recording mode. `value` is the value of the result.
+///
+/// A function whose operations are not to be recorded one by one becomes one operation:
+///
+/// ```
+/// use derivgrind::{Operand, without_recording};
+///
+/// fn cube(x: &f64) -> f64 {
+///     let mut result = without_recording(|| x * x * x);
+///     let operand = Operand { index: derivgrind::get_index(x), partial_derivative: 3.0 * x * x };
+///     let index = derivgrind::new_index([operand, Operand::PASSIVE], result);
+///     derivgrind::set_index(&mut result, index);
+///     result
+/// }
+///
+/// let mut x = 2.0;
+/// let input = derivgrind::input(&mut x);
+/// let output = derivgrind::output(&cube(&x));
+/// if derivgrind::tape::reverse(&[output], &[1.0]) {
+///     assert_eq!(derivgrind::tape::bar(input), Some(12.0));
+/// }
+/// ```
 #[inline]
 pub fn new_index(operands: [Operand; 2], value: f64) -> u64 {
     record(NEW_INDEX, operands, value).unwrap_or(0)

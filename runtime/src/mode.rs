@@ -16,6 +16,14 @@ pub enum Mode {
 }
 
 /// The mode of the tool that runs this program, `None` if there is none.
+///
+/// ```
+/// match derivgrind::mode() {
+///     Some(derivgrind::Mode::Forward) => println!("dot values are propagated"),
+///     Some(mode) => println!("{mode:?}"),
+///     None => println!("this is a native run"),
+/// }
+/// ```
 #[inline]
 pub fn mode() -> Option<Mode> {
     // SAFETY: the request has no arguments.

@@ -4,11 +4,13 @@
 //! compared. Valgrind, which takes many times longer, is given less of the same work at the end of the row, is compared
 //! with native runs of that, and is killed when its time is over. Where the shadows of vector registers live in
 //! registers, AVX-512 is hidden from the client, so that the native runs hide it, too: otherwise other instructions would
-//! be compared. The second table is described where it is made, in `recording`.
+//! be compared. The other tables are described where they are made, in
+//! `recording` and `requests`.
 
 mod adolc;
 mod programs;
 mod recording;
+mod requests;
 mod table;
 
 use crate::command;
@@ -96,9 +98,12 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         rows.push(row);
     }
     let recorded = recording::measure(workspace, &launcher, arguments)?;
+    let requests = requests::measure(workspace, &arguments.only)?;
     let mut text = run_times(arguments, &rows);
     text.push('\n');
     text += &recording::report(&recorded);
+    text.push('\n');
+    text += &requests::report(&requests);
     text.push('\n');
     text += &conditions(workspace, arguments);
     println!("{text}");
@@ -106,7 +111,8 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         save(workspace, &text)?;
     }
     let above = rows.iter().filter(|row| !row.within_limit).count()
-        + recorded.iter().filter(|row| !row.within_limit).count();
+        + recorded.iter().filter(|row| !row.within_limit).count()
+        + requests.iter().filter(|row| !row.is_within_limit()).count();
     if arguments.check && above > 0 {
         bail!("{above} rows are above their limit");
     }

@@ -115,6 +115,7 @@ impl Translator<'_> {
             Rule::MaskHalves => self.mask_halves(client),
             Rule::FlipSigns => self.flip_signs(client),
             Rule::Bits => self.bits(client),
+            Rule::ConvertNarrow(..) => self.computed_rule(client),
             Rule::StringMove => self.string_move(client),
             Rule::StringStore => self.string_store(client),
             Rule::SaveState => self.save_state(client),
@@ -123,7 +124,11 @@ impl Translator<'_> {
             Rule::MaskedStore => self.masked_store(client),
             Rule::Opaque => self.opaque(client),
             Rule::X87(..) => self.x87(client),
-            Rule::SameWide(_) | Rule::Wide(_) => unreachable!("a rule of EVEX encodings"),
+            Rule::SameWide(_)
+            | Rule::Wide(_)
+            | Rule::Binary16(_)
+            | Rule::ConvertPair
+            | Rule::SumOfProducts => unreachable!("a rule of EVEX encodings"),
             Rule::None => self.without_rule(client),
         }
     }

@@ -73,9 +73,14 @@ impl WideShape {
         WideShape::new(instruction, bytes, lanes)
     }
 
+    /// The same for lanes of other numbers.
+    pub fn with_bytes(self, bytes: usize) -> WideShape {
+        WideShape { bytes, ..self }
+    }
+
     /// All lanes of 32 bits.
     pub fn in_halves(self) -> WideShape {
-        WideShape { bytes: 4, ..self.unmasked() }
+        self.unmasked().with_bytes(4)
     }
 
     /// The same for all lanes.

@@ -196,11 +196,16 @@ pub(crate) fn result_bytes(instruction: &Instruction, shape: WideShape) -> usize
 }
 
 pub(crate) fn is_fused(instruction: &Instruction) -> bool {
-    matches!(crate::rules::rule(instruction), Rule::Fused { .. })
+    let rule = crate::rules::on_binary32(crate::rules::rule(instruction));
+    matches!(rule, Rule::Fused { .. })
 }
 
 /// The lanes that a rule computes, `None` if it has none of its own.
 pub(crate) fn computed_lanes(instruction: &Instruction, rule: Rule) -> Option<WideShape> {
+    if let Rule::Binary16(_) = rule {
+        let shape = computed_lanes(instruction, crate::rules::on_binary32(rule))?;
+        return Some(shape.with_bytes(2));
+    }
     let (element, lanes) = match rule {
         Rule::Binary(_, element, lanes) | Rule::Unary(_, element, lanes) => (element, lanes),
         Rule::Fused { element, lanes, .. } => (element, lanes),

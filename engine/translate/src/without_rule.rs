@@ -273,6 +273,9 @@ fn high_byte(register: Register) -> i64 {
 
 /// Instructions whose result does not depend on their operands.
 pub(crate) fn is_zero_idiom(instruction: &Instruction) -> bool {
+    if instruction.has_op_mask() && !instruction.zeroing_masking() {
+        return false;
+    }
     let same = |one: u32, other: u32| {
         instruction.op_kind(one) == OpKind::Register
             && instruction.op_kind(other) == OpKind::Register

@@ -38,6 +38,17 @@ pub fn family(rule: Rule, instruction: &Instruction) -> Option<Family> {
             arithmetic("Horizontal sums", "as sums and differences, of neighbouring lanes")
         }
         Rule::Convert(..) => arithmetic("Conversions between binary32 and binary64", "y = a: y' = a'"),
+        Rule::Binary16(_) => narrow(
+            "Arithmetic of binary16",
+            "as for wider numbers, with dot values of binary16; counted where that has no room, and where it is recorded",
+        ),
+        Rule::ConvertNarrow(..) | Rule::ConvertPair => narrow(
+            "Conversions of binary16 and bfloat16",
+            "y = a: y' = a', in the format of y; counted where that has no room, and where it is recorded",
+        ),
+        Rule::SumOfProducts => {
+            narrow("Sums of products of bfloat16", "(c + a b)' = c' + a' b + b' a; counted where it is recorded")
+        }
         Rule::DotProduct(_) => Family {
             tests: &["dot_products_agree_with_dual_numbers"],
             ..arithmetic("Dot products of lanes", "y = sum of a b: y' = sum of a' b + a b'")
@@ -176,6 +187,10 @@ fn wide(rule: Wide) -> Option<Family> {
         Wide::Gather => copy("Gathers with masks", "the same gather, of shadows", &["wide_gathers_collect_shadows"]),
         Wide::Scatter => copy("Scatters", "the same scatter, of shadows", &["scatters_spread_shadows"]),
     })
+}
+
+fn narrow(name: &'static str, rule: &'static str) -> Family {
+    Family { loss: Loss::Unresolved, tests: &["numbers_of_two_bytes"], ..arithmetic(name, rule) }
 }
 
 fn binary(operation: Binary) -> Family {

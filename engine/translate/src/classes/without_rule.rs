@@ -54,8 +54,15 @@ pub fn family(code: Code) -> Option<Family> {
     ROWS.iter().find(fits).map(|row| row.family).or_else(of_mmx)
 }
 
-const MMX: Family =
-    counted(OLD, Class::Bits, "Arithmetic and logic of MMX", "on the bits of an active number it is counted");
+const MMX: Family = Family {
+    loss: Loss::Unresolved,
+    ..counted(
+        OLD,
+        Class::Bits,
+        "Arithmetic and logic of MMX",
+        "as in vector registers; what that does not resolve is counted",
+    )
+};
 
 const CONTROL: Family = Family {
     class: Class::Passive,
@@ -88,11 +95,13 @@ const ROWS: &[Row] = &[
         &[],
     ),
     of(
-        counted(LOWERED, Class::Refused, "Arithmetic and conversions of binary16 and bfloat16", "no rule"),
-        &[
-            CpuidFeature::AVX512_FP16, CpuidFeature::AVX512_BF16, CpuidFeature::AVX_NE_CONVERT, CpuidFeature::F16C,
-        ],
-        &[Vcvtph2ps, Vcvtps2ph],
+        counted(
+            LOWERED, Class::Refused,
+            "Complex products of binary16, conversions of integers to binary16, AVX-NE-CONVERT",
+            "no rule: few programs have them",
+        ),
+        &[CpuidFeature::AVX512_FP16, CpuidFeature::AVX_NE_CONVERT],
+        &[],
     ),
     of(
         counted(WIDE, Class::Refused, "Real arithmetic of Xeon Phi", "no rule: processors of the past"),
@@ -100,18 +109,9 @@ const ROWS: &[Row] = &[
         &[],
     ),
     of(
-        counted(
-            WIDE, Class::Refused,
-            "Integer functions of AVX-512",
-            "no rule: counted, although no derivative is lost",
-        ),
-        &[CpuidFeature::AVX512CD, CpuidFeature::AVX512_VP2INTERSECT],
-        &[Vpsadbw, Vdbpsadbw],
-    ),
-    of(
-        counted(WIDE, Class::Refused, "Moves of AVX-512 from and to general registers", "no rule yet"),
+        counted(WIDE, Class::Refused, "Intersections of AVX-512", "no rule: processors of the past"),
+        &[CpuidFeature::AVX512_VP2INTERSECT],
         &[],
-        &[Vextractps, Vpbroadcastb, Vpbroadcastw, Vpbroadcastd, Vpbroadcastq, Vpshufb],
     ),
     of(
         counted(

@@ -1,7 +1,7 @@
 //! From what a computed rule says to new shadows, be they dot values or indices.
 
 use super::extended::{with_free_unit, Unit};
-use super::{extended_shadows, Change, Machine, Place, Real, Seen, Term, UPPER_HALF};
+use super::{extended_shadows, narrow, Change, Machine, Place, Real, Seen, Term, UPPER_HALF};
 use crate::interface::Mode;
 use crate::recording::TAG;
 use alloc::vec::Vec;
@@ -126,7 +126,9 @@ fn apply_with(
                 NewShadow::new(*to, &bytes[..*size])
             }
             Change::Linear { to, real, terms } if mode == Mode::Forward => {
-                NewShadow::new(*to, &dot_value(*real, terms, surroundings)[..real.size()])
+                let (bytes, is_kept) = dot_value(*real, terms, surroundings);
+                is_incomplete |= !is_kept;
+                NewShadow::new(*to, &bytes[..real.size()])
             }
             Change::Linear { to, real, terms } => {
                 let index = index(mode, *real, terms, surroundings);
@@ -138,34 +140,45 @@ fn apply_with(
     Applied { shadows, is_incomplete }
 }
 
-fn dot_value(real: Real, terms: &[Term], surroundings: &dyn Surroundings) -> [u8; 8] {
+/// The dot value, and whether the format has room for it.
+fn dot_value(real: Real, terms: &[Term], surroundings: &dyn Surroundings) -> ([u8; 8], bool) {
     let mut sum = 0.0;
     for term in terms {
         let mut bytes = [0; 8];
         surroundings.read(term.from, &mut bytes[..term.real.size()]);
+        let [a, b, c, d, ..] = bytes;
         let dot = match term.real {
-            Real::Binary32 => f64::from(f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])),
-            _ => f64::from_le_bytes(bytes),
+            Real::Bfloat16 | Real::Binary16 => narrow::value(term.real, u16::from_le_bytes([a, b])),
+            Real::Binary32 => f64::from(f32::from_le_bytes([a, b, c, d])),
+            Real::Binary64 | Real::Extended => f64::from_le_bytes(bytes),
         };
         if dot != 0.0 {
             sum += term.partial * dot;
         }
     }
     let mut bytes = [0; 8];
+    let mut is_kept = true;
     match real {
+        Real::Bfloat16 | Real::Binary16 => {
+            let bits = narrow::nearest(real, sum);
+            bytes[..2].copy_from_slice(&bits.to_le_bytes());
+            is_kept = narrow::has_room(real, sum);
+        }
         Real::Binary32 => bytes[..4].copy_from_slice(&(sum as f32).to_le_bytes()),
-        _ => bytes = sum.to_le_bytes(),
+        Real::Binary64 | Real::Extended => bytes = sum.to_le_bytes(),
     }
-    bytes
+    (bytes, is_kept)
 }
 
-/// `None` if the index of a binary32 has no room.
+/// `None` if the index has no room.
 fn index(mode: Mode, real: Real, terms: &[Term], surroundings: &mut dyn Surroundings) -> Option<[u8; 8]> {
     let mut active = Vec::new();
     for term in terms {
         let mut bytes = [0; 8];
         surroundings.read(term.from, &mut bytes[..term.real.size()]);
         let index = match term.real {
+            // Part of an index at best.
+            Real::Bfloat16 | Real::Binary16 if bytes != [0; 8] => return None,
             Real::Binary32 => u64::from_le_bytes(bytes) & !u64::from(TAG),
             _ => u64::from_le_bytes(bytes),
         };
@@ -195,7 +208,8 @@ pub(super) fn sum(mode: Mode, active: &[(u64, f64)], surroundings: &mut dyn Surr
 /// The bytes of an index of a number of at most eight bytes.
 pub(super) fn written(real: Real, index: u64) -> Option<[u8; 8]> {
     match real {
-        Real::Binary32 if index == 0 => Some([0; 8]),
+        _ if index == 0 => Some([0; 8]),
+        Real::Bfloat16 | Real::Binary16 => None,
         Real::Binary32 if index >= u64::from(TAG) => None,
         Real::Binary32 => Some((index | u64::from(TAG)).to_le_bytes()),
         _ => Some(index.to_le_bytes()),

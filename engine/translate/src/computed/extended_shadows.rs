@@ -58,6 +58,7 @@ fn dot_value(unit: &Unit, real: Real, terms: &[ExtendedTerm], surroundings: &dyn
             Real::Binary32 => unit.from_binary32(f32::from_le_bytes([a, b, c, d])),
             Real::Binary64 => unit.from_binary64(f64::from_le_bytes([a, b, c, d, e, f, g, h])),
             Real::Extended => Extended(bytes),
+            Real::Bfloat16 | Real::Binary16 => unreachable!("the x87 unit has no such numbers"),
         };
         if !dot.is_sound() {
             is_complete = false;
@@ -71,6 +72,7 @@ fn dot_value(unit: &Unit, real: Real, terms: &[ExtendedTerm], surroundings: &dyn
         Real::Binary32 => bytes[..4].copy_from_slice(&unit.to_binary32(sum).to_le_bytes()),
         Real::Binary64 => bytes[..8].copy_from_slice(&unit.to_binary64(sum).to_le_bytes()),
         Real::Extended => bytes = sum.0,
+        Real::Bfloat16 | Real::Binary16 => unreachable!("the x87 unit has no such numbers"),
     }
     Shadow { bytes, is_complete }
 }

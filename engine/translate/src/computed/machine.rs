@@ -37,6 +37,11 @@ impl X87State<'_> {
         number.0.copy_from_slice(&self.0[32 + 16 * (position % 8)..][..10]);
         number
     }
+
+    /// The number in a physical register, of which an MMX register is a part.
+    pub fn physical(&self, register: usize) -> Extended {
+        self.number(register + 8 - self.top())
+    }
 }
 
 /// Value of an operand, and where its shadow is.
@@ -87,14 +92,18 @@ impl Machine<'_> {
     fn register(&self, register: Register) -> Option<Operand> {
         let size = register.size();
         let mut bytes = [0; 64];
-        let place = place_of(register)?;
+        let of_mmx = || register.is_mm().then(|| Place::X87 { register: register.number(), byte: 0 });
+        let place = place_of(register).or_else(of_mmx)?;
         match place {
             Place::General { register, byte } => {
                 let value = self.general[register] >> (8 * byte);
                 bytes[..size].copy_from_slice(&value.to_le_bytes()[..size]);
             }
             Place::Vector { register, .. } => bytes[..size].copy_from_slice(&self.vectors[register][..size]),
-            Place::X87 { .. } | Place::Memory { .. } => return None,
+            Place::X87 { register, .. } => {
+                bytes[..size].copy_from_slice(&self.x87.physical(register).0[..size]);
+            }
+            Place::Memory { .. } => return None,
         }
         Some(Operand { bytes, size, place })
     }

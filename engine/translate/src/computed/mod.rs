@@ -12,8 +12,8 @@ mod dot_products;
 pub mod extended_shadows;
 mod lowering;
 mod machine;
+mod narrow;
 mod numbers;
-mod ternary_logic;
 mod wide;
 mod x87;
 
@@ -55,6 +55,9 @@ impl Place {
 /// Type of a real number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Real {
+    /// The upper half of a binary32.
+    Bfloat16,
+    Binary16,
     Binary32,
     Binary64,
     /// 80 bits. Its index has eight bytes, like that of a binary64.
@@ -63,8 +66,9 @@ pub enum Real {
 
 impl Real {
     /// Bytes of its shadow.
-    pub fn size(self) -> usize {
+    pub const fn size(self) -> usize {
         match self {
+            Real::Bfloat16 | Real::Binary16 => 2,
             Real::Binary32 => 4,
             Real::Binary64 => 8,
             Real::Extended => 10,
@@ -128,12 +132,13 @@ pub fn changes(instruction: &Instruction, seen: &Seen) -> Option<Vec<Change>> {
         return wide::changes(instruction, seen, rule);
     }
     if rules::uses_mmx(instruction) {
-        return Some(x87::mmx_changes(instruction, machine));
+        return Some(x87::mmx_changes(instruction, seen));
     }
     match rule {
         Rule::X87(..) => Some(extended::with_free_unit(|unit| x87_changes(unit, instruction, machine))),
         Rule::SaveState => Some(x87::saved(instruction, machine)),
         Rule::RestoreState => Some(x87::restored(instruction, machine)),
+        Rule::ConvertNarrow(..) => wide::changes(instruction, seen, rule),
         Rule::DotProduct(element) => dot_products::changes(instruction, machine, element),
         Rule::Bits | Rule::Logic(_) | Rule::Move => bits::changes(instruction, seen),
         Rule::ShiftHalves | Rule::UniteHalves | Rule::MaskHalves | Rule::FlipSigns => {

@@ -3,11 +3,10 @@
 //! A lane that the mask leaves alone keeps its shadow. Lanes that are cleared, and what lies above the register, become
 //! passive. Memory is read by lanes, since lanes that are masked off may lie where nothing is mapped.
 
-use super::numbers;
-use super::{ternary_logic, Change, Machine, Place, Real, Seen, Term};
+use super::{bits, narrow, numbers, Change, Machine, Place, Real, Seen, Term};
 use crate::rounding;
-use crate::rules::{Addend, Binary, Element, Lanes, Order, Rule, Unary, Wide};
-use crate::wide_operations::{computed_lanes, result_bytes, WideShape};
+use crate::rules::{self, Addend, Binary, Element, Lanes, Order, Rule, Unary, Wide};
+use crate::wide_operations::{computed_lanes, is_fused, result_bytes, WideShape};
 use alloc::vec::Vec;
 use iced_x86::{Instruction, OpKind};
 
@@ -17,10 +16,10 @@ const REGISTER: usize = 64;
 const SCALAR: usize = 16;
 
 pub(super) fn real(bytes: usize) -> Real {
-    if bytes == 4 {
-        Real::Binary32
-    } else {
-        Real::Binary64
+    match bytes {
+        2 => Real::Binary16,
+        4 => Real::Binary32,
+        _ => Real::Binary64,
     }
 }
 
@@ -63,15 +62,26 @@ impl Operation<'_> {
 
     /// Value of a lane, and its place as a term with partial derivative 1.
     fn number(&self, operand: u32, lane: usize, bytes: usize) -> Option<(f64, Term)> {
-        let from = self.place(operand, lane, bytes)?;
-        let bits = self.bits(from, bytes)?;
-        let value = if bytes == 4 { f64::from(f32::from_bits(bits as u32)) } else { f64::from_bits(bits) };
-        Some((value, Term { from, real: real(bytes), partial: 1.0 }))
+        self.real(operand, lane, real(bytes))
+    }
+
+    pub fn real(&self, operand: u32, lane: usize, real: Real) -> Option<(f64, Term)> {
+        let from = self.place(operand, lane, real.size())?;
+        let bits = self.bits(from, real.size())?;
+        let value = match real {
+            Real::Bfloat16 | Real::Binary16 => narrow::value(real, bits as u16),
+            Real::Binary32 => f64::from(f32::from_bits(bits as u32)),
+            Real::Binary64 | Real::Extended => f64::from_bits(bits),
+        };
+        Some((value, Term { from, real, partial: 1.0 }))
     }
 
     /// Is one of the addends a constant that rounds? Only sums for which this may be so have a computed rule.
     fn rounds(&self, addends: &[u32], lane: usize, bytes: usize) -> Option<bool> {
         let mut found = false;
+        if bytes == 2 {
+            return Some(false);
+        }
         for operand in addends {
             found |= rounding::rounds(bytes, self.bits(self.place(*operand, lane, bytes)?, bytes)?);
         }
@@ -79,11 +89,45 @@ impl Operation<'_> {
     }
 
     /// The mask of the instruction.
-    fn mask(&self) -> u64 {
+    pub fn mask(&self) -> u64 {
         match self.instruction.op_mask() {
             iced_x86::Register::None => !0,
             mask => self.machine.masks[mask.number()],
         }
+    }
+
+    /// Bytes of a vector operand, in registers or memory, without regard to a broadcast.
+    fn vector_bytes(&self, operand: u32) -> usize {
+        match self.instruction.op_kind(operand) {
+            OpKind::Register => self.instruction.op_register(operand).size(),
+            _ => self.instruction.code().op_code().memory_size().size(),
+        }
+    }
+
+    /// What happens to the target where lanes become shorter: they go to the lower part of a register, or to memory.
+    pub fn by_shorter_lanes(
+        &self,
+        [before, after]: [usize; 2],
+        lane: impl Fn(usize) -> Option<Vec<Change>>,
+    ) -> Option<Vec<Change>> {
+        let count = self.vector_bytes(1) / before;
+        let is_register = self.instruction.op0_kind() == OpKind::Register;
+        let mut changes = Vec::new();
+        if is_register {
+            let to = self.place(0, count, after)?;
+            changes.push(Change::Zero { to, size: REGISTER - count * after });
+        }
+        for number in 0..count {
+            let to = self.place(0, number, after)?;
+            if self.mask() >> number & 1 != 0 {
+                changes.extend(lane(number)?);
+            } else if self.instruction.zeroing_masking() {
+                changes.push(Change::Zero { to, size: after });
+            } else if is_register {
+                changes.push(Change::Copy { to, from: to, size: after });
+            }
+        }
+        Some(changes)
     }
 
     /// What happens to the whole target, if `lane` says it for the lanes that are computed.
@@ -97,7 +141,7 @@ impl Operation<'_> {
         let size = if shape.scalar { SCALAR } else { result_bytes(self.instruction, shape) };
         let mut changes = Vec::new();
         changes.push(Change::Zero { to: to(size), size: REGISTER - size });
-        let is_fused = matches!(crate::rules::rule(self.instruction), Rule::Fused { .. });
+        let is_fused = is_fused(self.instruction);
         if shape.scalar {
             let register = if is_fused { target } else { self.instruction.op1_register().number() };
             let from = Place::Vector { register, byte: shape.bytes };
@@ -126,10 +170,10 @@ pub(super) fn changes(instruction: &Instruction, seen: &Seen, rule: Rule) -> Opt
     match rule {
         Rule::Wide(Wide::Range(element, lanes)) => range(instruction, machine, element, lanes),
         Rule::Wide(Wide::FixUp(element, lanes)) => fix_up(instruction, machine, element, lanes),
-        Rule::Wide(Wide::Ternary(bytes)) => {
-            ternary_logic::changes(instruction, seen, bytes, instruction.immediate8())
-        }
-        Rule::Logic(logic) => ternary_logic::of_two_operands(instruction, seen, logic),
+        Rule::ConvertNarrow(from, to, lanes) => narrow::converted(instruction, machine, from, to, lanes),
+        Rule::ConvertPair => narrow::converted_pair(instruction, machine),
+        Rule::SumOfProducts => narrow::sum_of_products(instruction, machine),
+        Rule::Wide(Wide::Ternary(_)) | Rule::Logic(_) | Rule::Bits => bits::wide(instruction, seen),
         _ => arithmetic(instruction, machine, rule),
     }
 }
@@ -140,7 +184,7 @@ fn arithmetic(instruction: &Instruction, machine: &Machine, rule: Rule) -> Optio
     let operation = Operation { instruction, machine };
     let register = instruction.op0_register().number();
     operation.by_lanes(shape, |lane| {
-        let terms = terms(&operation, rule, shape.bytes, lane)?;
+        let terms = terms(&operation, rules::on_binary32(rule), shape.bytes, lane)?;
         let to = Place::Vector { register, byte: lane * shape.bytes };
         Some(alloc::vec![Change::Linear { to, real: real(shape.bytes), terms }])
     })
@@ -196,6 +240,7 @@ fn terms(operation: &Operation, rule: Rule, bytes: usize, lane: usize) -> Option
             alloc::vec![times(term, numbers::mantissa_partial(value, immediate))]
         }
         Rule::Wide(Wide::Reduce(..)) => alloc::vec![number(last - 1)?.1],
+        Rule::Wide(Wide::PassiveLanes(..)) => Vec::new(),
         _ => return None,
     };
     Some(terms)

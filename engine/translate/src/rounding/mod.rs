@@ -270,6 +270,13 @@ pub(crate) fn rounds(bytes: usize, bits: u64) -> bool {
     is_large(if bytes == 8 { Element::F64 } else { Element::F32 }, bits)
 }
 
+/// Are these the bits of a sum of such a constant and a number that is much smaller? Its low bits are an integer then.
+pub(crate) fn is_rounded(bytes: usize, bits: u64) -> bool {
+    let (element, room) = if bytes == 8 { (Element::F64, 1 << 20) } else { (Element::F32, 1 << 14) };
+    let cleared = |bits: u64| (bits.wrapping_add(room)) & !(2 * room - 1);
+    is_large(element, cleared(bits))
+}
+
 /// A constant by which numbers are rounded, if it is subtracted again.
 fn is_large(element: Element, word: u64) -> bool {
     let (point, least, most) =

@@ -1,6 +1,6 @@
 //! Rules of EVEX encodings. Arithmetic shares rows with AVX; copies, permutations and what is new in AVX-512 stand here.
 
-use super::{table, Element, Lanes, Logic, Rule, Wide, INDEX};
+use super::{narrow, table, Element, Lanes, Logic, Rule, Wide, INDEX};
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
 /// Copies and permutations of all operands.
@@ -35,7 +35,7 @@ const ALL: &[Mnemonic] = &[
     Mnemonic::Vcompressps, Mnemonic::Vcompresspd, Mnemonic::Vexpandps, Mnemonic::Vexpandpd,
     Mnemonic::Vpcompressb, Mnemonic::Vpcompressw, Mnemonic::Vpcompressd, Mnemonic::Vpcompressq,
     Mnemonic::Vpexpandb, Mnemonic::Vpexpandw, Mnemonic::Vpexpandd, Mnemonic::Vpexpandq,
-    Mnemonic::Vmovd, Mnemonic::Vmovq,
+    Mnemonic::Vmovd, Mnemonic::Vmovq, Mnemonic::Vmovsh,
 ];
 
 /// Permutations of which the second operand tells what goes where.
@@ -61,16 +61,38 @@ const COMPARISONS: &[Mnemonic] = &[
     Mnemonic::Vpmovb2m, Mnemonic::Vpmovw2m, Mnemonic::Vpmovd2m, Mnemonic::Vpmovq2m,
 ];
 
+/// Instructions on the bits of numbers.
+#[rustfmt::skip] // One family a line.
+const BITS: &[Mnemonic] = &[
+    Mnemonic::Vpaddd, Mnemonic::Vpaddq, Mnemonic::Vpsubd, Mnemonic::Vpsubq,
+    Mnemonic::Vpslld, Mnemonic::Vpsllq, Mnemonic::Vpsllvd, Mnemonic::Vpsllvq,
+    Mnemonic::Vpsrld, Mnemonic::Vpsrlq, Mnemonic::Vpsrlvd, Mnemonic::Vpsrlvq,
+    Mnemonic::Vpsrad, Mnemonic::Vpsraq, Mnemonic::Vpsravd, Mnemonic::Vpsravq,
+    Mnemonic::Vprold, Mnemonic::Vprolq, Mnemonic::Vprolvd, Mnemonic::Vprolvq,
+    Mnemonic::Vprord, Mnemonic::Vprorq, Mnemonic::Vprorvd, Mnemonic::Vprorvq,
+    Mnemonic::Vpminsd, Mnemonic::Vpminud, Mnemonic::Vpmaxsd, Mnemonic::Vpmaxud,
+    Mnemonic::Vpminsq, Mnemonic::Vpminuq, Mnemonic::Vpmaxsq, Mnemonic::Vpmaxuq,
+    Mnemonic::Vpmovzxbw, Mnemonic::Vpmovzxbd, Mnemonic::Vpmovzxbq, Mnemonic::Vpmovzxwd, Mnemonic::Vpmovzxwq, Mnemonic::Vpmovzxdq,
+    Mnemonic::Vpmovsxbw, Mnemonic::Vpmovsxbd, Mnemonic::Vpmovsxbq, Mnemonic::Vpmovsxwd, Mnemonic::Vpmovsxwq, Mnemonic::Vpmovsxdq,
+    Mnemonic::Vpackssdw, Mnemonic::Vpackusdw, Mnemonic::Vpacksswb, Mnemonic::Vpackuswb,
+    Mnemonic::Vpmovwb, Mnemonic::Vpmovdb, Mnemonic::Vpmovdw, Mnemonic::Vpmovqb, Mnemonic::Vpmovqw, Mnemonic::Vpmovqd,
+    Mnemonic::Vpmovswb, Mnemonic::Vpmovsdb, Mnemonic::Vpmovsdw, Mnemonic::Vpmovsqb, Mnemonic::Vpmovsqw, Mnemonic::Vpmovsqd,
+    Mnemonic::Vpmovuswb, Mnemonic::Vpmovusdb, Mnemonic::Vpmovusdw, Mnemonic::Vpmovusqb, Mnemonic::Vpmovusqw, Mnemonic::Vpmovusqd,
+    Mnemonic::Vpinsrb, Mnemonic::Vpinsrw, Mnemonic::Vpinsrd, Mnemonic::Vpinsrq,
+    Mnemonic::Vpextrb, Mnemonic::Vpextrw, Mnemonic::Vpextrd, Mnemonic::Vpextrq, Mnemonic::Vextractps,
+];
+
 /// Comparisons and conversions to general registers.
 #[rustfmt::skip] // One family a line.
 const TO_GENERAL: &[Mnemonic] = &[
     Mnemonic::Vcomiss, Mnemonic::Vcomisd, Mnemonic::Vucomiss, Mnemonic::Vucomisd,
     Mnemonic::Vcomish, Mnemonic::Vucomish,
     Mnemonic::Vcvtss2si, Mnemonic::Vcvtsd2si, Mnemonic::Vcvttss2si, Mnemonic::Vcvttsd2si,
+    Mnemonic::Vcvtsh2si, Mnemonic::Vcvttsh2si, Mnemonic::Vcvtsh2usi, Mnemonic::Vcvttsh2usi,
     Mnemonic::Vcvtss2usi, Mnemonic::Vcvtsd2usi, Mnemonic::Vcvttss2usi, Mnemonic::Vcvttsd2usi,
 ];
 
-/// Piecewise constant functions of floats, with the bytes of a lane of the result.
+/// Piecewise constant functions, with the bytes of a lane of the result.
 #[rustfmt::skip] // One family a line.
 const PIECEWISE_CONSTANT: &[(Mnemonic, usize, Lanes)] = &[
     (Mnemonic::Vcvtps2dq, 4, Lanes::Packed), (Mnemonic::Vcvttps2dq, 4, Lanes::Packed), (Mnemonic::Vcvtps2udq, 4, Lanes::Packed), (Mnemonic::Vcvttps2udq, 4, Lanes::Packed),
@@ -78,6 +100,13 @@ const PIECEWISE_CONSTANT: &[(Mnemonic, usize, Lanes)] = &[
     (Mnemonic::Vcvtps2qq, 8, Lanes::Packed), (Mnemonic::Vcvttps2qq, 8, Lanes::Packed), (Mnemonic::Vcvtps2uqq, 8, Lanes::Packed), (Mnemonic::Vcvttps2uqq, 8, Lanes::Packed),
     (Mnemonic::Vcvtpd2qq, 8, Lanes::Packed), (Mnemonic::Vcvttpd2qq, 8, Lanes::Packed), (Mnemonic::Vcvtpd2uqq, 8, Lanes::Packed), (Mnemonic::Vcvttpd2uqq, 8, Lanes::Packed),
     (Mnemonic::Vrndscaleps, 4, Lanes::Packed), (Mnemonic::Vrndscalepd, 8, Lanes::Packed), (Mnemonic::Vrndscaless, 4, Lanes::Scalar), (Mnemonic::Vrndscalesd, 8, Lanes::Scalar),
+    (Mnemonic::Vcvtph2w, 2, Lanes::Packed), (Mnemonic::Vcvttph2w, 2, Lanes::Packed), (Mnemonic::Vcvtph2uw, 2, Lanes::Packed), (Mnemonic::Vcvttph2uw, 2, Lanes::Packed),
+    (Mnemonic::Vcvtph2dq, 4, Lanes::Packed), (Mnemonic::Vcvttph2dq, 4, Lanes::Packed), (Mnemonic::Vcvtph2udq, 4, Lanes::Packed), (Mnemonic::Vcvttph2udq, 4, Lanes::Packed),
+    (Mnemonic::Vcvtph2qq, 8, Lanes::Packed), (Mnemonic::Vcvttph2qq, 8, Lanes::Packed), (Mnemonic::Vcvtph2uqq, 8, Lanes::Packed), (Mnemonic::Vcvttph2uqq, 8, Lanes::Packed),
+    (Mnemonic::Vrndscaleph, 2, Lanes::Packed), (Mnemonic::Vgetexpph, 2, Lanes::Packed),
+    (Mnemonic::Vpconflictd, 4, Lanes::Packed), (Mnemonic::Vpconflictq, 8, Lanes::Packed), (Mnemonic::Vplzcntd, 4, Lanes::Packed), (Mnemonic::Vplzcntq, 8, Lanes::Packed),
+    (Mnemonic::Vpopcntb, 1, Lanes::Packed), (Mnemonic::Vpopcntw, 2, Lanes::Packed), (Mnemonic::Vpopcntd, 4, Lanes::Packed), (Mnemonic::Vpopcntq, 8, Lanes::Packed),
+    (Mnemonic::Vpsadbw, 8, Lanes::Packed), (Mnemonic::Vdbpsadbw, 2, Lanes::Packed),
     (Mnemonic::Vgetexpps, 4, Lanes::Packed), (Mnemonic::Vgetexppd, 8, Lanes::Packed), (Mnemonic::Vgetexpss, 4, Lanes::Scalar), (Mnemonic::Vgetexpsd, 8, Lanes::Scalar),
 ];
 
@@ -159,19 +188,22 @@ pub(super) fn rule(instruction: &Instruction) -> Rule {
         return Rule::Passive;
     }
     if let Some(shadows) = shadows(instruction) {
-        return if is_tracked(instruction) { Rule::SameWide(shadows) } else { Rule::None };
+        return if is_tracked(instruction) { Rule::SameWide(shadows) } else { Rule::Bits };
     }
+    if BITS.contains(&mnemonic) {
+        return Rule::Bits;
+    }
+    narrow::rule(mnemonic).unwrap_or_else(|| arithmetic(mnemonic))
+}
+
+/// A rule of AVX-512 alone, or one that the mnemonic has in AVX, too.
+pub(super) fn arithmetic(mnemonic: Mnemonic) -> Rule {
     if let Some((_, bytes, lanes)) = PIECEWISE_CONSTANT.iter().find(|row| row.0 == mnemonic) {
         return Rule::Wide(Wide::PassiveLanes(*bytes, *lanes));
     }
     if let Some((_, rule)) = OTHERS.iter().find(|row| row.0 == mnemonic) {
         return *rule;
     }
-    arithmetic(mnemonic)
-}
-
-/// The rule that the mnemonic has in AVX, too.
-fn arithmetic(mnemonic: Mnemonic) -> Rule {
     let row = usize::from(INDEX[mnemonic as usize]);
     match row.checked_sub(1).map(|row| table::RULES[row].1) {
         Some(rule @ (Rule::Binary(..) | Rule::Unary(..) | Rule::Fused { .. } | Rule::Convert(..))) => rule,
@@ -193,7 +225,7 @@ fn shadows(instruction: &Instruction) -> Option<u8> {
     }
 }
 
-/// Only moves have general registers.
+/// Are all operands vector registers or memory? Of the others, moves are lowered in the same way.
 fn is_tracked(instruction: &Instruction) -> bool {
     let general = (0..instruction.op_count())
         .any(|k| instruction.op_kind(k) == OpKind::Register && instruction.op_register(k).is_gpr());

@@ -6,10 +6,12 @@
 //! counted. [`crate::classes`] says for all codes what that means, from the same table.
 
 mod evex;
+mod narrow;
 pub(crate) mod passive;
 mod table;
 mod x87;
 
+use crate::computed::Real;
 use iced_x86::{EncodingKind, Instruction, Mnemonic, OpKind};
 pub(crate) use x87::{Function, X87};
 
@@ -127,6 +129,14 @@ pub(crate) enum Rule {
     Horizontal(Binary, Element),
     /// Conversion from this element to the other.
     Convert(Element, Lanes),
+    /// Arithmetic of binary16: the rule of this instruction on binary32.
+    Binary16(Mnemonic),
+    /// Conversions of which one side has two bytes.
+    ConvertNarrow(Real, Real, Lanes),
+    /// Two operands of binary32 become one of bfloat16.
+    ConvertPair,
+    /// A binary32 plus two products of bfloat16.
+    SumOfProducts,
     Logic(Logic),
     /// Sums of products, placed by an immediate.
     DotProduct(Element),
@@ -206,7 +216,7 @@ pub(crate) fn rule(instruction: &Instruction) -> Rule {
     if row == 0 {
         let mnemonic = instruction.mnemonic();
         let otherwise = if passive::contains(mnemonic) { Rule::Passive } else { Rule::None };
-        return x87::rule(mnemonic).unwrap_or(otherwise);
+        return x87::rule(mnemonic).or_else(|| narrow::rule(mnemonic)).unwrap_or(otherwise);
     }
     let rule = table::RULES[usize::from(row) - 1].1;
     // String instructions share mnemonics with SSE2 instructions.
@@ -221,6 +231,14 @@ pub(crate) fn rule(instruction: &Instruction) -> Rule {
             Rule::Same(0b101)
         }
         _ => rule,
+    }
+}
+
+/// The rule of an EVEX instruction on binary32 that does what this one does to binary16; other rules as they are.
+pub(crate) fn on_binary32(rule: Rule) -> Rule {
+    match rule {
+        Rule::Binary16(mnemonic) => evex::arithmetic(mnemonic),
+        other => other,
     }
 }
 

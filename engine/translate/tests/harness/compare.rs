@@ -4,6 +4,7 @@ use super::machine::{Machine, Memory, Shadows};
 use super::region::AREAS;
 use super::run::Configuration;
 use super::values::Content;
+use half::f16;
 
 /// A lane whose shadow is known up to rounding.
 #[derive(Clone, Copy, Debug)]
@@ -88,9 +89,12 @@ pub fn shadows(expected: &Expected, computed: &Shadows) -> Vec<String> {
         let size = lane.content.size();
         let place = &mut computed.vectors[lane.register][lane.offset..lane.offset + size];
         let value = number(place);
-        let tolerance = if size == 8 { 1e-12 } else { 1e-5 };
-        // What is denormal may have been flushed to zero.
-        let denormal = if size == 8 { f64::MIN_POSITIVE } else { f64::from(f32::MIN_POSITIVE) };
+        // What is denormal may have been flushed to zero, but for binary16.
+        let (tolerance, denormal) = match size {
+            2 => (1e-3, f16::MIN_POSITIVE_SUBNORMAL.to_f64()),
+            4 => (1e-5, f64::from(f32::MIN_POSITIVE)),
+            _ => (1e-12, f64::MIN_POSITIVE),
+        };
         let close = (value - lane.shadow).abs() <= tolerance * lane.scale + 8.0 * denormal;
         // Beyond the largest number terms overflow one by one, and in another order elsewhere.
         if close || lane.content.overflows(lane.scale) && !value.is_finite() {
@@ -142,11 +146,12 @@ fn memory(what: &str, expected: &Memory, computed: &Memory, differences: &mut Ve
     }
 }
 
-/// The number in 4 or 8 bytes.
+/// The number in 2, 4 or 8 bytes.
 pub fn number(bytes: &[u8]) -> f64 {
-    match <[u8; 8]>::try_from(bytes) {
-        Ok(bytes) => f64::from_le_bytes(bytes),
-        Err(_) => f64::from(f32::from_le_bytes(bytes.try_into().expect("4 or 8 bytes"))),
+    match *bytes {
+        [a, b] => f16::from_le_bytes([a, b]).to_f64(),
+        [a, b, c, d] => f64::from(f32::from_le_bytes([a, b, c, d])),
+        _ => f64::from_le_bytes(bytes.try_into().expect("8 bytes")),
     }
 }
 

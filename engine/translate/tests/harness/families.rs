@@ -113,7 +113,12 @@ pub fn family(code: Code) -> Family {
     if uses_mmx {
         let converts = stem.starts_with("cvt") && stem.ends_with("pi");
         let passive = converts || stem.starts_with("pcmp") || ["psadbw", "pmovmskb"].contains(&stem.as_str());
-        return if passive { Family::Passive } else { Family::Counted };
+        let on_bits = works_on_bits(&stem, true) || ["pand", "pandn", "por", "pxor"].contains(&stem.as_str());
+        return match (passive, on_bits) {
+            (true, _) => Family::Passive,
+            (false, true) => Family::Bits,
+            (false, false) => Family::Counted,
+        };
     }
     if let Some(family) = arithmetic(&stem) {
         return family;
@@ -130,6 +135,8 @@ pub fn family(code: Code) -> Family {
         "addsubps" | "haddps" | "hsubps" => Family::Same { values: 0, content: Content::F32 },
         "cvtss2sd" | "cvtps2pd" => Family::Same { values: 0, content: Content::F32 },
         "cvtsd2ss" | "cvtpd2ps" => Family::Same { values: 0, content: Content::F64 },
+        "cvtph2ps" => Family::Same { values: 0, content: Content::F16 },
+        "cvtps2ph" => Family::Same { values: 0, content: Content::F32 },
         "pshufb" if !vector => Family::Counted,
         "pshufb" => same(1 << (info.op_count() - 1)),
         "permilpd" | "permilps" if is_register_or_memory(code, 2) => same(0b100),
@@ -165,9 +172,15 @@ fn works_on_bits(stem: &str, vector: bool) -> bool {
         "psrlvd", "psrlvq", "psravd", "pminsd", "pminud", "pmaxsd", "pmaxud", "packssdw", "packusdw",
         "packsswb", "packuswb", "pinsrb", "pinsrw", "pextrb", "pextrw",
     ];
+    const WIDE: &[&str] = &[
+        "psraq", "psravq", "prold", "prolq", "prolvd", "prolvq", "prord", "prorq", "prorvd", "prorvq",
+        "pminsq", "pminuq", "pmaxsq", "pmaxuq", "pmovwb", "pmovdb", "pmovdw", "pmovqb", "pmovqw", "pmovqd",
+        "pmovswb", "pmovsdb", "pmovsdw", "pmovsqb", "pmovsqw", "pmovsqd", "pmovuswb", "pmovusdb", "pmovusdw",
+        "pmovusqb", "pmovusqw", "pmovusqd", "movw",
+    ];
     let widens = stem.starts_with("pmovzx") || stem.starts_with("pmovsx");
     if vector {
-        widens || LANES.contains(&stem)
+        widens || LANES.contains(&stem) || WIDE.contains(&stem)
     } else {
         GENERAL.contains(&stem)
     }
@@ -194,12 +207,18 @@ fn evex(code: Code, stem: &str) -> Family {
         "fixupimmpd" => Family::FixUp(Content::F64, Lanes::Packed),
         "fixupimmss" => Family::FixUp(Content::F32, Lanes::Scalar),
         "fixupimmsd" => Family::FixUp(Content::F64, Lanes::Scalar),
-        "pternlogd" | "pternlogq" => Family::Elsewhere,
         "andps" | "andpd" | "pandd" | "pandq" => Family::Logic(Logic::And),
         "andnps" | "andnpd" | "pandnd" | "pandnq" => Family::Logic(Logic::AndNot),
         "orps" | "orpd" | "pord" | "porq" => Family::Logic(Logic::Or),
         "xorps" | "xorpd" | "pxord" | "pxorq" => Family::Logic(Logic::Xor),
-        _ if from_general || begins(&["pbroadcastm"]) => Family::Counted,
+        "pternlogd" | "pternlogq" => Family::Bits,
+        "extractps" | "pinsrd" | "pinsrq" | "pextrd" | "pextrq" => Family::Bits,
+        "pconflictd" | "plzcntd" | "popcntd" => Family::PassiveLanes(4, Lanes::Packed),
+        "pconflictq" | "plzcntq" | "popcntq" | "psadbw" => Family::PassiveLanes(8, Lanes::Packed),
+        "popcntw" | "dbpsadbw" => Family::PassiveLanes(2, Lanes::Packed),
+        "popcntb" => Family::PassiveLanes(1, Lanes::Packed),
+        _ if from_general => Family::Bits,
+        _ if begins(&["pbroadcastm"]) => Family::Counted,
         "movdqu8" | "movdqu16" | "movdqu32" | "movdqu64" | "movdqa32" | "movdqa64" => same(0),
         "alignd" | "alignq" | "blendmps" | "blendmpd" => same(0),
         "permpd" | "permq" if by_register => same(0b010),
@@ -225,33 +244,40 @@ fn evex(code: Code, stem: &str) -> Family {
         {
             same(0)
         }
-        "extractps" | "pinsrd" | "pinsrq" | "pextrd" | "pextrq" => Family::Counted,
         "comisd" | "comiss" | "ucomisd" | "ucomiss" | "comish" | "ucomish" => Family::Passive,
         stem if COPIES.contains(&stem) => same(0),
+        stem if works_on_bits(stem, true) => Family::Bits,
         _ => Family::Counted,
     }
 }
 
 /// Conversions and roundings.
 fn evex_conversion(stem: &str) -> Option<Family> {
-    let lanes = if stem.ends_with("sd") || stem.ends_with("ss") { Lanes::Scalar } else { Lanes::Packed };
-    let content = if stem.ends_with("pd") || stem.ends_with("sd") { 8 } else { 4 };
-    if stem.ends_with("ph") || stem.ends_with("sh") {
-        return None;
-    }
+    let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| stem.ends_with(suffix));
+    let lanes = if ends(&["sd", "ss", "sh"]) { Lanes::Scalar } else { Lanes::Packed };
+    let bytes = match stem {
+        _ if ends(&["pd", "sd"]) => 8,
+        _ if ends(&["ph", "sh"]) => 2,
+        _ => 4,
+    };
     if stem.starts_with("rndscale") || stem.starts_with("getexp") {
-        return Some(Family::PassiveLanes(content, lanes));
+        return Some(Family::PassiveLanes(bytes, lanes));
     }
     let (from, to) = stem.strip_prefix("cvt")?.split_once('2')?;
     let from = from.strip_prefix('t').unwrap_or(from);
-    Some(match (from, to) {
-        ("ss", "sd") | ("ps", "pd") => Family::Same { values: 0, content: Content::F32 },
-        ("sd", "ss") | ("pd", "ps") => Family::Same { values: 0, content: Content::F64 },
-        ("ss" | "sd", "si" | "usi") => Family::Passive,
-        ("ps" | "pd", "dq" | "udq") => Family::PassiveLanes(4, Lanes::Packed),
-        ("ps" | "pd", "qq" | "uqq") => Family::PassiveLanes(8, Lanes::Packed),
-        _ => return None,
-    })
+    let converted = |content| Some(Family::Same { values: 0, content });
+    let passive = |bytes| Some(Family::PassiveLanes(bytes, Lanes::Packed));
+    match (from, to) {
+        ("ss", "sd") | ("ps", "pd") | ("ps", "ph" | "phx") | ("ss", "sh") => converted(Content::F32),
+        ("sd", "ss" | "sh") | ("pd", "ps" | "ph") => converted(Content::F64),
+        ("ph", "ps" | "psx" | "pd") | ("sh", "ss" | "sd") => converted(Content::F16),
+        ("neps", "bf16") | ("ne", "ps2bf16") => converted(Content::F32),
+        ("ss" | "sd" | "sh", "si" | "usi") => Some(Family::Passive),
+        ("ph", "w" | "uw") => passive(2),
+        ("ps" | "pd" | "ph", "dq" | "udq") => passive(4),
+        ("ps" | "pd" | "ph", "qq" | "uqq") => passive(8),
+        _ => None,
+    }
 }
 
 fn same(values: u8) -> Family {
@@ -268,6 +294,8 @@ fn arithmetic(stem: &str) -> Option<Family> {
         "ss" => (Content::F32, Lanes::Scalar),
         "pd" => (Content::F64, Lanes::Packed),
         "ps" => (Content::F32, Lanes::Packed),
+        "sh" => (Content::F16, Lanes::Scalar),
+        "ph" => (Content::F16, Lanes::Packed),
         _ => return None,
     };
     let operation = match operation {
@@ -356,6 +384,7 @@ const COPIES: &[&str] = &[
     "movsldup",
     "movsd",
     "movss",
+    "movsh",
     "movhpd",
     "movlpd",
     "movhps",

@@ -8,6 +8,8 @@ use super::region::{self, REFERENCE};
 use super::run::{Harness, Program};
 use super::values::Content;
 use derivgrind_translate::state::State;
+use half::f16;
+use iced_x86::RoundingControl;
 use iced_x86::{Encoder, EncodingKind, Instruction, InstructionInfoFactory, OpAccess, OpKind, Register};
 
 /// A case: an instruction and the state it meets.
@@ -158,7 +160,11 @@ pub fn arithmetic(before: &Before, operation: Operation, content: Content, lanes
                 };
                 let shadow = if dual.shadow == 0.0 { 0.0 } else { dual.shadow * partial };
                 // The value is an approximation, of which the derivative is formed.
-                let tolerance = if size == 8 { 1e9 } else { 200.0 };
+                let tolerance = match size {
+                    2 => 4.0,
+                    4 => 200.0,
+                    _ => 1e9,
+                };
                 (shadow, tolerance * shadow.abs())
             }
             Operation::Mantissa => {
@@ -201,8 +207,11 @@ pub fn arithmetic(before: &Before, operation: Operation, content: Content, lanes
             _ => binary(operation, lane(first), lane(last)),
         };
         expected.lanes.push(Lane { register: target, offset, content, shadow, scale });
-        let written =
-            if size == 8 { shadow.to_le_bytes().to_vec() } else { (shadow as f32).to_le_bytes().to_vec() };
+        let written = match size {
+            2 => f16::from_f64(shadow).to_le_bytes().to_vec(),
+            4 => (shadow as f32).to_le_bytes().to_vec(),
+            _ => shadow.to_le_bytes().to_vec(),
+        };
         let passive =
             (0..count).filter(|operand| fused || *operand == first || *operand == last).all(|operand| {
                 lane_bytes(&before.operand(operand).1, offset, size).iter().all(|byte| *byte == 0)
@@ -328,6 +337,11 @@ pub fn same(harness: &mut Harness, before: &Before, values: u8) -> Option<Expect
             _ => {}
         }
     }
+    if is_narrowed(&instruction) {
+        // Derivatives are rounded to nearest, whatever is done to values.
+        instruction.set_rounding_control(RoundingControl::None);
+        instruction.set_immediate8(0);
+    }
     instruction.set_memory_base(Register::None);
     instruction.set_memory_index(Register::None);
     instruction.set_memory_displacement64(REFERENCE + 64);
@@ -356,6 +370,12 @@ pub fn same(harness: &mut Harness, before: &Before, values: u8) -> Option<Expect
         }
     }
     Some(expected)
+}
+
+/// Is it a conversion to binary16?
+fn is_narrowed(instruction: &Instruction) -> bool {
+    use iced_x86::Mnemonic::*;
+    matches!(instruction.mnemonic(), Vcvtps2ph | Vcvtps2phx | Vcvtpd2ph | Vcvtss2sh | Vcvtsd2sh)
 }
 
 fn encode(instruction: &Instruction) -> Option<Vec<u8>> {
@@ -680,7 +700,8 @@ fn is_idiom(instruction: &Instruction) -> bool {
         && instruction.op_register(first) == instruction.op_register(first + 1);
     let idioms =
         ["xor", "sub", "sbb", "psubb", "psubw", "psubd", "psubq", "vpsubb", "vpsubw", "vpsubd", "vpsubq"];
-    same && idioms.contains(&name.as_str())
+    let keeps_lanes = instruction.has_op_mask() && !instruction.zeroing_masking();
+    same && !keeps_lanes && idioms.contains(&name.as_str())
 }
 
 pub fn reads(access: OpAccess) -> bool {

@@ -5,12 +5,14 @@ use super::random::Random;
 use super::region::STACK_POINTER;
 use super::run::Configuration;
 use derivgrind_translate::state::State;
+use half::f16;
 
 /// What the bytes of registers and memory mean.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Content {
     F64,
     F32,
+    F16,
     /// Any bits.
     Bits,
 }
@@ -18,6 +20,7 @@ pub enum Content {
 impl Content {
     pub fn size(self) -> usize {
         match self {
+            Content::F16 => 2,
             Content::F32 => 4,
             _ => 8,
         }
@@ -25,7 +28,11 @@ impl Content {
 
     /// Is it near the largest number, or beyond?
     pub fn overflows(self, magnitude: f64) -> bool {
-        let largest = if self.size() == 4 { f64::from(f32::MAX) } else { f64::MAX };
+        let largest = match self {
+            Content::F16 => f16::MAX.to_f64(),
+            Content::F32 => f64::from(f32::MAX),
+            _ => f64::MAX,
+        };
         magnitude.is_nan() || magnitude > largest / 16.0
     }
 
@@ -51,6 +58,9 @@ impl Content {
         match self {
             Content::F64 => lane.copy_from_slice(&random.moderate().to_le_bytes()[..lane.len()]),
             Content::F32 => lane.copy_from_slice(&(random.moderate() as f32).to_le_bytes()[..lane.len()]),
+            Content::F16 => {
+                lane.copy_from_slice(&f16::from_f64(random.moderate()).to_le_bytes()[..lane.len()]);
+            }
             Content::Bits => random.fill(lane),
         }
     }
@@ -64,6 +74,7 @@ impl Content {
                 let narrow = [f32::INFINITY, f32::NAN, 0.0, -0.0, f32::MAX, 1e-40, 1e30, f32::NEG_INFINITY];
                 narrow[random.below(narrow.len())].to_le_bytes().to_vec()
             }
+            Content::F16 => f16::from_f64(value).to_le_bytes().to_vec(),
             _ => value.to_le_bytes().to_vec(),
         }
     }

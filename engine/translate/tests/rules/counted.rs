@@ -42,6 +42,11 @@ fn avx512_logic_keeps_drops_or_changes_signs() {
 }
 
 #[test]
+fn avx512_bits_of_numbers() {
+    all(WIDE_FEATURES, least(), |family| family == Family::Bits);
+}
+
+#[test]
 fn avx512_special_values_are_fixed_up() {
     all(WIDE_FEATURES, least() / 10, |family| matches!(family, Family::FixUp(..)));
 }

@@ -4,6 +4,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod bit_factors;
 mod blocks;
 mod classes;
 mod control;
@@ -17,6 +18,7 @@ mod library_calls;
 mod lowering;
 mod mmx;
 mod moves;
+mod narrow;
 mod recorded;
 mod recorded_signs;
 mod rounding;

@@ -86,9 +86,9 @@ impl General<'_> {
                 let count = self.count(self.source(2, size)?, size)?;
                 self.seen.shifted_right(target, self.source(1, size)?, count)
             }
-            Mnemonic::Rol => self.rotated(target, old, self.source(1, 1)?, false),
-            Mnemonic::Ror => self.rotated(target, old, self.source(1, 1)?, true),
-            Mnemonic::Rorx => self.rotated(target, self.source(1, size)?, self.source(2, 1)?, true),
+            Mnemonic::Rol => self.seen.rotated(target, old, self.source(1, 1)?, false),
+            Mnemonic::Ror => self.seen.rotated(target, old, self.source(1, 1)?, true),
+            Mnemonic::Rorx => self.seen.rotated(target, self.source(1, size)?, self.source(2, 1)?, true),
             Mnemonic::Shld | Mnemonic::Shrd => self.double_shift(target, old),
             Mnemonic::Bzhi => {
                 let count = self.source(2, size)?.value & 0xff;
@@ -182,24 +182,6 @@ impl General<'_> {
     fn count(&self, count: Word, size: usize) -> Option<u32> {
         let modulus = if size == 8 { 64 } else { 32 };
         (!count.is_active()).then_some(count.value as u32 % modulus)
-    }
-
-    fn rotated(&self, target: Target, word: Word, count: Word, right: bool) -> Option<Vec<Change>> {
-        let size = target.size;
-        let bits = 8 * size as u32;
-        let count = self.count(count, size)? % bits;
-        if !word.is_active() {
-            return Some(alloc::vec![target.cleared()]);
-        }
-        let up = if right { (bits - count) % bits } else { count };
-        let from = word.place?;
-        let bytes = up as usize / 8;
-        let copy = |byte: usize| Change::Copy {
-            to: target.place.offset_by((byte + bytes) % size),
-            from: from.offset_by(byte),
-            size: 1,
-        };
-        (up % 8 == 0).then(|| (0..size).map(copy).collect())
     }
 
     /// `shld` and `shrd` by whole bytes.

@@ -11,6 +11,8 @@
 //! Words of 32 bits may be binary32, or the upper half of a binary64. The shadow of such a half is the upper half of a dot
 //! value, and a power of two is a change of its exponent, as it is for the number itself.
 
+use crate::rounding;
+
 /// What a word is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -168,12 +170,13 @@ impl Kind {
     pub fn combined(self, logic: Logic, number: u64, passive: u64) -> Meaning {
         let after = logic.of(number, passive);
         match logic {
-            Logic::And => self.masked(number, passive, after),
+            Logic::And => self.replaced(number, passive, after),
             Logic::Or | Logic::Xor => self.changed(logic, number, passive, after),
         }
     }
 
-    fn masked(self, number: u64, mask: u64, after: u64) -> Meaning {
+    /// Bits of a number under a mask, among bits that are passive; `after` is the result.
+    pub fn replaced(self, number: u64, mask: u64, after: u64) -> Meaning {
         let kept = mask & self.fraction();
         if kept == self.fraction() {
             return Meaning::Scaled(self.linear(number, after, Scale::ONE));
@@ -183,7 +186,19 @@ impl Kind {
         }
         match whole_bytes(mask) {
             Some(bytes) => Meaning::Bytes(bytes),
+            None if self.is_rounded(number) && kept >> (self.fraction_bits() - self.least_cut() / 2) == 0 => {
+                Meaning::Constant
+            }
             None => Meaning::Unknown,
+        }
+    }
+
+    /// Is it a number that was rounded by adding a large constant, so that its low bits are an integer?
+    pub fn is_rounded(self, number: u64) -> bool {
+        match self {
+            Kind::Binary64 => rounding::is_rounded(8, number),
+            Kind::Binary32 => rounding::is_rounded(4, number),
+            Kind::Upper => false,
         }
     }
 

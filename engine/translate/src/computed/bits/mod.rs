@@ -14,13 +14,17 @@
 
 mod general;
 mod meaning;
+mod ternary;
 mod vector;
+mod wide;
 mod word;
 
 use super::{Change, Operand, Place, Seen};
 use alloc::vec::Vec;
 use iced_x86::{Instruction, OpKind};
 use meaning::Logic;
+pub(super) use vector::lanes_alone;
+pub(super) use wide::changes as wide;
 use word::{Target, Word};
 
 /// A logical operation as an instruction has it: one that inverts its first operand is separate.
@@ -50,10 +54,13 @@ impl Seen<'_> {
     fn word(&self, operand: &Operand, at: usize, size: usize) -> Word {
         let mut value = [0; 8];
         value[..size].copy_from_slice(&operand.bytes[at..at + size]);
-        let place = operand.place.offset_by(at);
+        self.word_at(operand.place.offset_by(at), u64::from_le_bytes(value), size)
+    }
+
+    fn word_at(&self, place: Place, value: u64, size: usize) -> Word {
         let mut shadow = [0; 8];
         (self.shadow)(place, &mut shadow[..size]);
-        Word { value: u64::from_le_bytes(value), shadow: u64::from_le_bytes(shadow), place: Some(place) }
+        Word { value, shadow: u64::from_le_bytes(shadow), place: Some(place) }
     }
 
     fn logical(

@@ -9,13 +9,16 @@ use iced_x86::{EncodingKind, Instruction, Mnemonic, OpKind};
 
 /// What happens to each lane.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Operation {
+pub(super) enum Operation {
     Logic(Logical),
     Sum {
         subtracts: bool,
     },
     ShiftLeft,
     ShiftRight,
+    Rotation {
+        right: bool,
+    },
     /// One of the operands, by comparison of integers.
     Extremum {
         minimum: bool,
@@ -25,7 +28,7 @@ enum Operation {
 
 /// How the operands of a lane are found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Second {
+pub(super) enum Second {
     /// The lane of the last operand.
     Lane,
     /// A count for all lanes: an immediate, or the lowest 64 bits of the last operand.
@@ -33,30 +36,43 @@ enum Second {
 }
 
 pub(super) fn changes(instruction: &Instruction, seen: &Seen) -> Option<Vec<Change>> {
-    if instruction.has_op_mask() || instruction.is_broadcast() {
-        return None;
-    }
     if let Some((narrow, wide)) = widening(instruction.mnemonic()) {
         return widened(instruction, seen, narrow, wide);
     }
-    match instruction.mnemonic() {
-        Mnemonic::Pinsrb | Mnemonic::Vpinsrb => return inserted(instruction, seen, 1),
-        Mnemonic::Pinsrw | Mnemonic::Vpinsrw => return inserted(instruction, seen, 2),
-        Mnemonic::Pextrb | Mnemonic::Vpextrb => return extracted(instruction, seen, 1),
-        Mnemonic::Pextrw | Mnemonic::Vpextrw => return extracted(instruction, seen, 2),
-        mnemonic => {
-            if let Some(wide) = packing(mnemonic) {
-                return packed(instruction, seen, wide);
-            }
-        }
+    if let Some(changes) = single_lane(instruction, seen) {
+        return changes;
     }
+    if let Some(wide) = packing(instruction.mnemonic()) {
+        return packed(instruction, seen, wide);
+    }
+    lanes_alone(instruction, seen)
+}
+
+/// Instructions that work lane by lane.
+pub(in crate::computed) fn lanes_alone(instruction: &Instruction, seen: &Seen) -> Option<Vec<Change>> {
     let (operation, size, second) = lanes(instruction.mnemonic())?;
     each_lane(instruction, seen, operation, size, second)
 }
 
+/// Insertion and extraction of one lane; `None` for other instructions.
+pub(super) fn single_lane(instruction: &Instruction, seen: &Seen) -> Option<Option<Vec<Change>>> {
+    Some(match instruction.mnemonic() {
+        Mnemonic::Pinsrb | Mnemonic::Vpinsrb => inserted(instruction, seen, 1),
+        Mnemonic::Pinsrw | Mnemonic::Vpinsrw => inserted(instruction, seen, 2),
+        Mnemonic::Pinsrd | Mnemonic::Vpinsrd => inserted(instruction, seen, 4),
+        Mnemonic::Pinsrq | Mnemonic::Vpinsrq => inserted(instruction, seen, 8),
+        Mnemonic::Pextrb | Mnemonic::Vpextrb => extracted(instruction, seen, 1),
+        Mnemonic::Pextrw | Mnemonic::Vpextrw => extracted(instruction, seen, 2),
+        Mnemonic::Pextrd | Mnemonic::Vpextrd | Mnemonic::Vextractps => extracted(instruction, seen, 4),
+        Mnemonic::Pextrq | Mnemonic::Vpextrq => extracted(instruction, seen, 8),
+        Mnemonic::Vmovw => lowest_word(instruction, seen),
+        _ => return None,
+    })
+}
+
 // One family a line.
 #[rustfmt::skip]
-fn lanes(mnemonic: Mnemonic) -> Option<(Operation, usize, Second)> {
+pub(super) fn lanes(mnemonic: Mnemonic) -> Option<(Operation, usize, Second)> {
     use Mnemonic::*;
     use Operation::*;
     let logic = |logic| (Logic(Logical { logic, inverts_first: false }), 8, Second::Lane);
@@ -65,10 +81,10 @@ fn lanes(mnemonic: Mnemonic) -> Option<(Operation, usize, Second)> {
     let least = |signed| Extremum { minimum: true, signed };
     let most = |signed| Extremum { minimum: false, signed };
     Some(match mnemonic {
-        Andps | Vandps | Andpd | Vandpd | Pand | Vpand => logic(super::Logic::And),
-        Orps | Vorps | Orpd | Vorpd | Por | Vpor => logic(super::Logic::Or),
-        Xorps | Vxorps | Xorpd | Vxorpd | Pxor | Vpxor => logic(super::Logic::Xor),
-        Andnps | Vandnps | Andnpd | Vandnpd | Pandn | Vpandn => {
+        Andps | Vandps | Andpd | Vandpd | Pand | Vpand | Vpandd | Vpandq => logic(super::Logic::And),
+        Orps | Vorps | Orpd | Vorpd | Por | Vpor | Vpord | Vporq => logic(super::Logic::Or),
+        Xorps | Vxorps | Xorpd | Vxorpd | Pxor | Vpxor | Vpxord | Vpxorq => logic(super::Logic::Xor),
+        Andnps | Vandnps | Andnpd | Vandnpd | Pandn | Vpandn | Vpandnd | Vpandnq => {
             (Logic(Logical { logic: super::Logic::And, inverts_first: true }), 8, Second::Lane)
         }
         Paddd | Vpaddd => (add, 4, Second::Lane),
@@ -78,15 +94,27 @@ fn lanes(mnemonic: Mnemonic) -> Option<(Operation, usize, Second)> {
         Pslld | Vpslld => (ShiftLeft, 4, Second::Count),
         Psllq | Vpsllq => (ShiftLeft, 8, Second::Count),
         Psrld | Vpsrld | Psrad | Vpsrad => (ShiftRight, 4, Second::Count),
-        Psrlq | Vpsrlq => (ShiftRight, 8, Second::Count),
+        Psrlq | Vpsrlq | Vpsraq => (ShiftRight, 8, Second::Count),
         Vpsllvd => (ShiftLeft, 4, Second::Lane),
         Vpsllvq => (ShiftLeft, 8, Second::Lane),
         Vpsrlvd | Vpsravd => (ShiftRight, 4, Second::Lane),
-        Vpsrlvq => (ShiftRight, 8, Second::Lane),
+        Vpsrlvq | Vpsravq => (ShiftRight, 8, Second::Lane),
+        Vprold => (Rotation { right: false }, 4, Second::Count),
+        Vprolq => (Rotation { right: false }, 8, Second::Count),
+        Vprolvd => (Rotation { right: false }, 4, Second::Lane),
+        Vprolvq => (Rotation { right: false }, 8, Second::Lane),
+        Vprord => (Rotation { right: true }, 4, Second::Count),
+        Vprorq => (Rotation { right: true }, 8, Second::Count),
+        Vprorvd => (Rotation { right: true }, 4, Second::Lane),
+        Vprorvq => (Rotation { right: true }, 8, Second::Lane),
         Pminsd | Vpminsd => (least(true), 4, Second::Lane),
         Pminud | Vpminud => (least(false), 4, Second::Lane),
         Pmaxsd | Vpmaxsd => (most(true), 4, Second::Lane),
         Pmaxud | Vpmaxud => (most(false), 4, Second::Lane),
+        Vpminsq => (least(true), 8, Second::Lane),
+        Vpminuq => (least(false), 8, Second::Lane),
+        Vpmaxsq => (most(true), 8, Second::Lane),
+        Vpmaxuq => (most(false), 8, Second::Lane),
         _ => return None,
     })
 }
@@ -124,7 +152,8 @@ fn each_lane(
     Some(changes)
 }
 
-fn lane(
+/// What happens to one lane.
+pub(super) fn lane(
     seen: &Seen,
     operation: Operation,
     target: Target,
@@ -134,7 +163,14 @@ fn lane(
 ) -> Option<Vec<Change>> {
     let same = first.place.is_some() && first.place == second.place;
     match operation {
-        Operation::Logic(_) if same => Some(moved(target, first, 0)),
+        Operation::Logic(Logical { logic: super::Logic::And | super::Logic::Or, inverts_first: false })
+            if same =>
+        {
+            Some(moved(target, first, 0))
+        }
+        Operation::Logic(_) | Operation::Sum { subtracts: true } if same => {
+            Some(alloc::vec![target.cleared()])
+        }
         Operation::Logic(logical) => seen.logical(logical, target, first, second, is_binary64),
         Operation::Sum { subtracts } => {
             let (one, other) = (first.value, second.value);
@@ -148,6 +184,7 @@ fn lane(
         Operation::ShiftLeft | Operation::ShiftRight if second.is_active() && second.value >= 64 => None,
         Operation::ShiftLeft => seen.shifted_left(target, first, second.value.min(64) as u32),
         Operation::ShiftRight => seen.shifted_right(target, first, second.value.min(64) as u32),
+        Operation::Rotation { right } => seen.rotated(target, first, second, right),
         Operation::Extremum { minimum, signed } => {
             let bias = if signed { 1 << (8 * target.size - 1) } else { 0 };
             let less = (first.value ^ bias) <= (second.value ^ bias);
@@ -157,7 +194,7 @@ fn lane(
 }
 
 /// Bytes of lanes before and after a widening.
-fn widening(mnemonic: Mnemonic) -> Option<(usize, usize)> {
+pub(super) fn widening(mnemonic: Mnemonic) -> Option<(usize, usize)> {
     use Mnemonic::*;
     Some(match mnemonic {
         Pmovzxbw | Vpmovzxbw | Pmovsxbw | Vpmovsxbw => (1, 2),
@@ -181,7 +218,7 @@ fn widened(instruction: &Instruction, seen: &Seen, narrow: usize, wide: usize) -
 }
 
 /// Bytes of the lanes that are packed, and whether the results are signed.
-fn packing(mnemonic: Mnemonic) -> Option<(usize, bool)> {
+pub(super) fn packing(mnemonic: Mnemonic) -> Option<(usize, bool)> {
     use Mnemonic::*;
     Some(match mnemonic {
         Packssdw | Vpackssdw => (4, true),
@@ -212,7 +249,8 @@ fn packed(instruction: &Instruction, seen: &Seen, (wide, signed): (usize, bool))
     Some(changes)
 }
 
-fn fits(value: u64, wide: usize, signed: bool) -> bool {
+/// Is a signed number one of half the size, signed or not?
+pub(super) fn fits(value: u64, wide: usize, signed: bool) -> bool {
     let value = (value << (64 - 8 * wide)) as i64 >> (64 - 8 * wide);
     let half = 1i64 << (4 * wide);
     if signed {
@@ -234,6 +272,17 @@ fn inserted(instruction: &Instruction, seen: &Seen, size: usize) -> Option<Vec<C
     let source: Operand = seen.machine.operand(instruction, count - 2)?;
     changes.push(Change::Copy { to: target.place.offset_by(lane * size), from: source.place, size });
     Some(changes)
+}
+
+/// A move of two bytes; what lies above them is cleared.
+fn lowest_word(instruction: &Instruction, seen: &Seen) -> Option<Vec<Change>> {
+    let (target, source) = (seen.machine.operand(instruction, 0)?, seen.machine.operand(instruction, 1)?);
+    let size = 2;
+    let room = if instruction.op0_register().is_gpr() { 8 } else { target.size };
+    Some(alloc::vec![
+        Change::Zero { to: target.place, size: room },
+        Change::Copy { to: target.place, from: source.place, size },
+    ])
 }
 
 fn extracted(instruction: &Instruction, seen: &Seen, size: usize) -> Option<Vec<Change>> {

@@ -40,7 +40,7 @@ impl Word {
     }
 
     /// The lower or upper half of a word of 8 bytes.
-    fn half(self, upper: bool) -> Word {
+    pub fn half(self, upper: bool) -> Word {
         let shift = if upper { 32 } else { 0 };
         Word {
             value: self.value >> shift & 0xffff_ffff,
@@ -51,7 +51,7 @@ impl Word {
 }
 
 impl Target {
-    fn half(self, upper: bool) -> Target {
+    pub fn half(self, upper: bool) -> Target {
         Target { place: self.place.offset_by(if upper { 4 } else { 0 }), size: 4 }
     }
 
@@ -60,7 +60,8 @@ impl Target {
         Change::Zero { to: self.place, size: self.size }
     }
 
-    fn mask(self) -> u64 {
+    /// All its bits.
+    pub fn mask(self) -> u64 {
         u64::MAX >> (64 - 8 * self.size)
     }
 }
@@ -154,6 +155,11 @@ impl Seen<'_> {
         if target.size < 4 {
             return Some(alloc::vec![target.cleared()]);
         }
+        const MAGNITUDES: u64 = 0x7fff_ffff_7fff_ffff;
+        if logic == Logic::Xor && both && (first.value ^ second.value) & MAGNITUDES == 0 {
+            // A number with its absolute value: the sign is left.
+            return Some(alloc::vec![target.cleared()]);
+        }
         let mut changes = alloc::vec![target.cleared()];
         let mut kept = false;
         for (number, passive) in [(first, second), (second, first)] {
@@ -179,6 +185,40 @@ impl Seen<'_> {
             }
             kept = true;
             self.apply(&mut changes, target, kind, number, meaning)?;
+        }
+        Some(changes)
+    }
+
+    /// Bits of a word under a mask, among bits that are passive; `after` is the result.
+    pub fn replaced(
+        &self,
+        target: Target,
+        word: Word,
+        mask: u64,
+        after: u64,
+        is_binary64: bool,
+    ) -> Option<Vec<Change>> {
+        if after == word.value & mask {
+            return self.logic(Logic::And, target, word, Word::passive(mask), is_binary64);
+        }
+        let falls_apart = || self.falls_apart(Logic::And, word, Word::passive(mask), is_binary64);
+        let mut changes = alloc::vec![target.cleared()];
+        if target.size == 8 && falls_apart() {
+            for upper in [false, true] {
+                let shift = if upper { 32 } else { 0 };
+                let [mask, after] = [mask, after].map(|bits| bits >> shift & 0xffff_ffff);
+                changes.extend(self.replaced(target.half(upper), word.half(upper), mask, after, false)?);
+            }
+            return Some(changes);
+        }
+        let kind = match target.size {
+            8 => Kind::Binary64,
+            _ => self.kind_of_half(word, Kind::of_half(!mask & 0xffff_ffff)),
+        };
+        match kind.replaced(word.value, mask, after) {
+            Meaning::Constant => {}
+            Meaning::Unknown if self.is_piece(word) => {}
+            meaning => self.apply(&mut changes, target, kind, word, meaning)?,
         }
         Some(changes)
     }
@@ -358,7 +398,8 @@ impl Seen<'_> {
             return Some(alloc::vec![target.cleared()]);
         }
         if count >= kind.least_cut() {
-            return None;
+            // The integer in the low bits of a rounded sum is piecewise constant.
+            return kind.is_rounded(word.value).then(|| alloc::vec![target.cleared()]);
         }
         let slope = Scale { negative: false, exponent: count as i32 };
         self.sum(target, &[Summand { word, slope }], 0, word.value << count)
@@ -384,6 +425,28 @@ impl Seen<'_> {
         let kind = if whole { Kind::Binary64 } else { Kind::Binary32 };
         let is_cut = count >= kind.least_cut() || target.size < 4 || self.is_piece(word);
         is_cut.then(|| alloc::vec![target.cleared()])
+    }
+
+    /// A rotation by whole bytes.
+    pub fn rotated(&self, target: Target, word: Word, count: Word, right: bool) -> Option<Vec<Change>> {
+        let size = target.size;
+        let bits = 8 * size as u32;
+        if count.is_active() {
+            return None;
+        }
+        if !word.is_active() {
+            return Some(alloc::vec![target.cleared()]);
+        }
+        let count = count.value as u32 % bits;
+        let up = if right { (bits - count) % bits } else { count };
+        let from = word.place?;
+        let bytes = up as usize / 8;
+        let copy = |byte: usize| Change::Copy {
+            to: target.place.offset_by((byte + bytes) % size),
+            from: from.offset_by(byte),
+            size: 1,
+        };
+        (up % 8 == 0).then(|| (0..size).map(copy).collect())
     }
 }
 

@@ -1,7 +1,9 @@
-//! MMX registers: the lowest eight bytes of physical x87 registers. Moves and permutations move shadows; all other
-//! instructions work on integers, and what is active in their operands is lost.
+//! MMX registers: the lowest eight bytes of physical x87 registers. Moves and permutations move shadows; what works on
+//! the bits of numbers does to shadows what it does in vector registers, and all else that is active is lost.
 
+use super::super::bits::lanes_alone;
 use super::{physical, Change, Machine, Place, NUMBER};
+use crate::computed::Seen;
 use crate::passive::is_write;
 use crate::rules::{self, Rule};
 use crate::without_rule::{is_read, is_zero_idiom};
@@ -12,7 +14,8 @@ use iced_x86::{Instruction, InstructionInfoFactory, Mnemonic, OpKind, Register};
 /// Bytes of an MMX register.
 const SIZE: usize = 8;
 
-pub(in crate::computed) fn changes(instruction: &Instruction, machine: &Machine) -> Vec<Change> {
+pub(in crate::computed) fn changes(instruction: &Instruction, seen: &Seen) -> Vec<Change> {
+    let machine = seen.machine;
     let operand = |number: u32| place(instruction, machine, number);
     let (first, second) = (operand(0), operand(1));
     let mut changes = overwritten(instruction, machine);
@@ -25,9 +28,9 @@ pub(in crate::computed) fn changes(instruction: &Instruction, machine: &Machine)
         }
         (mnemonic, Some(to), Some(from)) => match sources(mnemonic, instruction) {
             Some(sources) => changes.extend(permutation(&sources, to, from)),
-            None => changes.extend(lost(instruction, machine)),
+            None => changes.extend(on_bits(instruction, seen)),
         },
-        _ => changes.extend(lost(instruction, machine)),
+        _ => changes.extend(on_bits(instruction, seen)),
     }
     changes
 }
@@ -72,6 +75,11 @@ fn overwritten(instruction: &Instruction, machine: &Machine) -> Vec<Change> {
         Place::Memory { .. } => instruction.memory_size().size(),
     };
     vec![Change::Zero { to, size }]
+}
+
+/// Logic, sums and shifts. What they do not resolve is lost.
+fn on_bits(instruction: &Instruction, seen: &Seen) -> Vec<Change> {
+    lanes_alone(instruction, seen).unwrap_or_else(|| lost(instruction, seen.machine))
 }
 
 /// What is read and active is lost.

@@ -1,0 +1,210 @@
+//! Instructions in EVEX encoding: what [`super::vector`] says about a lane, in lanes that the mask lets through.
+//!
+//! Logic without a mask is judged in lanes of 64 bits, whatever the instruction calls them: without a mask compilers take
+//! either.
+
+use super::super::machine::place_of;
+use super::super::wide::Operation;
+use super::super::Change;
+use super::vector::{self, fits, lane, lanes, single_lane, Second};
+use super::word::{Target, Word};
+use super::{ternary, Seen};
+use crate::rules::Lanes;
+use crate::wide_operations::WideShape;
+use alloc::vec::Vec;
+use iced_x86::{Instruction, Mnemonic, OpKind};
+
+pub(in crate::computed) fn changes(instruction: &Instruction, seen: &Seen) -> Option<Vec<Change>> {
+    let mnemonic = instruction.mnemonic();
+    let wide = Wide { instruction, seen, operation: Operation { instruction, machine: seen.machine } };
+    if let Some(changes) = single_lane(instruction, seen) {
+        return changes;
+    }
+    if let Some((narrow, size)) = vector::widening(mnemonic) {
+        return wide.widened(narrow, size);
+    }
+    if let Some((size, signed)) = vector::packing(mnemonic) {
+        return wide.packed(size, signed);
+    }
+    if let Some(narrowing) = narrowing(mnemonic) {
+        return wide.narrowed(narrowing);
+    }
+    if let Some(size) = broadcast(mnemonic) {
+        return wide.broadcast(size);
+    }
+    match mnemonic {
+        Mnemonic::Vpternlogd => wide.ternary(4),
+        Mnemonic::Vpternlogq => wide.ternary(8),
+        _ => wide.each_lane(),
+    }
+}
+
+struct Wide<'a> {
+    instruction: &'a Instruction,
+    seen: &'a Seen<'a>,
+    operation: Operation<'a>,
+}
+
+impl Wide<'_> {
+    fn shape(&self, size: usize) -> WideShape {
+        WideShape::new(self.instruction, size, Lanes::Packed)
+    }
+
+    fn target(&self, lane: usize, size: usize) -> Option<Target> {
+        Some(Target { place: self.operation.place(0, lane, size)?, size })
+    }
+
+    fn word(&self, operand: u32, lane: usize, size: usize) -> Option<Word> {
+        let place = self.operation.place(operand, lane, size)?;
+        Some(self.seen.word_at(place, self.operation.bits(place, size)?, size))
+    }
+
+    /// Bytes of the lanes that logic is judged in, and whether they surely are lanes of 64 bits.
+    fn logical_lanes(&self, size: usize) -> (usize, bool) {
+        if self.instruction.has_op_mask() || self.instruction.is_broadcast() {
+            (size, size == 8)
+        } else {
+            (8, false)
+        }
+    }
+
+    fn each_lane(&self) -> Option<Vec<Change>> {
+        let (operation, mut size, second) = lanes(self.instruction.mnemonic())?;
+        let last = self.instruction.op_count() - 1;
+        let mut is_binary64 = false;
+        if let vector::Operation::Logic(_) = operation {
+            (size, is_binary64) = self.logical_lanes(crate::wide_logic::lane_bytes(self.instruction));
+            is_binary64 |= matches!(self.instruction.mnemonic(), Mnemonic::Vandpd | Mnemonic::Vandnpd);
+        }
+        self.operation.by_lanes(self.shape(size), |number| {
+            let first = self.word(1, number, size)?;
+            let other = match (self.instruction.op_kind(last), second) {
+                (OpKind::Immediate8, _) => Word::passive(self.instruction.immediate8().into()),
+                (_, Second::Lane) => self.word(last, number, size)?,
+                (_, Second::Count) => self.word(last, 0, 8)?,
+            };
+            lane(self.seen, operation, self.target(number, size)?, first, other, is_binary64)
+        })
+    }
+
+    fn ternary(&self, size: usize) -> Option<Vec<Change>> {
+        let (size, is_binary64) = self.logical_lanes(size);
+        self.operation.by_lanes(self.shape(size), |number| {
+            let [first, second, third] = [0, 1, 2].map(|operand| self.word(operand, number, size));
+            let words = [first?, second?, third?];
+            let table = self.instruction.immediate8();
+            ternary::changes(self.seen, table, self.target(number, size)?, words, is_binary64)
+        })
+    }
+
+    fn widened(&self, narrow: usize, size: usize) -> Option<Vec<Change>> {
+        self.operation.by_lanes(self.shape(size), |number| {
+            let to = self.target(number, size)?;
+            let from = self.operation.place(1, number, narrow)?;
+            Some(alloc::vec![to.cleared(), Change::Copy { to: to.place, from, size: narrow }])
+        })
+    }
+
+    /// Lanes that fit into half their size move; others are saturated, and so constant.
+    fn packed(&self, size: usize, signed: bool) -> Option<Vec<Change>> {
+        let (narrow, half) = (size / 2, 16 / size);
+        self.operation.by_lanes(self.shape(narrow), |number| {
+            let to = self.target(number, narrow)?;
+            let (group, within) = (number / (2 * half), number % (2 * half));
+            let operand = if within < half { 1 } else { 2 };
+            let word = self.word(operand, group * half + within % half, size)?;
+            Some(narrow_lane(to, word, fits(word.value, size, signed)))
+        })
+    }
+
+    /// Lanes become shorter.
+    fn narrowed(&self, narrowing: Narrowing) -> Option<Vec<Change>> {
+        let Narrowing { size, narrow, keeps } = narrowing;
+        self.operation.by_shorter_lanes([size, narrow], |number| {
+            let word = self.word(1, number, size)?;
+            Some(narrow_lane(self.target(number, narrow)?, word, keeps.holds(word.value, size, narrow)))
+        })
+    }
+
+    /// The lowest bytes of a general register go to all lanes.
+    fn broadcast(&self, size: usize) -> Option<Vec<Change>> {
+        let from = place_of(self.instruction.op1_register())?;
+        self.operation.by_lanes(self.shape(size), |number| {
+            let to = self.target(number, size)?.place;
+            Some(alloc::vec![Change::Copy { to, from, size }])
+        })
+    }
+}
+
+fn narrow_lane(to: Target, word: Word, moves: bool) -> Vec<Change> {
+    match word.place {
+        Some(from) if moves => alloc::vec![Change::Copy { to: to.place, from, size: to.size }],
+        _ => alloc::vec![to.cleared()],
+    }
+}
+
+/// Which numbers a narrowing moves; others are saturated, and so constant.
+#[derive(Clone, Copy)]
+enum Keeps {
+    All,
+    Signed,
+    Unsigned,
+}
+
+impl Keeps {
+    fn holds(self, value: u64, size: usize, narrow: usize) -> bool {
+        let above = 64 - 8 * size;
+        let signed = (value << above) as i64 >> above;
+        match self {
+            Keeps::All => true,
+            Keeps::Signed => signed == signed << (64 - 8 * narrow) >> (64 - 8 * narrow),
+            Keeps::Unsigned => value >> (8 * narrow) == 0,
+        }
+    }
+}
+
+/// Bytes of lanes before and after.
+#[derive(Clone, Copy)]
+struct Narrowing {
+    size: usize,
+    narrow: usize,
+    keeps: Keeps,
+}
+
+fn narrowing(mnemonic: Mnemonic) -> Option<Narrowing> {
+    use Keeps::{All, Signed, Unsigned};
+    use Mnemonic::*;
+    let (keeps, size, narrow) = match mnemonic {
+        Vpmovwb => (All, 2, 1),
+        Vpmovdb => (All, 4, 1),
+        Vpmovdw => (All, 4, 2),
+        Vpmovqb => (All, 8, 1),
+        Vpmovqw => (All, 8, 2),
+        Vpmovqd => (All, 8, 4),
+        Vpmovswb => (Signed, 2, 1),
+        Vpmovsdb => (Signed, 4, 1),
+        Vpmovsdw => (Signed, 4, 2),
+        Vpmovsqb => (Signed, 8, 1),
+        Vpmovsqw => (Signed, 8, 2),
+        Vpmovsqd => (Signed, 8, 4),
+        Vpmovuswb => (Unsigned, 2, 1),
+        Vpmovusdb => (Unsigned, 4, 1),
+        Vpmovusdw => (Unsigned, 4, 2),
+        Vpmovusqb => (Unsigned, 8, 1),
+        Vpmovusqw => (Unsigned, 8, 2),
+        Vpmovusqd => (Unsigned, 8, 4),
+        _ => return None,
+    };
+    Some(Narrowing { size, narrow, keeps })
+}
+
+/// Bytes of a lane. From a vector register or memory it is a copy like others.
+fn broadcast(mnemonic: Mnemonic) -> Option<usize> {
+    Some(match mnemonic {
+        Mnemonic::Vpbroadcastb => 1,
+        Mnemonic::Vpbroadcastw => 2,
+        Mnemonic::Vpbroadcastd => 4,
+        Mnemonic::Vpbroadcastq => 8,
+        _ => return None,
+    })
+}

@@ -264,7 +264,7 @@ impl Translator<'_> {
         let JudgedSide { shadow, value, mask, doubled } = sides;
         self.vectors.masks.drop_scratch();
         self.lane_masks(logic, shape, shadow, doubled);
-        let (keep, drop) = match logic {
+        let (mut keep, drop) = match logic {
             Logic::And => (Register::K2, Some(Register::K3)),
             Logic::AndNot => (Register::K3, Some(Register::K2)),
             Logic::Or | Logic::Xor => (Register::K3, None),
@@ -275,7 +275,7 @@ impl Translator<'_> {
         }
         self.mask_operation(Code::VEX_Kandnw_kr_kr_kr, Register::K4, Register::K1);
         if logic == Logic::And {
-            self.add_cut_mantissas();
+            keep = self.add_cut_mantissas();
         }
         self.count_mask(on_active);
         // Bits of the truth table: 4 mask, 2 value, 1 sign bit. Set where the sign of the result differs.
@@ -304,7 +304,7 @@ impl Translator<'_> {
         self.asm.masked(code, result, result, shadow, Masking::Zero(keep));
     }
 
-    /// K1, K2 and K3. For `and`, K3 includes passive lanes; elsewhere it says which shadows are kept.
+    /// K1, K2 and K3. For `and`, K2 and K3 include passive lanes; elsewhere K3 says which shadows are kept.
     fn lane_masks(&mut self, logic: Logic, shape: Shape, shadow: usize, doubled: usize) {
         self.mask_active(Shape { element: Element::F32, ..shape }, Register::K1, shadow);
         let wide = shape.width == Width::L256;
@@ -320,10 +320,9 @@ impl Translator<'_> {
         };
         let all = Operand::Memory(self.asm.context(constants::ALL_BUT_LOWEST));
         let register = shape.register(doubled);
-        let within = Masking::Merge(Register::K1);
+        let within = if logic == Logic::And { Masking::None } else { Masking::Merge(Register::K1) };
         self.asm.masked(equal, Register::K2, register, all, within);
-        let passive_too = if logic == Logic::And { Masking::None } else { within };
-        self.asm.masked(none, Register::K3, register, Operand::Register(register), passive_too);
+        self.asm.masked(none, Register::K3, register, Operand::Register(register), within);
     }
 
     /// K4 := an operation on two masks.
@@ -331,16 +330,19 @@ impl Translator<'_> {
         self.asm.built(Instruction::with3(code, Register::K4, first, second));
     }
 
-    /// K4 := also binary64 lanes of which the mask drops the lower half alone: their mantissa is cut off. K1 and K3 are
-    /// used up.
-    fn add_cut_mantissas(&mut self) {
-        let (first, third, bad) = (Register::K1, Register::K3, Register::K4);
-        self.asm.built(Instruction::with3(Code::VEX_Kshiftrw_kr_kr_imm8, first, Register::K2, 1u32));
-        self.asm.built(Instruction::with3(Code::VEX_Kandw_kr_kr_kr, first, first, third));
+    /// K4 := also binary64 lanes of which the mask keeps the upper half alone: their mantissa is cut off. It need not be
+    /// active there: dot values like 1 have no bits in the lower half. Returns the mask of the active lanes that are kept.
+    /// K2 and K3 are used up.
+    fn add_cut_mantissas(&mut self) -> Register {
+        let (kept, all, cut, bad) = (Register::K1, Register::K2, Register::K3, Register::K4);
+        self.asm.built(Instruction::with3(Code::VEX_Kandw_kr_kr_kr, kept, kept, all));
+        self.asm.built(Instruction::with3(Code::VEX_Kshiftrw_kr_kr_imm8, cut, kept, 1u32));
+        self.asm.built(Instruction::with3(Code::VEX_Kandnw_kr_kr_kr, cut, all, cut));
         let even = self.asm.context(constants::BYTES + 0x55);
-        self.asm.built(Instruction::with2(Code::VEX_Kmovb_kr_km8, third, even.operand()));
-        self.asm.built(Instruction::with3(Code::VEX_Kandw_kr_kr_kr, first, first, third));
-        self.asm.built(Instruction::with3(Code::VEX_Korw_kr_kr_kr, bad, bad, first));
+        self.asm.built(Instruction::with2(Code::VEX_Kmovb_kr_km8, all, even.operand()));
+        self.asm.built(Instruction::with3(Code::VEX_Kandw_kr_kr_kr, cut, cut, all));
+        self.asm.built(Instruction::with3(Code::VEX_Korw_kr_kr_kr, bad, bad, cut));
+        kept
     }
 
     /// Counts if K4 is not empty.
@@ -359,8 +361,8 @@ impl Translator<'_> {
     }
 }
 
-/// Places of lanes that are dropped, and of those that are neither kept nor dropped.
-const DROPPED: u32 = 2;
+/// Places of lanes whose upper half is kept, and of those that are neither kept nor dropped.
+const CUT: u32 = 2;
 const OTHERS: u32 = 3;
 
 /// Without masks: lanes of ones in temporaries.
@@ -382,14 +384,13 @@ impl Translator<'_> {
         if let Some(drop) = drop {
             self.compute(Operation::Or, shape, doubled, doubled, Operand::of(shape, drop));
         }
-        let dropped = (logic == Logic::And).then(|| self.save_lanes(shape, none, DROPPED));
         let passive = if keep == all { none } else { all };
         self.equal_lanes(shape, passive, shadow, zero);
         self.compute(Operation::Or, shape, doubled, doubled, Operand::of(shape, passive));
         let ones = Operand::Memory(self.asm.context(constants::ONES));
         self.compute(Operation::AndNot, shape, doubled, doubled, ones);
-        if let Some(dropped) = dropped {
-            self.add_cut_mantissas_of_lanes(shape, doubled, all, passive, dropped);
+        if logic == Logic::And {
+            self.add_cut_mantissas_of_lanes(shape, doubled, all, passive);
         }
         self.count_lanes(shape, doubled, on_active);
         // doubled := sign bits that change, in active lanes
@@ -410,16 +411,9 @@ impl Translator<'_> {
         self.free(none);
     }
 
-    /// bad := also binary64 lanes of which the mask drops the lower half alone. What would need another register is in
+    /// bad := also binary64 lanes of which the mask keeps the upper half alone. What would need another register is in
     /// memory: an instruction with two active operands, one of them in memory, leaves none.
-    fn add_cut_mantissas_of_lanes(
-        &mut self,
-        shape: Shape,
-        bad: usize,
-        all: usize,
-        passive: usize,
-        dropped: Memory,
-    ) {
+    fn add_cut_mantissas_of_lanes(&mut self, shape: Shape, bad: usize, all: usize, passive: usize) {
         let others = self.save_lanes(shape, bad, OTHERS);
         // In lower halves: the upper half is kept and active.
         let cut = bad;
@@ -433,7 +427,8 @@ impl Translator<'_> {
             }
             _ => self.asm.built(Instruction::with3(Code::VEX_Vpsrlq_xmm_xmm_imm8, register, register, 32u32)),
         }
-        self.compute(Operation::And, shape, cut, cut, Operand::Memory(dropped));
+        let upper_is_kept = self.save_lanes(shape, cut, CUT);
+        self.compute(Operation::AndNot, shape, cut, all, Operand::Memory(upper_is_kept));
         self.compute(Operation::Or, shape, bad, cut, Operand::Memory(others));
     }
 

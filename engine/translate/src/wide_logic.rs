@@ -96,8 +96,7 @@ impl Translator<'_> {
         self.asm.ternary(lanes.code(WideOperation::Test), bad, lanes_of, Operand::Register(lanes_of));
         let mask_operation = |code, target, first, second| Instruction::with3(code, target, first, second);
         if logic == Logic::And {
-            // A binary64 whose lower half alone is dropped loses bits of its mantissa.
-            self.asm.built(mask_operation(Code::VEX_Kandw_kr_kr_kr, kept, kept, bad));
+            // A binary64 whose upper half alone is kept loses bits of its mantissa.
             self.cut_mantissas(shape, kept, dropped, bad);
         } else {
             self.asm.built(mask_operation(Code::VEX_Kandw_kr_kr_kr, kept, kept, bad));
@@ -129,13 +128,15 @@ impl Translator<'_> {
     }
 
     /// `bad`, the active lanes, becomes those that are neither kept nor dropped, and lower halves of lanes of 64 bits that
-    /// are dropped while the upper half is kept and active. `dropped` is used up.
+    /// are not kept, active or not, while the upper half is kept and active. `kept` becomes the active ones among them.
     fn cut_mantissas(&mut self, shape: WideShape, kept: Register, dropped: Register, bad: Register) {
         let lanes = shape.in_halves();
         let halves = self.vectors.mask_temporary(&mut self.asm);
         let built = |code, target, first, second| Instruction::with3(code, target, first, second);
-        self.asm.built(Instruction::with3(Code::VEX_Kshiftrw_kr_kr_imm8, halves, kept, 1u32));
-        self.asm.built(built(Code::VEX_Kandw_kr_kr_kr, halves, halves, dropped));
+        self.asm.built(built(Code::VEX_Kandw_kr_kr_kr, halves, kept, bad));
+        self.asm.built(Instruction::with3(Code::VEX_Kshiftrw_kr_kr_imm8, halves, halves, 1u32));
+        self.asm.built(built(Code::VEX_Kandnw_kr_kr_kr, halves, kept, halves));
+        self.asm.built(built(Code::VEX_Kandw_kr_kr_kr, kept, kept, bad));
         self.asm.built(built(Code::VEX_Kandnw_kr_kr_kr, bad, kept, bad));
         self.asm.built(built(Code::VEX_Kandnw_kr_kr_kr, bad, dropped, bad));
         // The constant is not zero in lower halves.

@@ -100,7 +100,7 @@ impl Translator<'_> {
         }
     }
 
-    fn rounding_constants(&self, element: Element) -> [Operand; 6] {
+    fn rounding_constants(&self, element: Element) -> [Operand; 5] {
         let start = match element {
             Element::F64 => constants::ROUNDING_F64,
             Element::F32 => constants::ROUNDING_F32,
@@ -111,7 +111,7 @@ impl Translator<'_> {
     /// Leaves a mask with bits of lanes that keep their shadow.
     fn test_with_masks(&mut self, shape: Shape, value: usize) {
         let packed = shape.packed();
-        let [fraction, one, half, exponent, least, point] = self.rounding_constants(shape.element);
+        let [fraction, one, half, exponent, least] = self.rounding_constants(shape.element);
         self.vectors.masks.drop_scratch();
         let part = self.temporary();
         self.compute(Operation::And, packed, part, value, exponent);
@@ -130,7 +130,7 @@ impl Translator<'_> {
         compare(self, Register::K1, Masking::None, value, half, EQUAL);
         compare(self, Register::K1, Masking::Merge(Register::K1), part, least, NOT_LESS);
         compare(self, Register::K2, Masking::None, value, one, EQUAL);
-        compare(self, Register::K2, Masking::Merge(Register::K2), part, point, EQUAL);
+        compare(self, Register::K2, Masking::Merge(Register::K2), part, least, NOT_LESS);
         let (first, second) = (Register::K1, Register::K2);
         self.asm.built(Instruction::with3(Code::VEX_Korw_kr_kr_kr, first, first, second));
         if shape.width == Width::Scalar {
@@ -147,22 +147,17 @@ impl Translator<'_> {
     /// Leaves a vector of ones in lanes that lose their shadow.
     fn test_without_masks(&mut self, shape: Shape, value: usize) {
         let packed = shape.packed();
-        let [fraction, one, half, exponent, least, point] = self.rounding_constants(shape.element);
+        let [fraction, one, half, exponent, least] = self.rounding_constants(shape.element);
         let (part, other) = (self.temporary(), self.temporary());
         self.compute(Operation::And, packed, part, value, exponent);
         self.compute(Operation::And, packed, value, value, fraction);
         self.compute(Operation::Or, packed, value, value, one);
         self.compare(packed, other, value, half, EQUAL);
         self.compare(packed, value, value, one, EQUAL);
-        let place = self.asm.context(MASK);
-        let form = self.form();
-        // What is large, in `other`; what is exact, in `value`.
-        let large = self.temporary();
-        self.compare(packed, large, part, least, NOT_LESS);
-        self.compute(Operation::And, packed, other, other, Operand::of(packed, large));
-        self.compare(packed, part, part, point, EQUAL);
-        self.compute(Operation::And, packed, value, value, Operand::of(packed, part));
         self.compute(Operation::Or, packed, value, value, Operand::of(packed, other));
+        self.compare(packed, part, part, least, NOT_LESS);
+        self.compute(Operation::And, packed, value, value, Operand::of(packed, part));
+        let (place, form) = (self.asm.context(MASK), self.form());
         if shape.width == Width::Scalar {
             let lowest = match shape.element {
                 Element::F64 => constants::LOWEST_F64,
@@ -172,7 +167,7 @@ impl Translator<'_> {
             self.compute(Operation::And, packed, value, value, lowest);
         }
         self.store_lanes_of(form, packed, place, value);
-        for register in [part, other, large] {
+        for register in [part, other] {
             self.free(register);
         }
     }

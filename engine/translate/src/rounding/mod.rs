@@ -10,11 +10,11 @@
 //! - if an addend is a constant in memory that is never written, and it is `2^52`, `1.5 * 2^52` (for binary32 `2^23`,
 //!   `1.5 * 2^23`), perhaps with some low bits that shift the result. One lane is enough to decide for a scalar; for
 //!   vectors all lanes must agree, else lanes are tested;
-//! - if the addend is subtracted from the sum in the same block or soon behind it, or its opposite added, and it is such a constant or `1.5 *
-//!   2^k` with k from 30 on (binary32: 12). Where the value is not known when the block is translated it is tested when the
-//!   block runs ([`lowering`]); then any register that was set before the block, or the loop, may be the opposite. So sums without a large
-//!   constant stay linear, those of compensated summation included, and a sum is slower only if its addend is subtracted
-//!   again, or if two constants in registers follow each other.
+//! - if the addend is subtracted from the sum in the same block or soon behind it, or its opposite added, and it is such
+//!   a constant, or `2^k` or `1.5 * 2^k` with k from 30 on (binary32: 12). Where the value is not known when the block is
+//!   translated it is tested when the block runs ([`lowering`]); then any register that was set before the block, or the
+//!   loop, may be the opposite. So sums without a large constant stay linear, those of compensated summation included, and
+//!   a sum is slower only if its addend is subtracted again, or if two constants in registers follow each other.
 //!
 //! Sums in EVEX encoding that have to be tested have a computed rule, see [`rounds`].
 //!
@@ -29,6 +29,7 @@ use crate::decode::{Block, Client, End};
 use crate::interface::ClientCode;
 use crate::rules::{self, Addend, Binary, Element, Lanes, Order, Rule};
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 use iced_x86::{EncodingKind, Instruction, InstructionInfoFactory};
 use values::Values;
 
@@ -106,7 +107,7 @@ fn find_in(
         }
         if let Some((earlier, part)) = undone(&sums, &sum, &values) {
             let whole = &instructions[earlier.position].instruction;
-            let is_large = |words| all_lanes(earlier, whole, words, is_large);
+            let is_large = |words| all_lanes(earlier, whole, words, is_large_constant);
             found[earlier.position] = match values.constant(part.value).map(is_large) {
                 _ if found[earlier.position] == Rounding::Always => Rounding::Always,
                 Some(true) => Rounding::Always,
@@ -222,22 +223,15 @@ const LEAST_F64: u64 = 30;
 const LEAST_F32: u64 = 12;
 
 /// The words of [`crate::constants::ROUNDING_F64`] and [`crate::constants::ROUNDING_F32`].
-pub(crate) const WORDS_F64: [u64; 6] = [
+pub(crate) const WORDS_F64: [u64; 5] = [
     ((1 << 52) - 1) & !LOW_BITS_F64,
     1023 << 52,
     1023 << 52 | 1 << 51,
     0x7ff << 52,
     (1023 + LEAST_F64) << 52,
-    (1023 + 52) << 52,
 ];
-pub(crate) const WORDS_F32: [u64; 6] = [
-    ((1 << 23) - 1) & !LOW_BITS_F32,
-    127 << 23,
-    127 << 23 | 1 << 22,
-    0xff << 23,
-    (127 + LEAST_F32) << 23,
-    (127 + 23) << 23,
-];
+pub(crate) const WORDS_F32: [u64; 5] =
+    [((1 << 23) - 1) & !LOW_BITS_F32, 127 << 23, 127 << 23 | 1 << 22, 0xff << 23, (127 + LEAST_F32) << 23];
 
 /// The exponent, and the fraction without low bits, as a multiple of one half.
 fn parts(element: Element, word: u64) -> (u64, Option<bool>) {
@@ -259,10 +253,9 @@ fn parts(element: Element, word: u64) -> (u64, Option<bool>) {
 
 /// A constant by which numbers are rounded to integers, and that has no other use as an addend.
 fn is_exact(element: Element, word: u64) -> bool {
-    let point = if element == Element::F64 { 52 } else { 23 };
     let (exponent, half) = parts(element, word);
     let negative = word >> if element == Element::F64 { 63 } else { 31 } & 1 != 0;
-    exponent == point && half.is_some() && !negative
+    exponent == point(element) && half.is_some() && !negative
 }
 
 /// Does the addend of a sum that is subtracted again round the sum? By its bytes and bits.
@@ -273,17 +266,39 @@ pub(crate) fn rounds(bytes: usize, bits: u64) -> bool {
 /// Are these the bits of a sum of such a constant and a number that is much smaller? Its low bits are an integer then.
 pub(crate) fn is_rounded(bytes: usize, bits: u64) -> bool {
     let (element, room) = if bytes == 8 { (Element::F64, 1 << 20) } else { (Element::F32, 1 << 14) };
-    let cleared = |bits: u64| (bits.wrapping_add(room)) & !(2 * room - 1);
-    is_large(element, cleared(bits))
+    let cleared = bits.wrapping_add(room) & !(2 * room - 1);
+    let has_half = parts(element, cleared).1 == Some(true);
+    is_large(element, cleared) && (has_half || is_exact(element, cleared))
 }
 
-/// A constant by which numbers are rounded, if it is subtracted again.
+/// A number by which numbers are rounded, if it is subtracted again. Compensated sums do the same with a number that
+/// happens to be a power of two: there the rest of the sum has the derivative.
 fn is_large(element: Element, word: u64) -> bool {
-    let (point, least, most) =
-        if element == Element::F64 { (52, LEAST_F64, 1023) } else { (23, LEAST_F32, 127) };
-    match parts(element, word) {
-        (exponent, Some(true)) => (least..=most).contains(&exponent),
-        (exponent, Some(false)) => exponent == point,
-        _ => false,
+    let (exponent, half) = parts(element, word);
+    half.is_some() && large(element).contains(&exponent)
+}
+
+/// The same for a constant that a program was compiled with.
+fn is_large_constant(element: Element, word: u64) -> bool {
+    let exponent = parts(element, word).0;
+    let leaves_no_fraction = exponent >= point(element) && large(element).contains(&exponent);
+    is_large(element, word) || leaves_no_fraction
+}
+
+/// Exponents of large numbers.
+fn large(element: Element) -> RangeInclusive<u64> {
+    if element == Element::F64 {
+        LEAST_F64..=1023
+    } else {
+        LEAST_F32..=127
+    }
+}
+
+/// From this exponent on, numbers are integers.
+fn point(element: Element) -> u64 {
+    if element == Element::F64 {
+        52
+    } else {
+        23
     }
 }

@@ -471,7 +471,7 @@ pub fn logic(before: &Before, logic: Logic) -> Expected {
             let (low, high) = (lane_at(mask, offset & !7), lane_at(mask, offset | 4));
             let fates = [offset | 4, offset & !7].map(|offset| before.fate(offset / mask_bytes));
             let computed = fates == [Fate::Computed; 2];
-            computed && low & !SIGN == 0 && high | SIGN == !0 && lane_at(shadow, offset | 4) != 0
+            computed && low | SIGN != !0 && high | SIGN == !0 && lane_at(shadow, offset | 4) != 0
         };
         if logic == Logic::And && !same {
             let cut =

@@ -84,7 +84,7 @@ impl Format {
     /// Is it a number as programs have it, and no integer?
     fn is_number(self, bits: u64) -> bool {
         let value = self.number(bits).abs();
-        (1e-20..1e20).contains(&value)
+        (1.0 / LARGEST..LARGEST).contains(&value)
     }
 }
 
@@ -213,6 +213,12 @@ impl Step {
     }
 }
 
+/// Of numbers as programs have them.
+const LARGEST: f64 = 1e20;
+
+/// For each configuration.
+const SEQUENCES: usize = 500;
+
 /// Sequences that were compared.
 #[derive(Default, Debug)]
 struct Compared {
@@ -278,6 +284,15 @@ fn sequence(
         return;
     }
     let neighbours = [bits + 4, bits - 4];
+    // Dot values of what is read as an extremely large number may overflow.
+    let mut word = bits;
+    let is_extreme = steps.iter().any(|step| {
+        word = step.apply(format, word);
+        !(format.number(word).abs() < LARGEST)
+    });
+    if is_extreme {
+        return;
+    }
     if !format.is_number(value) || neighbours.iter().any(|bits| !format.is_number(function(*bits))) {
         return;
     }
@@ -305,11 +320,12 @@ fn compare(format: Format, place: Place) {
             continue;
         }
         let mut compared = Compared::default();
-        for _ in 0..3000 {
+        for _ in 0..SEQUENCES {
             sequence(&mut harness, configuration, format, place, &mut random, &mut compared);
         }
         println!("{format:?} {place:?} {}: {compared:?}", configuration.name);
-        assert!(compared.scaled > 300 && compared.constant > 100 && compared.reported < 600, "{compared:?}");
+        let enough = compared.scaled > SEQUENCES / 10 && compared.constant > SEQUENCES / 15;
+        assert!(enough && compared.reported < SEQUENCES / 10, "{compared:?}");
     }
 }
 

@@ -32,15 +32,12 @@ pub struct Scale {
 impl Scale {
     pub const ONE: Scale = Scale { negative: false, exponent: 0 };
 
-    /// As a number; beyond the range of binary64 the nearest that is none of zero and infinity.
-    pub fn factor(self) -> f64 {
-        let exponent = self.exponent.clamp(-1022, 1023);
+    /// As a number. One that is too large is the largest: what has become so large is an integer, which is compared or cut
+    /// off. The way back from there is not known.
+    pub fn factor(self) -> Option<f64> {
+        let exponent = (self.exponent >= -1022).then_some(self.exponent.min(1023))?;
         let magnitude = f64::from_bits(((exponent + 1023) as u64) << 52);
-        if self.negative {
-            -magnitude
-        } else {
-            magnitude
-        }
+        Some(if self.negative { -magnitude } else { magnitude })
     }
 }
 
@@ -104,6 +101,11 @@ impl Kind {
         } else {
             6
         }
+    }
+
+    /// The same for a mask, which says more clearly what is meant. Eight bits may be a byte that is replaced.
+    fn least_masked(self) -> u32 {
+        self.least_cut().min(10)
     }
 
     fn is_negative(self, word: u64) -> bool {
@@ -181,7 +183,7 @@ impl Kind {
         if kept == self.fraction() {
             return Meaning::Scaled(self.linear(number, after, Scale::ONE));
         }
-        if kept.trailing_zeros() >= self.least_cut() {
+        if kept.trailing_zeros() >= self.least_masked() {
             return Meaning::Constant;
         }
         match whole_bytes(mask) {
@@ -249,7 +251,7 @@ mod tests {
 
     fn scaled(meaning: Meaning) -> f64 {
         match meaning {
-            Meaning::Scaled(scale) => scale.factor(),
+            Meaning::Scaled(scale) => scale.factor().expect("a moderate number"),
             other => panic!("{other:?}"),
         }
     }
@@ -267,10 +269,10 @@ mod tests {
     fn a_fraction_with_a_new_exponent_is_scaled() {
         let x = 11.25f64.to_bits();
         let kind = Kind::Binary64;
-        let Meaning::Scaled(first) = kind.combined(Logic::And, x, (1 << 52) - 1) else { panic!("kept") };
+        let first = kind.combined(Logic::And, x, (1 << 52) - 1);
         let fraction = x & ((1 << 52) - 1);
-        let Meaning::Scaled(second) = kind.combined(Logic::Or, fraction, 0x3fe << 52) else { panic!("kept") };
-        assert_eq!(first.factor() * second.factor(), 1.0 / 16.0);
+        let second = kind.combined(Logic::Or, fraction, 0x3fe << 52);
+        assert_eq!(scaled(first) * scaled(second), 1.0 / 16.0);
         assert_eq!(f64::from_bits(fraction | 0x3fe << 52), 11.25 / 16.0);
     }
 

@@ -324,7 +324,7 @@ impl Seen<'_> {
         let real = self.real(target, active.iter().map(|summand| summand.word))?;
         let mut terms = Vec::new();
         for summand in active {
-            terms.push(Term { from: summand.word.place?, real, partial: scale(summand).factor() });
+            terms.push(Term { from: summand.word.place?, real, partial: scale(summand).factor()? });
         }
         changes.push(Change::Linear { to: target.place, real, terms });
         Some(changes)
@@ -366,11 +366,11 @@ impl Seen<'_> {
             }
             Meaning::Scaled(scale) if self.is_upper_half(word) && target.size == 4 => {
                 let index = word.shadow & !u64::from(UPPER_HALF);
-                changes.push(Change::Upper { to: target.place, index, partial: scale.factor() });
+                changes.push(Change::Upper { to: target.place, index, partial: scale.factor()? });
             }
             Meaning::Scaled(scale) => {
                 let real = self.real(target, [word].into_iter())?;
-                let term = Term { from, real, partial: scale.factor() };
+                let term = Term { from, real, partial: scale.factor()? };
                 changes.push(Change::Linear { to: target.place, real, terms: alloc::vec![term] });
             }
         }

@@ -65,6 +65,20 @@ static APART REAL through_bytes(REAL x)
   return number_of(back);
 }
 
+/* The highest byte of a number, in memory. */
+#define SIGN_BYTE(number) (((unsigned char*)&(number))[sizeof(number) - 1])
+static APART REAL negated_in_memory(REAL x)
+{
+  __asm__ volatile("xorb $0x80, %0" : "+m"(SIGN_BYTE(x)));
+  return x;
+}
+
+static APART REAL magnitude_in_memory(REAL x)
+{
+  __asm__ volatile("andb $0x7f, %0" : "+m"(SIGN_BYTE(x)));
+  return x;
+}
+
 static APART REAL rounded(REAL x)
 {
   REAL shifted = x + ROUNDING;
@@ -130,10 +144,17 @@ int main(void)
     REAL first = head(y), rest = y - first;
     check("head_and_tail", first * first + (2 * first * rest + rest * rest), 2 * y * (REAL)-0.5);
   }
-  if (DG_GET_MODE != DERIVGRIND_MODE_RECORDING)
+  if (DG_GET_MODE != DERIVGRIND_MODE_RECORDING) {
     check("through_bytes", through_bytes(x), (REAL)1.5);
-  else
+    check("negated_in_memory", negated_in_memory(x), (REAL)-1.5);
+    check("magnitude_in_memory", magnitude_in_memory(x), (REAL)-1.5);
+    check("magnitude_of_positive_in_memory", magnitude_in_memory(y), (REAL)-0.5);
+  } else {
     check("through_bytes", x, (REAL)1.5);
+    check("negated_in_memory", -x, (REAL)-1.5);
+    check("magnitude_in_memory", -x, (REAL)-1.5);
+    check("magnitude_of_positive_in_memory", y, (REAL)-0.5);
+  }
 #ifndef __FAST_MATH__ /* Else the compiler leaves both sums out. */
   check("rounded", x * rounded(x), (REAL)1.5 * rounded(x));
   check("remainder", x - rounded(x), (REAL)1.5);

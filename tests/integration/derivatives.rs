@@ -100,6 +100,22 @@ fn x87() {
     guests::x87(check_in_registers);
 }
 
+#[test]
+fn numbers_of_two_bytes() {
+    let compiled = |options| {
+        compile(&Program { libraries: &["-lm"], ..Program::c(&["numbers_of_two_bytes.c"], options) })
+    };
+    const TOLERANCE: f64 = 4e-3;
+    if is_x86_feature_detected!("f16c") {
+        check(&compiled(&["-O2", "-mavx", "-mf16c"]).unwrap(), TOLERANCE).unwrap();
+    }
+    // The program sees these only where shadows are in memory.
+    if is_x86_feature_detected!("avx512fp16") && is_x86_feature_detected!("avx512bf16") {
+        let program = compiled(&["-O3", "-march=sapphirerapids"]).unwrap();
+        check_with(&[], &program, TOLERANCE, &[Shadows::Memory]).unwrap();
+    }
+}
+
 /// The functions are not trusted, and reports about them are not wanted here.
 #[test]
 fn functions_of_extended_numbers_by_instructions() {

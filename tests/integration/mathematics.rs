@@ -154,32 +154,55 @@ fn known_reduction_of_large_arguments_by_integers() {
     }
 }
 
-/// The kernels without AVX-512, which NumPy does not see where shadows are in registers, and those with it.
-#[test]
-fn functions_of_numpy_on_arrays_have_their_derivatives() {
-    let library = compile(&Program {
-        language: Language::C,
-        compiler: "gcc",
-        sources: &["shadows_of_arrays.c"],
-        options: &["-O1", "-shared", "-fPIC"],
-        libraries: &[],
-    })
-    .unwrap();
-    let script = repository("tests/guests/numpy_functions.py");
-    let words = ["/usr/bin/python3", script.to_str().unwrap(), library.to_str().unwrap()];
-    let ways = if has_avx512() { vec![Shadows::Registers, Shadows::Memory] } else { vec![Shadows::Memory] };
-    for shadows in ways {
-        let finished = run(&mut derivgrind(&[RULES_ALONE], &words, shadows)).unwrap();
-        assert!(finished.status.success(), "{}", finished.stderr());
-        let output = finished.stdout();
-        assert!(output.lines().count() >= 190, "{output}");
-        for line in output.lines() {
-            let words: Vec<&str> = line.split(' ').collect();
-            let tolerance = if words[0] == "float64" { 1e-10 } else { 2e-4 };
-            let error: f64 = words[3].parse().unwrap_or(f64::INFINITY);
-            assert!(error < tolerance, "{shadows:?}: {line}\n{}", finished.stderr());
-        }
-        let known = [("SAR", "log1p")];
-        assert!(unexpected(&finished.stderr(), &known).is_empty(), "{shadows:?}: {}", finished.stderr());
+/// Options by which the compiler calls the functions of libmvec for two, four and eight binary64, and where shadows are.
+fn vector_widths() -> Vec<(&'static [&'static str], Shadows)> {
+    const TWO: &[&str] = &["-Ofast", "-march=x86-64"];
+    const FOUR: &[&str] = &["-Ofast", "-march=haswell"];
+    const EIGHT: &[&str] = &["-Ofast", "-march=skylake-avx512", "-mprefer-vector-width=512"];
+    let mut all = vec![(TWO, Shadows::Memory), (TWO, Shadows::MemorySse2)];
+    if is_x86_feature_detected!("avx2") {
+        all.push((FOUR, Shadows::Memory));
     }
+    if has_avx512() {
+        all.extend([(FOUR, Shadows::Registers), (EIGHT, Shadows::Memory)]);
+    }
+    all
+}
+
+fn vector_functions(options: &[&str], shadows: Shadows) -> Result<(), String> {
+    // Tests of bits, and starting values: derivatives are right.
+    let known = [("SAR", "log1p"), ("OR", "tanh")];
+    for (real, tolerance) in [(&["-DREAL=double"][..], 1e-10), (&["-DREAL=float", "-DREAL_IS_FLOAT"], 1e-3)] {
+        let program = compile(&Program {
+            language: Language::C,
+            compiler: "gcc",
+            sources: &["vector_functions.c"],
+            options: &[options, real].concat(),
+            libraries: &["-lm"],
+        })?;
+        let words = [program.to_str().expect("plain names")];
+        let finished = run(&mut derivgrind(&[RULES_ALONE], &words, shadows))?;
+        let output = finished.stdout();
+        if output.lines().count() != 26 {
+            return Err(format!("lines are missing: {output}"));
+        }
+        for line in output.lines() {
+            let error = line.split_once(' ').and_then(|(_, error)| error.parse().ok());
+            if error.unwrap_or(f64::INFINITY) > tolerance {
+                return Err(format!("{real:?}: {line}"));
+            }
+        }
+        let unexpected = unexpected(&finished.stderr(), &known);
+        if !unexpected.is_empty() {
+            return Err(unexpected.join("\n"));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn vector_functions_of_libmvec_have_their_derivatives() {
+    each(&vector_widths(), |(options, shadows)| {
+        vector_functions(options, *shadows).map_err(|error| format!("{options:?}, {shadows:?}: {error}"))
+    });
 }

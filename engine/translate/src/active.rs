@@ -60,8 +60,8 @@ impl Translator<'_> {
         match self.rounding() {
             Rounding::No => self.apply_rule_of(client, rule),
             Rounding::Always => self.rounded(client, rule),
-            Rounding::Tested(operand) => {
-                let tested = self.test_rounding(client, rule, operand);
+            Rounding::Tested(candidate) => {
+                let tested = self.test_rounding(client, rule, candidate);
                 self.apply_rule_of(client, rule);
                 if let Some(tested) = tested {
                     self.clear_rounded(tested);

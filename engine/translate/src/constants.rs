@@ -51,7 +51,7 @@ pub const UNUSUAL_CONTROL: u32 = CONSTANTS + 0x700;
 /// the bits of the exponent, the least power of two, and the one of integers. 32 bytes each; in 64-bit lanes,
 /// then in 32-bit lanes.
 pub const ROUNDING_F64: u32 = CONSTANTS + 0x540;
-pub const ROUNDING_F32: u32 = CONSTANTS + 0x540 + 5 * 32;
+pub const ROUNDING_F32: u32 = CONSTANTS + 0x540 + 6 * 32;
 
 /// How many small numbers there are.
 const COUNT: u32 = 512;

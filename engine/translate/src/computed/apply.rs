@@ -111,7 +111,7 @@ fn apply_with(
                 NewShadow::new(*to, &shadow.bytes[..real.size()])
             }
             Change::Zero { to, size } => NewShadow::new(*to, &[0; 64][..*size]),
-            Change::Set { to, bytes } => NewShadow::new(*to, bytes),
+            Change::Set { to, bytes, size } => NewShadow::new(*to, &bytes[..*size]),
             Change::Upper { to, index, partial } => {
                 let operands = ([*index, 0], [*partial, 0.0]);
                 let index = if mode.records() { surroundings.record(operands.0, operands.1) } else { 0 };

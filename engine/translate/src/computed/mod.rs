@@ -103,8 +103,8 @@ pub enum Change {
     Extended { to: Place, real: Real, terms: Vec<ExtendedTerm> },
     /// Shadows of bytes that move; at most 64.
     Copy { to: Place, from: Place, size: usize },
-    /// Half of a dot value, or an index that is known.
-    Set { to: Place, bytes: [u8; 4] },
+    /// Part of a dot value, or an index, that is known: the lowest bytes.
+    Set { to: Place, bytes: [u8; 4], size: usize },
     /// The upper half of a binary64 that is the one with this index times the partial derivative.
     Upper { to: Place, index: u64, partial: f64 },
     /// The bytes are passive; at most 64.

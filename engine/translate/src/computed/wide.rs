@@ -76,16 +76,13 @@ impl Operation<'_> {
         Some((value, Term { from, real, partial: 1.0 }))
     }
 
-    /// Is one of the addends a constant that rounds? Only sums for which this may be so have a computed rule.
-    fn rounds(&self, addends: &[u32], lane: usize, bytes: usize) -> Option<bool> {
-        let mut found = false;
+    /// Is an addend a constant that rounds the number given? Only sums for which this may be so have a computed rule.
+    fn rounds(&self, addend: u32, rounded: f64, lane: usize, bytes: usize) -> Option<bool> {
         if bytes == 2 {
             return Some(false);
         }
-        for operand in addends {
-            found |= rounding::rounds(bytes, self.bits(self.place(*operand, lane, bytes)?, bytes)?);
-        }
-        Some(found)
+        let bits = self.bits(self.place(addend, lane, bytes)?, bytes)?;
+        Some(rounding::rounds(bytes, bits, rounded))
     }
 
     /// The mask of the instruction.
@@ -201,8 +198,9 @@ fn terms(operation: &Operation, rule: Rule, bytes: usize, lane: usize) -> Option
     let terms = match rule {
         Rule::Binary(binary, ..) => {
             let ((one, first), (other, second)) = (number(1)?, number(2)?);
+            let rounds = |addend, rounded| operation.rounds(addend, rounded, lane, bytes);
             match binary {
-                Binary::Add | Binary::Subtract if operation.rounds(&[1, 2], lane, bytes)? => Vec::new(),
+                Binary::Add | Binary::Subtract if rounds(1, other)? || rounds(2, one)? => Vec::new(),
                 Binary::Add => alloc::vec![first, second],
                 Binary::Subtract => alloc::vec![first, times(second, -1.0)],
                 Binary::Multiply => alloc::vec![times(first, other), times(second, one)],
@@ -262,7 +260,7 @@ fn fused(
     let [one, other] = factors.map(|operand| operation.number(operand, lane, bytes));
     let ((one, first), (other, second)) = (one?, other?);
     let (_, added) = operation.number(summand, lane, bytes)?;
-    if operation.rounds(&[summand], lane, bytes)? {
+    if operation.rounds(summand, one * other, lane, bytes)? {
         return Some(Vec::new());
     }
     let product = if negated { -1.0 } else { 1.0 };

@@ -2,7 +2,7 @@
 //!
 //! A constant is told by its fraction and its exponent, each made a number that raises no exception when it is compared.
 
-use super::Rounding;
+use super::{Candidate, Rounding};
 use crate::constants;
 use crate::context::offset;
 use crate::decode::Client;
@@ -57,7 +57,12 @@ impl Translator<'_> {
     }
 
     /// In front of a sum: finds out which lanes of an operand are constants by which numbers are rounded.
-    pub(crate) fn test_rounding(&mut self, client: &Client, rule: Rule, operand: u32) -> Option<Tested> {
+    pub(crate) fn test_rounding(
+        &mut self,
+        client: &Client,
+        rule: Rule,
+        candidate: Candidate,
+    ) -> Option<Tested> {
         let instruction = &client.instruction;
         let (element, lanes) = match rule {
             Rule::Binary(_, element, lanes) | Rule::Fused { element, lanes, .. } => (element, lanes),
@@ -73,11 +78,11 @@ impl Translator<'_> {
         }
         let shape = Shape::new(element, lanes, instruction.op0_register());
         let value = self.temporary();
-        self.value_of(instruction, operand, shape, value);
+        self.value_of(instruction, candidate.operand, shape, value);
         if self.form() == Form::Evex {
-            self.test_with_masks(shape, value);
+            self.test_with_masks(shape, value, candidate);
         } else {
-            self.test_without_masks(shape, value);
+            self.test_without_masks(shape, value, candidate);
         }
         self.free(value);
         Some(Tested { shape, target })
@@ -100,7 +105,7 @@ impl Translator<'_> {
         }
     }
 
-    fn rounding_constants(&self, element: Element) -> [Operand; 5] {
+    fn rounding_constants(&self, element: Element) -> [Operand; 6] {
         let start = match element {
             Element::F64 => constants::ROUNDING_F64,
             Element::F32 => constants::ROUNDING_F32,
@@ -109,9 +114,9 @@ impl Translator<'_> {
     }
 
     /// Leaves a mask with bits of lanes that keep their shadow.
-    fn test_with_masks(&mut self, shape: Shape, value: usize) {
+    fn test_with_masks(&mut self, shape: Shape, value: usize, candidate: Candidate) {
         let packed = shape.packed();
-        let [fraction, one, half, exponent, least] = self.rounding_constants(shape.element);
+        let [fraction, one, half, exponent, least, point] = self.rounding_constants(shape.element);
         self.vectors.masks.drop_scratch();
         let part = self.temporary();
         self.compute(Operation::And, packed, part, value, exponent);
@@ -130,7 +135,8 @@ impl Translator<'_> {
         compare(self, Register::K1, Masking::None, value, half, EQUAL);
         compare(self, Register::K1, Masking::Merge(Register::K1), part, least, NOT_LESS);
         compare(self, Register::K2, Masking::None, value, one, EQUAL);
-        compare(self, Register::K2, Masking::Merge(Register::K2), part, least, NOT_LESS);
+        let (power, predicate) = if candidate.is_taken_back { (least, NOT_LESS) } else { (point, EQUAL) };
+        compare(self, Register::K2, Masking::Merge(Register::K2), part, power, predicate);
         let (first, second) = (Register::K1, Register::K2);
         self.asm.built(Instruction::with3(Code::VEX_Korw_kr_kr_kr, first, first, second));
         if shape.width == Width::Scalar {
@@ -145,18 +151,23 @@ impl Translator<'_> {
     }
 
     /// Leaves a vector of ones in lanes that lose their shadow.
-    fn test_without_masks(&mut self, shape: Shape, value: usize) {
+    fn test_without_masks(&mut self, shape: Shape, value: usize, candidate: Candidate) {
         let packed = shape.packed();
-        let [fraction, one, half, exponent, least] = self.rounding_constants(shape.element);
+        let [fraction, one, half, exponent, least, point] = self.rounding_constants(shape.element);
         let (part, other) = (self.temporary(), self.temporary());
         self.compute(Operation::And, packed, part, value, exponent);
         self.compute(Operation::And, packed, value, value, fraction);
         self.compute(Operation::Or, packed, value, value, one);
         self.compare(packed, other, value, half, EQUAL);
         self.compare(packed, value, value, one, EQUAL);
-        self.compute(Operation::Or, packed, value, value, Operand::of(packed, other));
-        self.compare(packed, part, part, least, NOT_LESS);
+        // What is large, in `other`; what is a power of two, in `value`.
+        let large = self.temporary();
+        self.compare(packed, large, part, least, NOT_LESS);
+        self.compute(Operation::And, packed, other, other, Operand::of(packed, large));
+        let (power, predicate) = if candidate.is_taken_back { (least, NOT_LESS) } else { (point, EQUAL) };
+        self.compare(packed, part, part, power, predicate);
         self.compute(Operation::And, packed, value, value, Operand::of(packed, part));
+        self.compute(Operation::Or, packed, value, value, Operand::of(packed, other));
         let (place, form) = (self.asm.context(MASK), self.form());
         if shape.width == Width::Scalar {
             let lowest = match shape.element {
@@ -167,7 +178,7 @@ impl Translator<'_> {
             self.compute(Operation::And, packed, value, value, lowest);
         }
         self.store_lanes_of(form, packed, place, value);
-        for register in [part, other] {
+        for register in [part, other, large] {
             self.free(register);
         }
     }

@@ -13,7 +13,7 @@
 //! - if the addend is subtracted from the sum in the same block or soon behind it, or its opposite added, and it is such
 //!   a constant, or `2^k` or `1.5 * 2^k` with k from 30 on (binary32: 12). Where the value is not known when the block is
 //!   translated it is tested when the block runs ([`lowering`]); then any register that was set before the block, or the
-//!   loop, may be the opposite. So sums without a large constant stay linear, those of compensated summation included, and
+//!   loop, may be the opposite of `1.5 * 2^k`. So sums without a large constant stay linear, those of compensated summation included, and
 //!   a sum is slower only if its addend is subtracted again, or if two constants in registers follow each other.
 //!
 //! Sums in EVEX encoding that have to be tested have a computed rule, see [`rounds`].
@@ -40,7 +40,15 @@ pub(crate) enum Rounding {
     /// The result is piecewise constant.
     Always,
     /// It is in lanes in which this operand is such a constant.
-    Tested(u32),
+    Tested(Candidate),
+}
+
+/// An addend whose lanes are tested.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Candidate {
+    pub operand: u32,
+    /// It is known to be subtracted again: any power of two rounds.
+    pub is_taken_back: bool,
 }
 
 /// A sum in a block. Operands are given by their numbers, and by those of their values.
@@ -112,12 +120,12 @@ fn find_in(
                 _ if found[earlier.position] == Rounding::Always => Rounding::Always,
                 Some(true) => Rounding::Always,
                 Some(false) if earlier.lanes == Lanes::Scalar => Rounding::No,
-                _ => Rounding::Tested(part.operand),
+                _ => Rounding::Tested(Candidate { operand: part.operand, is_taken_back: true }),
             };
         }
         if let Some((earlier, operand)) = followed(&sums, &sum, &values) {
             if found[earlier] == Rounding::No {
-                found[earlier] = Rounding::Tested(operand);
+                found[earlier] = Rounding::Tested(Candidate { operand, is_taken_back: false });
             }
         }
         sums.push(sum);
@@ -223,12 +231,13 @@ const LEAST_F64: u64 = 30;
 const LEAST_F32: u64 = 12;
 
 /// The words of [`crate::constants::ROUNDING_F64`] and [`crate::constants::ROUNDING_F32`].
-pub(crate) const WORDS_F64: [u64; 5] = [
+pub(crate) const WORDS_F64: [u64; 6] = [
     ((1 << 52) - 1) & !LOW_BITS_F64,
     1023 << 52,
     1023 << 52 | 1 << 51,
     0x7ff << 52,
     (1023 + LEAST_F64) << 52,
+    (1023 + 52) << 52,
 ];
 pub(crate) const WORDS_F32: [u64; 5] =
     [((1 << 23) - 1) & !LOW_BITS_F32, 127 << 23, 127 << 23 | 1 << 22, 0xff << 23, (127 + LEAST_F32) << 23];
@@ -258,17 +267,28 @@ fn is_exact(element: Element, word: u64) -> bool {
     exponent == point(element) && half.is_some() && !negative
 }
 
-/// Does the addend of a sum that is subtracted again round the sum? By its bytes and bits.
-pub(crate) fn rounds(bytes: usize, bits: u64) -> bool {
-    is_large(if bytes == 8 { Element::F64 } else { Element::F32 }, bits)
+/// Does the first addend of a sum, by its bits, round the second, if it is subtracted again? A mere power of two does so if
+/// the second is much smaller.
+pub(crate) fn rounds(bytes: usize, bits: u64, rounded: f64) -> bool {
+    let (element, addend, distance) = match bytes {
+        8 => (Element::F64, f64::from_bits(bits), 1 << 24),
+        _ => (Element::F32, f64::from(f32::from_bits(bits as u32)), 1 << 12),
+    };
+    is_large(element, bits)
+        && (is_certain(element, bits) || rounded.abs() * f64::from(distance) < addend.abs())
 }
 
 /// Are these the bits of a sum of such a constant and a number that is much smaller? Its low bits are an integer then.
 pub(crate) fn is_rounded(bytes: usize, bits: u64) -> bool {
     let (element, room) = if bytes == 8 { (Element::F64, 1 << 20) } else { (Element::F32, 1 << 14) };
     let cleared = bits.wrapping_add(room) & !(2 * room - 1);
-    let has_half = parts(element, cleared).1 == Some(true);
-    is_large(element, cleared) && (has_half || is_exact(element, cleared))
+    is_large(element, cleared) && is_certain(element, cleared)
+}
+
+/// Has a large number no other meaning as an addend?
+fn is_certain(element: Element, word: u64) -> bool {
+    let (exponent, half) = parts(element, word);
+    half == Some(true) || exponent == point(element)
 }
 
 /// A number by which numbers are rounded, if it is subtracted again. Compensated sums do the same with a number that

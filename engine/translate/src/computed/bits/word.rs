@@ -153,7 +153,7 @@ impl Seen<'_> {
             return Some(united(target, &[first, second]));
         }
         if target.size < 4 {
-            return Some(alloc::vec![target.cleared()]);
+            return self.sign(logic, target, first, second);
         }
         const MAGNITUDES: u64 = 0x7fff_ffff_7fff_ffff;
         if logic == Logic::Xor && both && (first.value ^ second.value) & MAGNITUDES == 0 {
@@ -187,6 +187,22 @@ impl Seen<'_> {
             self.apply(&mut changes, target, kind, number, meaning)?;
         }
         Some(changes)
+    }
+
+    /// A logical operation on one or two bytes: the sign of a number is changed in its highest byte, or the result is an
+    /// integer.
+    fn sign(&self, logic: Logic, target: Target, first: Word, second: Word) -> Option<Vec<Change>> {
+        let (number, passive) = if first.is_active() { (first, second) } else { (second, first) };
+        let sign = 1 << (8 * target.size - 1);
+        let mask = if logic == Logic::And { target.mask() & !sign } else { sign };
+        if target.size != 1 || passive.value != mask || passive.is_active() {
+            return Some(alloc::vec![target.cleared()]);
+        }
+        let changes = logic.of(number.value, mask) ^ number.value;
+        let shadow = (number.shadow ^ changes) as u32;
+        let set = Change::Set { to: target.place, bytes: shadow.to_le_bytes(), size: target.size };
+        // An index has no sign.
+        (!self.has_indices()).then(|| alloc::vec![set])
     }
 
     /// Bits of a word under a mask, among bits that are passive; `after` is the result.
@@ -248,7 +264,8 @@ impl Seen<'_> {
         let is_plain = halves.iter().all(|half| keeps(*half) || logic != Logic::Xor && drops(*half));
         let cuts = drops(halves[0]) && keeps(halves[1]);
         let has_new_exponent = halves[1] & 0x7f80_0000 == 0 && halves[1] & 0x007f_ffff == 0x007f_ffff;
-        let takes_low_half = logic == Logic::And && halves[1] == 0;
+        let is_rounded = active().all(|word| Kind::Binary64.is_rounded(word.value));
+        let takes_low_half = logic == Logic::And && halves[1] == 0 && !is_rounded;
         is_plain && !(cuts && is_binary64) || halves[0] == halves[1] || has_new_exponent || takes_low_half
     }
 
@@ -362,7 +379,7 @@ impl Seen<'_> {
             }
             Meaning::Scaled(scale) if kind == Kind::Upper && !self.has_indices() => {
                 let half = scaled_half(word.shadow as u32, scale);
-                changes.push(Change::Set { to: target.place, bytes: half.to_le_bytes() });
+                changes.push(Change::Set { to: target.place, bytes: half.to_le_bytes(), size: 4 });
             }
             Meaning::Scaled(scale) if self.is_upper_half(word) && target.size == 4 => {
                 let index = word.shadow & !u64::from(UPPER_HALF);
@@ -386,7 +403,7 @@ impl Seen<'_> {
         let lost = (word.value | word.shadow) >> (bits - count).min(63) & (u64::MAX >> (64 - count.max(1)));
         if self.is_upper_half(word) && target.size == 8 && count == 32 {
             let index = word.shadow as u32 & !UPPER_HALF;
-            let set = Change::Set { to: target.place, bytes: index.to_le_bytes() };
+            let set = Change::Set { to: target.place, bytes: index.to_le_bytes(), size: 4 };
             return Some(alloc::vec![target.cleared(), set]);
         }
         if count == 0 || count % 8 == 0 && lost == 0 && !self.is_upper_half(word) {
@@ -415,7 +432,7 @@ impl Seen<'_> {
         if is_index && target.size == 8 && count == 32 {
             let has_room = word.shadow < u64::from(UPPER_HALF) && !self.mode.has_wide_indices();
             let marked = word.shadow as u32 | UPPER_HALF;
-            let set = Change::Set { to: target.place, bytes: marked.to_le_bytes() };
+            let set = Change::Set { to: target.place, bytes: marked.to_le_bytes(), size: 4 };
             return has_room.then(|| alloc::vec![target.cleared(), set]);
         }
         if count % 8 == 0 && !is_index && !self.is_upper_half(word) {

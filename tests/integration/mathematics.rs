@@ -7,7 +7,7 @@
 
 use derivgrind_tests::lines::number;
 use derivgrind_tests::tapes::{declared, evaluate, is_declaration};
-use derivgrind_tests::{compile, derivgrind, each, has_avx512, native, repository, run, Finished};
+use derivgrind_tests::{compile, derivgrind, each, has_avx512, native, run, Finished};
 use derivgrind_tests::{Language, Program, Shadows};
 use std::path::PathBuf;
 

@@ -212,6 +212,7 @@ fn evex(code: Code, stem: &str) -> Family {
         "orps" | "orpd" | "pord" | "porq" => Family::Logic(Logic::Or),
         "xorps" | "xorpd" | "pxord" | "pxorq" => Family::Logic(Logic::Xor),
         "pternlogd" | "pternlogq" => Family::Bits,
+        "dpbf16ps" => Family::Elsewhere,
         "extractps" | "pinsrd" | "pinsrq" | "pextrd" | "pextrq" => Family::Bits,
         "pconflictd" | "plzcntd" | "popcntd" => Family::PassiveLanes(4, Lanes::Packed),
         "pconflictq" | "plzcntq" | "popcntq" | "psadbw" => Family::PassiveLanes(8, Lanes::Packed),

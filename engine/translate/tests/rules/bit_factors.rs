@@ -288,7 +288,8 @@ fn sequence(
     let mut word = bits;
     let is_extreme = steps.iter().any(|step| {
         word = step.apply(format, word);
-        !(format.number(word).abs() < LARGEST)
+        let size = format.number(word).abs();
+        size.is_nan() || size >= LARGEST
     });
     if is_extreme {
         return;

@@ -53,6 +53,8 @@ fn avx512_while_paused() {
     for code in codes(WIDE_FEATURES) {
         let expected = match family(code) {
             Family::Arithmetic(Operation::Minimum | Operation::Maximum, ..) => continue,
+            // An index has no room there.
+            Family::Arithmetic(_, Content::F16, _) => continue,
             Family::Arithmetic(operation, content, lanes) => Family::Paused(operation, content, lanes),
             family @ (Family::PassiveLanes(..) | Family::IndexedByTarget(_) | Family::Passive) => family,
             _ => continue,

@@ -1,4 +1,4 @@
-/* Dot values across calls: recursion, function pointers, tail calls, non-local jumps. */
+/* Dot values across calls: recursion, function pointers, tail calls, linkage, non-local jumps. */
 #include "check.h"
 #include <setjmp.h>
 
@@ -54,6 +54,25 @@ static APART REAL odd(int n, REAL x)
   return n == 0 ? -x : even(n - 1, x + 1);
 }
 
+/* What an entry of a linkage table does, with a word that is bound again and again. */
+function linked_word = square;
+extern REAL linked(REAL x);
+__asm__(".text\n"
+        ".type linked, @function\n"
+        "linked: jmp *linked_word(%rip)\n"
+        ".size linked, .-linked\n");
+
+static APART REAL linked_sum(REAL x)
+{
+  REAL sum = 0;
+  for (int i = 0; i < 40; i++) {
+    if (i % 10 == 0)
+      linked_word = functions[i / 10 % 2];
+    sum += linked(x);
+  }
+  return sum;
+}
+
 int main(void)
 {
   REAL x = input(0.5, 2);
@@ -63,6 +82,7 @@ int main(void)
   check("recursion", factorial(6, x), 2 * expected);
   check("two-fold recursion", fibonacci(15, x), 610 * 2);
   check("function pointers", derivative_sum(x), 2 * (4 * x - 1 / (x * x)));
+  check("linkage", linked_sum(x), 20 * 2 * (2 * x - 1 / (x * x)));
   check("tail calls", even(9, x), -2 * 32);
   static volatile REAL kept;
   static REAL out;

@@ -267,27 +267,33 @@ unsafe extern "C" fn with_integer<const BINARY32: bool, const RECORDS: bool>(
 unsafe extern "C" fn sine_and_cosine<const BINARY32: bool, const RECORDS: bool>(
     note: *const Note,
     _value: f64,
-    _tape: *mut TapeState,
+    tape: *mut TapeState,
 ) -> Outcome {
     // SAFETY: as for one.
     let note = unsafe { &*note };
     let [sine, cosine] = note.registers;
-    // It has two values, and room on the tape has been seen for one.
-    if RECORDS || sine.max(cosine) > SHADOW_START - 8 {
+    if sine.max(cosine) > SHADOW_START - 8 {
         return REFUSED;
     }
     // SAFETY: the function has just written there, and the shadow memory is mapped as a whole.
     unsafe {
-        if BINARY32 {
-            let dot = f32::from_bits(note.shadows[0] as u32);
-            let values = note.registers.map(|place| ptr::read_unaligned(place as *const f32));
-            ptr::write_unaligned(shadow::of(sine) as *mut f32, values[1] * dot);
-            ptr::write_unaligned(shadow::of(cosine) as *mut f32, -(values[0] * dot));
-        } else {
-            let dot = f64::from_bits(note.shadows[0]);
-            let values = note.registers.map(|place| ptr::read_unaligned(place as *const f64));
-            ptr::write_unaligned(shadow::of(sine) as *mut f64, values[1] * dot);
-            ptr::write_unaligned(shadow::of(cosine) as *mut f64, -(values[0] * dot));
+        let values = note.registers.map(|place| match BINARY32 {
+            true => f64::from(ptr::read_unaligned(place as *const f32)),
+            false => ptr::read_unaligned(place as *const f64),
+        });
+        let active = Active::<BINARY32, RECORDS>::of(note, 1);
+        for (place, partial) in [(sine, values[1]), (cosine, -values[0])] {
+            let outcome = match RECORDS {
+                true => record::<BINARY32>(active.0, [partial, 0.0], tape),
+                false => forward(active, [partial, 0.0]),
+            };
+            if outcome.is_done == 0 {
+                return REFUSED;
+            }
+            match BINARY32 {
+                true => ptr::write_unaligned(shadow::of(place) as *mut u32, outcome.shadow as u32),
+                false => ptr::write_unaligned(shadow::of(place) as *mut u64, outcome.shadow),
+            }
         }
     }
     done(0)

@@ -127,6 +127,13 @@ pub fn one_over_one_minus_square<N: Number>(x: N) -> N {
     N::one() / ((N::one() - x) * (N::one() + x))
 }
 
+/// `1 / cosh^2 x`, with one exponential function and one quotient, and without overflow.
+pub fn one_over_square_of_hyperbolic_cosine<N: Number>(x: N) -> N {
+    let magnitude = x.abs();
+    let power = (-(magnitude + magnitude)).exp();
+    N::of(4.0) * power / (N::one() + power).square()
+}
+
 /// Partial derivatives of a remainder: the quotient is an integer, which does not change.
 pub fn remainder<N: Number>(dividend: N, divisor: N, value: N) -> [N; 2] {
     [N::one(), -((dividend - value) / divisor).rounded()]

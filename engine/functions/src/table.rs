@@ -6,8 +6,8 @@
 use crate::complex::Complex;
 use crate::number::Number;
 use crate::special::{
-    angle, bessel_first_kind, bessel_second_kind, digamma, length, one_over_one_minus_square, remainder,
-    with_base, with_exponent,
+    angle, bessel_first_kind, bessel_second_kind, digamma, length, one_over_one_minus_square,
+    one_over_square_of_hyperbolic_cosine, remainder, with_base, with_exponent,
 };
 
 /// Partial derivatives of a complex function with respect to real and imaginary part: of its real part, and of its
@@ -128,7 +128,7 @@ impl<N: Number> Row<N> {
               derivative: "sinh x", special: "" },
         Row { names: &["sinh"], rule: Rule::One(|x, _| x.cosh()),
               derivative: "cosh x", special: "" },
-        Row { names: &["tanh"], rule: Rule::One(|x, _| N::one() / x.cosh().square()),
+        Row { names: &["tanh"], rule: Rule::One(|x, _| one_over_square_of_hyperbolic_cosine(x)),
               derivative: "1 / cosh² x", special: "" },
         Row { names: &["exp"], rule: Rule::One(|_, f| f),
               derivative: "f", special: "" },

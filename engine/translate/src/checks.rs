@@ -6,7 +6,7 @@
 use crate::context::offset;
 use crate::control::has_memory;
 use crate::emit::{xmm, ymm, Jump, Memory};
-use crate::interface::{ClientCode, DirectFunction, ExitKind, SiteKind};
+use crate::interface::{ClientCode, ExitKind, SiteKind};
 use crate::memory;
 use crate::state::State;
 use crate::translate::{Level, OutOfLine, Translator};
@@ -25,8 +25,6 @@ pub(crate) enum OnActive {
     Count(usize),
     /// Let the engine serve the client instruction at this address, and execute it from its start.
     Serve(ExitKind, u64, State),
-    /// Note the call of the library function.
-    Note(DirectFunction),
 }
 
 /// A place that is counted, out of line.
@@ -160,9 +158,6 @@ impl Translator<'_> {
                 }
                 let exit = self.exit(kind, pc, state);
                 self.out_of_line.push(OutOfLine::Leave { jump, exit, rcx_spilled, pending });
-            }
-            OnActive::Note(function) => {
-                self.out_of_line.push(OutOfLine::Note { jump, function, rcx_spilled });
             }
             OnActive::Count(site) => {
                 let back = self.asm.here();

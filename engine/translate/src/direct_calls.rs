@@ -14,13 +14,14 @@
 //! A signal in the middle of it makes the engine step on to the next boundary, also through its own code.
 
 use crate::context::offset;
-use crate::emit::{xmm, ymm, zmm, Jump, Memory};
+use crate::emit::{xmm, ymm, zmm, Memory};
 use crate::glue::Arrival;
 use crate::interface::{DirectFunction, ExitKind, HostVectors, Mode};
-use crate::recording::{TapeState, TWO_OPERANDS_PAYLOAD};
+use crate::recording::{TapeState, TRAILER, TWO_OPERANDS_PAYLOAD};
 use crate::state::{Class, State};
-use crate::translate::{Level, Translator};
+use crate::translate::{Level, OutOfLine, Translator};
 use crate::vectors::home_register;
+use alloc::vec::Vec;
 use core::mem::offset_of;
 use iced_x86::{Code, Instruction, Register};
 
@@ -99,24 +100,48 @@ impl Translator<'_> {
         settings.differentiating && !settings.own_control && settings.mode != Mode::Paused
     }
 
-    /// No argument is active: nothing else is alive.
-    pub(crate) fn enter_passively(&mut self) {
+    /// The call of a function whose arguments have so many bytes: notes it if one is active. In any case the function
+    /// begins in the zero state, since nothing else is alive.
+    pub(crate) fn note_call(&mut self, function: DirectFunction, bytes: usize) {
+        let state = self.job.state;
+        let may_be_active = |number: &usize| state.zero_vector() >> number & 1 == 0;
+        let Some(last) = (0..function.arguments).rfind(may_be_active) else {
+            return self.enter_function();
+        };
+        let next = self.asm.context(offset::NEXT_NOTE);
+        self.asm.load(NEXT, next);
+        let mut active = Vec::new();
+        for number in 0..function.arguments {
+            let place = new(offset_of!(Note, shadows) + 8 * number);
+            self.note_shadow(number, place);
+            if number < last && may_be_active(&number) {
+                self.asm.compare_zero(place, bytes);
+                active.push(self.asm.jump(Code::Jne_rel32_64));
+            } else if number == last {
+                self.asm.compare_zero(place, bytes);
+                let passive = self.asm.jump(Code::Je_rel32_64);
+                self.link_conditional(passive, self.job.pc, State::ZERO, false);
+            }
+        }
+        active.into_iter().for_each(|jump| self.asm.land(jump));
+        self.write_note(function);
+        self.enter_function();
+    }
+
+    fn enter_function(&mut self) {
         self.zero_general = !0;
         self.vectors.zero = !0;
         self.link(self.job.pc);
     }
 
-    /// Out of line: an argument is active.
-    pub(crate) fn note_call(&mut self, jump: Jump, function: DirectFunction, rcx_spilled: bool) {
-        self.asm.land(jump);
-        if rcx_spilled {
-            self.restore_rcx();
-        }
-        let next = self.asm.context(offset::NEXT_NOTE);
-        self.asm.load(NEXT, next);
+    /// Writes the rest of a note, if there is room, and lets the function return to the trap.
+    fn write_note(&mut self, function: DirectFunction) {
+        // There is always room for the shadows of one more.
         let end = self.asm.context(offset::NOTES).displacement + NOTES as i64 * SIZE;
         self.asm.built(Instruction::with2(Code::Cmp_rm64_imm32, NEXT, end as i32));
         let full = self.asm.jump(Code::Jae_rel32_64);
+        let exit = self.exit(ExitKind::ActiveCall, self.job.pc, self.job.state);
+        self.out_of_line.push(OutOfLine::Leave { jump: full, exit, rcx_spilled: false, pending: None });
         self.asm.store(new(offset_of!(Note, stack_pointer)), Register::RSP);
         self.asm.load(FREE, Memory::at(Register::RSP, 0));
         self.asm.store(new(offset_of!(Note, return_address)), FREE);
@@ -129,15 +154,11 @@ impl Translator<'_> {
         for argument in 0..function.arguments {
             let place = new(offset_of!(Note, arguments) + 8 * argument);
             self.asm.built(Instruction::with2(STORE_LOW, place.operand(), xmm(argument)));
-            self.note_shadow(argument, new(offset_of!(Note, shadows) + 8 * argument));
         }
         self.asm.store_immediate(Memory::at(Register::RSP, 0), RETURN_TRAP as u32);
+        let next = self.asm.context(offset::NEXT_NOTE);
         self.asm.address_of(NEXT, Memory::at(NEXT, SIZE));
         self.asm.store(next, NEXT);
-        self.link_out_of_line(self.job.pc, State::ZERO);
-        self.asm.land(full);
-        let state = self.job.state;
-        self.leave_with(ExitKind::ActiveCall, self.job.pc, state);
     }
 
     fn note_shadow(&mut self, number: usize, place: Memory) {
@@ -190,8 +211,9 @@ impl Translator<'_> {
         if self.records() {
             let state = Memory::absolute(self.job.tape_state);
             self.asm.load(FREE, state);
-            // The check for room: faults at the end of a chunk.
-            let end = Memory::at(FREE, i64::from(TWO_OPERANDS_PAYLOAD)).operand();
+            // The check for room for two values: faults at the end of a chunk.
+            let room = 2 * TWO_OPERANDS_PAYLOAD + TRAILER;
+            let end = Memory::at(FREE, i64::from(room)).operand();
             self.asm.built(Instruction::with2(Code::Mov_rm32_imm32, end, 0));
             self.asm.built(Instruction::with2(
                 Code::Mov_r32_imm32,

@@ -39,8 +39,7 @@ impl Translator<'_> {
             return false;
         }
         if let Some(direct) = function.direct.filter(|_| self.can_note_calls()) {
-            self.check_arguments(arguments, OnActive::Note(direct));
-            self.enter_passively();
+            self.note_call(direct, arguments.bytes);
             return true;
         }
         match function.treatment {

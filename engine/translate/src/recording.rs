@@ -58,7 +58,7 @@ impl TapeState {
 }
 
 /// Bytes of a structure's number, which ends an execution.
-const TRAILER: u32 = 4;
+pub(crate) const TRAILER: u32 = 4;
 /// Bytes of the payload of [`derivgrind_tape::structure::TWO_OPERANDS`].
 pub const TWO_OPERANDS_PAYLOAD: u32 = 32;
 /// Predicate of integer comparisons: greater.

@@ -13,8 +13,7 @@ use crate::emit::{Assembler, Jump};
 use crate::flags;
 use crate::general::Mirror;
 use crate::interface::{
-    Boundary, ClientCode, DirectFunction, Exit, ExitKind, HeldShadow, Job, Site, SiteKind, Translation,
-    VectorShadows,
+    Boundary, ClientCode, Exit, ExitKind, HeldShadow, Job, Site, SiteKind, Translation, VectorShadows,
 };
 use crate::logic::Origin;
 use crate::memory;
@@ -51,8 +50,6 @@ pub(crate) enum OutOfLine {
     Leave { jump: Jump, exit: usize, rcx_spilled: bool, pending: Option<Unfinished> },
     /// Count at `site`, then go back.
     Count(Count),
-    /// A library function is called with an active argument, see [`crate::direct_calls`].
-    Note { jump: Jump, function: DirectFunction, rcx_spilled: bool },
 }
 
 /// One translation in the making.
@@ -400,11 +397,6 @@ impl<'a> Translator<'a> {
     /// Leaves the cache for good.
     pub(crate) fn leave(&mut self, kind: ExitKind, target: u64) {
         let state = self.state();
-        self.leave_with(kind, target, state);
-    }
-
-    /// The same with a state that is not that of this point.
-    pub(crate) fn leave_with(&mut self, kind: ExitKind, target: u64, state: State) {
         let exit = self.exit(kind, target, state);
         self.leave_by(exit);
     }
@@ -423,15 +415,6 @@ impl<'a> Translator<'a> {
         let exit = self.exit(ExitKind::Link, target, state);
         self.exits[exit].patch = self.asm.displacement_of(jump);
         self.out_of_line.push(OutOfLine::Leave { jump, exit, rcx_spilled: false, pending: None });
-    }
-
-    /// Out of line: continues at a client address in this state, by a jump that the engine links.
-    pub(crate) fn link_out_of_line(&mut self, target: u64, state: State) {
-        let jump = self.asm.jump(Code::Jmp_rel32_64);
-        let exit = self.exit(ExitKind::Link, target, state);
-        self.exits[exit].patch = self.asm.displacement_of(jump);
-        self.asm.land(jump);
-        self.leave_by(exit);
     }
 
     /// Leaves through `jump` to a client address with the given state.
@@ -487,9 +470,6 @@ impl<'a> Translator<'a> {
                     self.leave_by(exit);
                 }
                 OutOfLine::Count(count) => self.count(count),
-                OutOfLine::Note { jump, function, rcx_spilled } => {
-                    self.note_call(jump, function, rcx_spilled);
-                }
             }
         }
         Translation {

@@ -162,7 +162,7 @@ fn calls(workspace: &Workspace, scratch: &Path, name: &str, passive: bool, limit
 
 /// The same with everything active, in forward mode.
 fn functions(workspace: &Workspace, scratch: &Path) -> Result<Vec<Work>> {
-    let mut in_memory = calls(workspace, scratch, "all active, memory", false, 3.0)?;
+    let mut in_memory = calls(workspace, scratch, "all active, memory", false, 4.0)?;
     in_memory.shadows = Shadows::Memory;
     in_memory.native_environment.clear();
     Ok(vec![calls(workspace, scratch, "all active, auto", false, 2.5)?, in_memory])

@@ -30,6 +30,11 @@ impl ClientCode for ClientView<'_> {
         (readable && client_memory::read(address, &mut bytes).is_ok()).then(|| u64::from_le_bytes(bytes))
     }
 
+    fn loads_are_passive(&self, pc: u64) -> bool {
+        // What the library has left behind may be anybody's.
+        self.space.is_constant(pc) && library_functions::loads_are_passive(pc)
+    }
+
     fn is_translated(&self, pc: u64) -> bool {
         self.known.may_contain(pc) && self.index.contains_key(&(pc, State::ZERO.0))
     }

@@ -56,10 +56,15 @@ struct Functions {
     entries: BTreeMap<u64, Entry>,
     /// Entries of resolvers.
     resolvers: BTreeMap<u64, Entry>,
+    /// Where the code of libraries lies that contain mathematics alone: its end, by its start.
+    mathematics: BTreeMap<u64, u64>,
 }
 
-static FUNCTIONS: Mutex<Functions> =
-    Mutex::new(Functions { entries: BTreeMap::new(), resolvers: BTreeMap::new() });
+static FUNCTIONS: Mutex<Functions> = Mutex::new(Functions {
+    entries: BTreeMap::new(),
+    resolvers: BTreeMap::new(),
+    mathematics: BTreeMap::new(),
+});
 /// Spares the lock while no library with resolvers is mapped.
 static ANY_RESOLVERS: AtomicBool = AtomicBool::new(false);
 
@@ -97,6 +102,22 @@ pub fn function(pc: u64) -> Option<Function> {
     *entry.function.get_or_insert_with(|| names::find(name))
 }
 
+/// Functions of the mathematics library that take numbers by pointers.
+const BY_POINTERS: [&[u8]; 4] = [b"canonicalize", b"getpayload", b"totalorder", b"fe"];
+
+/// Does the code at `pc` belong to a function of numbers in registers?
+pub fn loads_are_passive(pc: u64) -> bool {
+    let functions = FUNCTIONS.lock();
+    let is_mathematics = functions.mathematics.range(..=pc).next_back().is_some_and(|(_, end)| pc < *end);
+    if !is_mathematics {
+        return false;
+    }
+    // What has no name belongs to the function in front of it, or to another one without pointers.
+    let around = functions.entries.range(..=pc).next_back();
+    let takes_pointers = |name: &Name| BY_POINTERS.iter().any(|start| name.bytes().starts_with(start));
+    around.is_some_and(|(_, entry)| !takes_pointers(&entry.name))
+}
+
 /// The function's name.
 pub fn name(pc: u64) -> String {
     let functions = FUNCTIONS.lock();
@@ -111,11 +132,15 @@ pub fn note_module(descriptor: i32, path: &[u8], start: u64, end: u64, offset: u
     // Whatever was there before is gone.
     functions.entries.retain(|address, _| !(start..end).contains(address));
     functions.resolvers.retain(|address, _| !(start..end).contains(address));
+    functions.mathematics.retain(|other, other_end| *other >= end || *other_end <= start);
     let is_program = !PROGRAM_IS_MAPPED.swap(true, Ordering::Relaxed);
     let contents = if is_program { Some(Contents::Program) } else { contents(path) };
     if let Some(contents) = contents.filter(|_| config::current().math_interception) {
         // A damaged symbol table is not worth more than functions without names.
         let _ = read_symbols(&mut functions, descriptor, start, offset, contents);
+        if contents == Contents::Mathematics {
+            functions.mathematics.insert(start, end);
+        }
         ANY_RESOLVERS.store(!functions.resolvers.is_empty(), Ordering::Relaxed);
     }
 }

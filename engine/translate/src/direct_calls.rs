@@ -110,19 +110,18 @@ impl Translator<'_> {
         };
         let next = self.asm.context(offset::NEXT_NOTE);
         self.asm.load(NEXT, next);
-        let mut active = Vec::new();
+        let shadow = |number: usize| new(offset_of!(Note, shadows) + 8 * number);
         for number in 0..function.arguments {
-            let place = new(offset_of!(Note, shadows) + 8 * number);
-            self.note_shadow(number, place);
-            if number < last && may_be_active(&number) {
-                self.asm.compare_zero(place, bytes);
-                active.push(self.asm.jump(Code::Jne_rel32_64));
-            } else if number == last {
-                self.asm.compare_zero(place, bytes);
-                let passive = self.asm.jump(Code::Je_rel32_64);
-                self.link_conditional(passive, self.job.pc, State::ZERO, false);
-            }
+            self.note_shadow(number, shadow(number));
         }
+        let mut active = Vec::new();
+        for number in (0..last).filter(may_be_active) {
+            self.asm.compare_zero(shadow(number), bytes);
+            active.push(self.asm.jump(Code::Jne_rel32_64));
+        }
+        self.asm.compare_zero(shadow(last), bytes);
+        let passive = self.asm.jump(Code::Je_rel32_64);
+        self.link_conditional(passive, self.job.pc, State::ZERO, false);
         active.into_iter().for_each(|jump| self.asm.land(jump));
         self.write_note(function);
         self.enter_function();

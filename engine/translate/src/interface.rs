@@ -87,6 +87,11 @@ pub trait ClientCode {
     fn constant(&self, _address: u64) -> Option<u64> {
         None
     }
+    /// True if the code at `pc` belongs to a function of numbers in registers, and so loads only constants and what it has
+    /// stored itself: where the registers are passive, all that is.
+    fn loads_are_passive(&self, _pc: u64) -> bool {
+        false
+    }
     /// True if a translation of `pc` exists for the zero state: a superblock links to it instead of repeating it.
     fn is_translated(&self, _pc: u64) -> bool {
         false

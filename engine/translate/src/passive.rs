@@ -100,6 +100,7 @@ impl Translator<'_> {
     /// Tests the shadow of what the instruction reads from memory.
     fn check_read(&mut self, instruction: &Instruction) {
         if rules::is_passive_by_nature(instruction)
+            || self.loads_are_passive
             || self.is_passive_memory(instruction)
             || self.untested[self.position]
         {

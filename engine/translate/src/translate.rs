@@ -76,6 +76,8 @@ pub(crate) struct Translator<'a> {
     pub wide_is_zero: bool,
     /// The same for the shadows of x87 registers, at any level.
     pub stack_is_zero: bool,
+    /// Is all passive that this passive block loads?
+    pub loads_are_passive: bool,
     /// By instruction: loads into general registers that need no test.
     pub untested: Vec<bool>,
     /// By instruction: sums that round their operand.
@@ -167,6 +169,7 @@ impl<'a> Translator<'a> {
             has_own_control: false,
             wide_is_zero: false,
             stack_is_zero: false,
+            loads_are_passive: false,
             untested: Vec::new(),
             roundings: Vec::new(),
             stored_zero: false,
@@ -203,7 +206,9 @@ impl<'a> Translator<'a> {
         if self.level != Level::Plain {
             self.untested = pointers::untested_loads(&mut self.info, &block.instructions);
         }
-        let groups = if self.level == Level::Passive && self.vectors.in_registers() {
+        self.loads_are_passive = self.level == Level::Passive && self.client.loads_are_passive(self.job.pc);
+        let tests_loads = self.level == Level::Passive && !self.loads_are_passive;
+        let groups = if tests_loads && self.vectors.in_registers() {
             self.load_groups(&block.instructions[..length])
         } else {
             Vec::new()

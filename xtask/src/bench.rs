@@ -260,8 +260,8 @@ fn run_times(arguments: &Arguments, rows: &[Row]) -> String {
     if arguments.valgrind_runs > 0 {
         text += &format!(
             "The columns of Valgrind are over native, too, but both for less of the same work: half of the time steps with \
-             -O3,\na quarter with FMA, 1 MB, a tenth of the points, 10^6 additions, 5 products. `> N`: a run was killed after {0} seconds, and had \
-             used N times\nthe native time by then; `over {0} s`: the same where only the program could have said how long it \
+             -O3,\na quarter with FMA, 1 MB, a tenth of the points, 10^6 additions, 5 products. `> N`: a run was killed \
+             after {0} seconds, and had used N times\nthe native time by then; `over {0} s`: the same where only the program could have said how long it \
              took.\n",
             arguments.valgrind_limit
         );

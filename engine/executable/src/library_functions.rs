@@ -105,7 +105,7 @@ pub fn function(pc: u64) -> Option<Function> {
 /// Functions of the mathematics library that take numbers by pointers.
 const BY_POINTERS: [&[u8]; 4] = [b"canonicalize", b"getpayload", b"totalorder", b"fe"];
 
-/// Does the code at `pc` belong to a function of numbers in registers?
+/// Does the code at `pc` belong to a function of numbers, which gets no pointers to them?
 pub fn loads_are_passive(pc: u64) -> bool {
     let functions = FUNCTIONS.lock();
     let is_mathematics = functions.mathematics.range(..=pc).next_back().is_some_and(|(_, end)| pc < *end);

@@ -87,8 +87,8 @@ pub trait ClientCode {
     fn constant(&self, _address: u64) -> Option<u64> {
         None
     }
-    /// True if the code at `pc` belongs to a function of numbers in registers, and so loads only constants and what it has
-    /// stored itself: where the registers are passive, all that is.
+    /// True if the code at `pc` belongs to a function of numbers, which gets no pointers to them. In the zero state what it
+    /// loads is passive, except for arguments on the stack.
     fn loads_are_passive(&self, _pc: u64) -> bool {
         false
     }

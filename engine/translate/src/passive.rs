@@ -100,7 +100,7 @@ impl Translator<'_> {
     /// Tests the shadow of what the instruction reads from memory.
     fn check_read(&mut self, instruction: &Instruction) {
         if rules::is_passive_by_nature(instruction)
-            || self.loads_are_passive
+            || self.loads_are_passive && !is_on_stack(instruction)
             || self.is_passive_memory(instruction)
             || self.untested[self.position]
         {
@@ -130,6 +130,11 @@ impl Translator<'_> {
         }
         written
     }
+}
+
+/// Is the memory operand an argument perhaps?
+fn is_on_stack(instruction: &Instruction) -> bool {
+    matches!(instruction.memory_base(), Register::RSP | Register::RBP)
 }
 
 pub(crate) fn is_write(access: OpAccess) -> bool {

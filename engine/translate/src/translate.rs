@@ -76,7 +76,7 @@ pub(crate) struct Translator<'a> {
     pub wide_is_zero: bool,
     /// The same for the shadows of x87 registers, at any level.
     pub stack_is_zero: bool,
-    /// Is all passive that this passive block loads?
+    /// Is all passive that this passive block loads, except for arguments on the stack?
     pub loads_are_passive: bool,
     /// By instruction: loads into general registers that need no test.
     pub untested: Vec<bool>,

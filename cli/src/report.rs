@@ -70,6 +70,8 @@ enum Group {
     Function,
     /// Conversion of a number to text, which has no derivative.
     Conversion,
+    /// An integer that is only compared with others; it is not listed.
+    Hash,
 }
 
 /// The lines of the summary.
@@ -183,6 +185,7 @@ struct Described {
 fn describe(site: &Site, symbols: &mut Symbols) -> Described {
     let place = symbols.place(site.pc);
     let (group, words) = match site.kind {
+        Kind::Instruction if place.function.as_deref() == Some(HASH) => (Group::Hash, String::new()),
         Kind::Instruction if converts_to_text(&place) => {
             (Group::Conversion, instruction(&site.name, &place, site.pc))
         }
@@ -191,6 +194,9 @@ fn describe(site: &Site, symbols: &mut Symbols) -> Described {
     };
     Described { group, count: site.count, words }
 }
+
+/// CPython's hash value of a number, which it takes apart for that.
+const HASH: &str = "_Py_HashDouble";
 
 /// Functions that convert a number to text, which they take apart as an integer: of glibc, CPython and Rust.
 const CONVERSIONS: &[&str] = &[
@@ -202,8 +208,9 @@ const CONVERSIONS: &[&str] = &[
     "<f64 as core::num::dec2flt::float::RawFloat>::integer_decode",
 ];
 
-/// How the names of others begin, glibc's arithmetic with long integers among them.
-const CONVERSION_PREFIXES: &[&str] = &["__mpn_", "core::fmt::float::", "core::num::flt2dec::"];
+/// How the names of others begin, the arithmetic of glibc and NumPy with long integers among them.
+const CONVERSION_PREFIXES: &[&str] =
+    &["__mpn_", "core::fmt::float::", "core::num::flt2dec::", "BigInt_", "Dragon4"];
 
 /// True in a function that converts a number to text. In a stripped C library it has no symbol, while the functions of
 /// that library that compute (frexp, ldexp, modf and the like) are exported.

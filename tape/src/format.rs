@@ -49,6 +49,17 @@ impl Ended {
             _ => None,
         }
     }
+
+    /// Why a tape is not complete.
+    pub fn reason(self) -> Option<&'static str> {
+        Some(match self {
+            Ended::Completely => return None,
+            Ended::NotAtAll => "the program is still running, or was killed",
+            Ended::NoSpace => "the disk or a quota was full",
+            Ended::FileError => "it could not be written any more",
+            Ended::IndicesExhausted => "there were no more indices",
+        })
+    }
 }
 
 /// The header of the file, without what is the same in all files.

@@ -10,8 +10,8 @@
 //! sweep with one column, structures that are executed often become machine code (`generated`).
 //!
 //! The modules up to [`sweep`] need no operating system: the engine records and evaluates with them inside of a client.
-//! With the feature `std` there are files ([`mod@file`]) and adjoint vectors that are larger than memory ([`vector`]),
-//! whose memory is used again (`recycling`).
+//! With the feature `std` there are files ([`mod@file`], [`indices`]), adjoint vectors that are larger than memory
+//! ([`vector`]), whose memory is used again (`recycling`), and evaluations for many seeds ([`evaluation`]).
 //!
 //! Invariants:
 //! - No tape, however damaged, leads to an access out of bounds, a panic or an endless loop.
@@ -35,9 +35,13 @@ pub mod blocks;
 #[cfg(feature = "std")]
 mod discovery;
 #[cfg(feature = "std")]
+pub mod evaluation;
+#[cfg(feature = "std")]
 pub mod file;
 #[cfg(feature = "std")]
 mod generated;
+#[cfg(feature = "std")]
+pub mod indices;
 #[cfg(feature = "std")]
 #[allow(unsafe_code)]
 mod mapping;

@@ -8,6 +8,7 @@ mod compile;
 pub mod guests;
 pub mod installation;
 pub mod lines;
+pub mod python;
 pub mod random_programs;
 mod run;
 pub mod tapes;

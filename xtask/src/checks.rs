@@ -4,6 +4,7 @@ use crate::command;
 use crate::headers;
 use crate::instructions;
 use crate::math;
+use crate::python;
 use crate::setup::{self, Purpose};
 use crate::workspace::Workspace;
 use anyhow::Result;
@@ -36,6 +37,8 @@ pub fn test(workspace: &Workspace, full: bool) -> Result<()> {
     lint(workspace)?;
     step("release build");
     let launcher = workspace.build_launcher()?;
+    step("Python package");
+    python::install_for_tests(workspace)?;
     step("tests");
     let mut tests = workspace.cargo();
     tests.args(["test", "--quiet", "--workspace", "--no-fail-fast"]).env(LAUNCHER_VARIABLE, &launcher);

@@ -6,7 +6,8 @@
 //! lib/                        libderivgrind.so and .a
 //! lib/cmake, lib/pkgconfig    the same for build systems
 //! lib/derivgrind/fortran/     modules, for each version of the compiler
-//! share/derivgrind/           sources: Fortran modules, the Rust crate, examples
+//! lib/derivgrind/python/      the Python package
+//! share/derivgrind/           sources: Fortran modules, the Rust crate, examples; the wheel of the Python package
 //! share/man, share/...        man pages, and completions for shells
 //! ```
 //!
@@ -15,6 +16,7 @@
 mod fortran;
 
 use crate::command;
+use crate::python;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
 use std::fs;
@@ -44,6 +46,7 @@ pub fn run(workspace: &Workspace, prefix: &Path) -> Result<()> {
     installation.library(&library)?;
     installation.for_build_systems()?;
     fortran::install(&installation)?;
+    python::install(workspace, &prefix)?;
     installation.folder("runtime", "share/derivgrind/runtime")?;
     installation.manifest("share/derivgrind/runtime/Cargo.toml")?;
     installation.folder("examples", "share/derivgrind/examples")

@@ -15,5 +15,6 @@ pub mod library_header;
 pub mod machine;
 pub mod math;
 pub mod measure;
+pub mod python;
 pub mod setup;
 pub mod workspace;

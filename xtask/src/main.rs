@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use xtask::workspace::Workspace;
-use xtask::{bench, checks, demo, headers, install, instructions, math, setup};
+use xtask::{bench, checks, demo, headers, install, instructions, math, python, setup};
 
 /// Development commands of Derivgrind.
 #[derive(Parser)]
@@ -17,7 +17,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install the Debian packages that demo, tests and benchmarks need.
+    /// Install the Debian packages that demo, tests and benchmarks need, and the Python packages of tests.
     Setup {
         /// Only what this command needs.
         #[arg(long = "for", value_enum, default_value_t = setup::Purpose::Test)]
@@ -53,6 +53,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Build the wheel of the Python package and install it for tests.
+    Wheel,
     /// Build in release mode and install programs, libraries, headers, modules, documents and examples.
     Install {
         #[arg(long, value_name = "DIR")]
@@ -73,7 +75,13 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     let workspace = Workspace::find()?;
     match command {
-        Command::Setup { purpose } => setup::run(purpose),
+        Command::Setup { purpose } => {
+            setup::run(purpose)?;
+            if purpose >= setup::Purpose::Test {
+                python::set_up(&workspace)?;
+            }
+            Ok(())
+        }
         Command::Demo => demo::run(&workspace),
         Command::Test { full } => checks::test(&workspace, full),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
@@ -81,6 +89,7 @@ fn run(command: Command) -> Result<()> {
         Command::Headers { check } => headers::run(workspace.root(), check),
         Command::Instructions { check } => instructions::run(workspace.root(), check),
         Command::Math { check } => math::run(workspace.root(), check),
+        Command::Wheel => python::install_for_tests(&workspace).map(|_| ()),
         Command::Install { prefix } => install::run(&workspace, &prefix),
     }
 }

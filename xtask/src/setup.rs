@@ -40,6 +40,7 @@ const PACKAGES: &[(Purpose, &str)] = &[
     (Purpose::Test, "liblapacke-dev"),
     (Purpose::Test, "python3-mpmath"),
     (Purpose::Test, "python3-numpy"),
+    (Purpose::Test, "python3-venv"),     // the Python package is built and tested in environments
     (Purpose::Test, "libopenblas0-pthread"), // NumPy with threads, not the reference BLAS
     (Purpose::Bench, "libadolc-dev"),    // a source-level tool, beside the recording mode
 ];

@@ -28,6 +28,11 @@ impl Workspace {
         &self.root
     }
 
+    /// Where everything is built.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// Cargo at the root of the workspace.
     pub fn cargo(&self) -> Command {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -1,20 +1,12 @@
-//! Reverse and forward evaluation with seeds from files, and the passes over the tape that all evaluations are made of.
+//! Reverse and forward evaluation with seeds from files.
 
-use crate::indices::Indices;
 use crate::influence;
 use crate::numbers::Table;
 use crate::recording::Recording;
 use anyhow::{bail, Result};
-use bytemuck::Pod;
-use derivgrind_tape::cell::Cell;
+use derivgrind_tape::evaluation::{Evaluation, WIDEST};
+use derivgrind_tape::indices::Indices;
 use derivgrind_tape::program::Direction;
-use derivgrind_tape::vector::{CellVector, Place};
-use indicatif::ProgressBar;
-use std::fs;
-use std::path::Path;
-
-/// Columns of the widest pass. A cell of eight numbers is a cache line.
-pub const WIDEST: usize = 8;
 
 /// From bar values of outputs to bar values of inputs.
 pub fn reverse(recording: &Recording) -> Result<()> {
@@ -67,95 +59,19 @@ fn evaluate(
 ) -> Result<Table> {
     let mut results = Table::zeros(to.count(), seeds.columns());
     let progress = recording.progress(seeds.columns().div_ceil(WIDEST));
+    let place = |bytes| recording.place(bytes);
+    let (from, to) = (from.as_slice(), to.as_slice());
+    let evaluation = Evaluation { tape: &recording.tape, direction, from, to, place: &place };
     for first in (0..seeds.columns()).step_by(WIDEST) {
         let columns = WIDEST.min(seeds.columns() - first);
         let group = |row: &[f64]| row[first..first + columns].to_vec();
         let group: Vec<Vec<f64>> = seeds.rows().map(group).collect();
-        let pass = Pass { recording, direction, from, to, progress: &progress };
-        for (row, result) in pass.run(columns, &|row, column| group[row][column])?.into_iter().enumerate() {
+        let seed = |row: usize, column: usize| group[row][column];
+        let pass = evaluation.pass(columns, &seed, &mut |bytes| progress.inc(bytes))?;
+        for (row, result) in pass.into_iter().enumerate() {
             results.row_mut(row)[first..first + columns].copy_from_slice(&result);
         }
     }
     progress.finish_and_clear();
     Ok(results)
-}
-
-/// One pass over the tape.
-pub struct Pass<'a> {
-    pub recording: &'a Recording<'a>,
-    pub direction: Direction,
-    pub from: &'a Indices,
-    pub to: &'a Indices,
-    pub progress: &'a ProgressBar,
-}
-
-impl Pass<'_> {
-    /// The results of each variable. `seed` is asked for the seeds by variable and column; there are at most
-    /// [`WIDEST`] columns.
-    pub fn run(&self, columns: usize, seed: &dyn Fn(usize, usize) -> f64) -> Result<Vec<Vec<f64>>> {
-        match columns {
-            1 => self.run_cells::<1>(columns, seed),
-            2..=4 => self.run_cells::<4>(columns, seed),
-            _ => self.run_cells::<8>(columns, seed),
-        }
-    }
-
-    fn run_cells<const CELL: usize>(
-        &self,
-        columns: usize,
-        seed: &dyn Fn(usize, usize) -> f64,
-    ) -> Result<Vec<Vec<f64>>> {
-        let mut cells: CellVector<[f64; CELL]> = new_cells(self.recording)?;
-        for (variable, index) in self.from.as_slice().iter().enumerate() {
-            if *index != 0 {
-                for (column, cell) in cells[*index as usize].iter_mut().enumerate().take(columns) {
-                    *cell += seed(variable, column);
-                }
-            }
-        }
-        sweep(self.recording, self.direction, &mut cells, self.to, self.progress)?;
-        let result = |index: &u64| cells[*index as usize][..columns].to_vec();
-        Ok(self.to.as_slice().iter().map(result).collect())
-    }
-}
-
-/// Sweep over the tape; afterwards the cells of `results` have their values.
-pub fn sweep<C: Cell + Pod>(
-    recording: &Recording,
-    direction: Direction,
-    cells: &mut CellVector<C>,
-    results: &Indices,
-    progress: &ProgressBar,
-) -> Result<()> {
-    let kept = results.ascending();
-    recording.tape.sweep_in_pipeline(direction, cells, &kept, &mut |bytes| progress.inc(bytes))?;
-    Ok(())
-}
-
-/// A cell for each index, where there is room for them.
-pub fn new_cells<C: Pod>(recording: &Recording) -> Result<CellVector<C>> {
-    let indices = recording.tape.indices();
-    let bytes = indices.saturating_mul(size_of::<C>() as u64);
-    let directory: &Path = &recording.options.directory;
-    let place = match &recording.options.bars_file {
-        Some(path) => Place::File(path),
-        None if available_memory().is_some_and(|available| bytes > available) => {
-            recording.warn(&format!(
-                "the adjoints need {} MB, more than there is memory; they are kept in a file in {}",
-                bytes >> 20,
-                directory.display()
-            ));
-            Place::Directory(directory)
-        }
-        None => Place::Memory,
-    };
-    Ok(CellVector::new(indices, place)?)
-}
-
-/// Bytes that the kernel could give without swapping (proc(5), `MemAvailable`).
-fn available_memory() -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kilobytes << 10)
 }

@@ -3,12 +3,12 @@
 //! A derivative that is zero does not say it: it may be zero by chance, or because a seed is. So if one is, the tape is
 //! swept once more with the question which indices are connected with any output at all.
 
-use crate::evaluation::{new_cells, sweep};
-use crate::indices::{Indices, Oddities};
 use crate::numbers::Table;
 use crate::recording::Recording;
 use anyhow::Result;
 use derivgrind_tape::cell::{Cell, Reached};
+use derivgrind_tape::evaluation::{new_cells, sweep};
+use derivgrind_tape::indices::{Indices, Oddities};
 use derivgrind_tape::program::Direction;
 
 /// Name inputs that are not connected with any output; `bars` are the derivatives of all inputs.
@@ -22,13 +22,14 @@ pub fn name_inputs_without(
     if recording.options.quiet || !has_zeros {
         return Ok(());
     }
-    let mut cells = new_cells::<Reached>(recording)?;
+    let mut cells = new_cells::<Reached>(&recording.tape, &|bytes| recording.place(bytes))?;
     for index in outputs.as_slice() {
         cells[*index as usize] = Reached::YES;
     }
     cells[0] = Reached::ZERO;
     let progress = recording.progress(1);
-    sweep(recording, Direction::Reverse, &mut cells, inputs, &progress)?;
+    let told = &mut |bytes| progress.inc(bytes);
+    sweep(&recording.tape, Direction::Reverse, &mut cells, inputs.as_slice(), told)?;
     progress.finish_and_clear();
     let mut without = Oddities::default();
     for (position, index) in inputs.as_slice().iter().enumerate() {
@@ -38,6 +39,6 @@ pub fn name_inputs_without(
             without.add(format!("input {number} (line {number} of dg-input-indices) influences no output"));
         }
     }
-    without.tell(recording);
+    without.sentences().iter().for_each(|sentence| recording.warn(sentence));
     Ok(())
 }

@@ -3,9 +3,9 @@
 //! A pass gives a few rows (reverse) or columns (forward). They are written as they come: NumPy's format stores a matrix
 //! by rows or by columns, and says which, so that nothing is ever kept but the results of one pass.
 
-use crate::evaluation::{Pass, WIDEST};
 use crate::recording::Recording;
 use anyhow::{Context, Result};
+use derivgrind_tape::evaluation::{Evaluation, WIDEST};
 use derivgrind_tape::program::Direction;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -17,8 +17,8 @@ pub fn write(recording: &Recording, path: &Path) -> Result<()> {
     let outputs = recording.outputs()?;
     let direction = if inputs.count() < outputs.count() { Direction::Forward } else { Direction::Reverse };
     let (from, to) = match direction {
-        Direction::Forward => (&inputs, &outputs),
-        Direction::Reverse => (&outputs, &inputs),
+        Direction::Forward => (inputs.as_slice(), outputs.as_slice()),
+        Direction::Reverse => (outputs.as_slice(), inputs.as_slice()),
     };
     // Under its name only once it is complete.
     let incomplete = with_suffix(path, ".incomplete");
@@ -26,12 +26,13 @@ pub fn write(recording: &Recording, path: &Path) -> Result<()> {
     let mut file = BufWriter::new(File::create(&incomplete).with_context(cannot)?);
     let header = header(outputs.count(), inputs.count(), direction == Direction::Forward);
     file.write_all(&header).with_context(cannot)?;
-    let progress = recording.progress(from.count().div_ceil(WIDEST));
-    for first in (0..from.count()).step_by(WIDEST) {
-        let columns = WIDEST.min(from.count() - first);
+    let place = |bytes| recording.place(bytes);
+    let evaluation = Evaluation { tape: &recording.tape, direction, from, to, place: &place };
+    let progress = recording.progress(from.len().div_ceil(WIDEST));
+    for first in (0..from.len()).step_by(WIDEST) {
+        let columns = WIDEST.min(from.len() - first);
         let seed = |variable: usize, column: usize| f64::from(u8::from(variable == first + column));
-        let pass = Pass { recording, direction, from, to, progress: &progress };
-        let results = pass.run(columns, &seed)?;
+        let results = evaluation.pass(columns, &seed, &mut |bytes| progress.inc(bytes))?;
         write_lines(&mut file, &results, columns).with_context(cannot)?;
     }
     progress.finish_and_clear();

@@ -13,7 +13,6 @@ mod evaluation;
 mod export;
 #[path = "../generate.rs"]
 mod generate;
-mod indices;
 mod influence;
 mod jacobian;
 mod numbers;

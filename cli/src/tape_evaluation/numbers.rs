@@ -1,7 +1,7 @@
 //! Tables of numbers: seeds and derivatives, one variable a line.
 
-use crate::indices::shortened;
 use anyhow::{bail, Context, Result};
+use derivgrind_tape::indices::shortened;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;

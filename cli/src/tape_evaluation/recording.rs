@@ -1,14 +1,16 @@
 //! What is in the directory: the tape, its inputs and outputs, and where words go.
 
-use crate::indices::Indices;
 use crate::options::Options;
 use anyhow::Result;
+use derivgrind_tape::evaluation::available_memory;
 use derivgrind_tape::file::Tape;
 use derivgrind_tape::format::Ended;
+use derivgrind_tape::indices::Indices;
+use derivgrind_tape::vector::Place;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fmt::Display;
 use std::io::{stderr, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Sweeps over fewer bytes have no progress bar.
 const LONG: u64 = 256 << 20;
@@ -35,19 +37,11 @@ impl Recording<'_> {
         Ok(recording)
     }
 
-    pub fn is_complete(&self) -> bool {
-        self.tape.ended() == Ended::Completely
-    }
-
     fn reason_of_early_end(&self) -> Option<&'static str> {
-        Some(match self.tape.ended() {
-            Ended::Completely => return None,
-            Ended::NotAtAll if self.tape.is_classic() => "its last block is cut off",
-            Ended::NotAtAll => "the program is still running, or was killed",
-            Ended::NoSpace => "the disk or a quota was full",
-            Ended::FileError => "it could not be written any more",
-            Ended::IndicesExhausted => "there were no more indices",
-        })
+        match self.tape.ended() {
+            Ended::NotAtAll if self.tape.is_classic() => Some("its last block is cut off"),
+            ended => ended.reason(),
+        }
     }
 
     /// A file in the directory.
@@ -57,12 +51,35 @@ impl Recording<'_> {
 
     /// Indices of the inputs.
     pub fn inputs(&self) -> Result<Indices> {
-        Indices::read(self, "input", &self.path("dg-input-indices"))
+        self.indices("input", "dg-input-indices")
     }
 
     /// Indices of the outputs.
     pub fn outputs(&self) -> Result<Indices> {
-        Indices::read(self, "output", &self.path("dg-output-indices"))
+        self.indices("output", "dg-output-indices")
+    }
+
+    fn indices(&self, kind: &'static str, file: &str) -> Result<Indices> {
+        let indices = Indices::read(&self.tape, kind, &self.path(file))?;
+        indices.oddities.iter().for_each(|sentence| self.warn(sentence));
+        Ok(indices)
+    }
+
+    /// Where so many bytes of adjoints are to live.
+    pub fn place(&self, bytes: u64) -> Place<'_> {
+        let directory: &Path = &self.options.directory;
+        match &self.options.bars_file {
+            Some(path) => Place::File(path),
+            None if available_memory().is_some_and(|available| bytes > available) => {
+                self.warn(&format!(
+                    "the adjoints need {} MB, more than there is memory; they are kept in a file in {}",
+                    bytes >> 20,
+                    directory.display()
+                ));
+                Place::Directory(directory)
+            }
+            None => Place::Memory,
+        }
     }
 
     /// Say something that is no error.

@@ -4,6 +4,7 @@ use crate::address_map::AddressMap;
 use crate::client_memory;
 use crate::library_functions;
 use crate::memory::AddressSpace;
+use crate::modules;
 use alloc::vec::Vec;
 use derivgrind_translate::interface::{ClientCode, LibraryFunction};
 use derivgrind_translate::state::State;
@@ -37,6 +38,10 @@ impl ClientCode for ClientView<'_> {
 
     fn is_translated(&self, pc: u64) -> bool {
         self.known.may_contain(pc) && self.index.contains_key(&(pc, State::ZERO.0))
+    }
+
+    fn takes_numbers_apart(&self, pc: u64) -> bool {
+        modules::is_python(pc)
     }
 
     fn library_function(&self, pc: u64) -> Option<LibraryFunction> {

@@ -23,6 +23,14 @@ pub fn note(descriptor: i32, start: u64, end: u64, offset: u64) {
     MODULES.lock().push(Module { start, end, offset, path });
 }
 
+/// Is this CPython's own code? Its exact fractions and decimal numbers are made of integers that have all digits of a number.
+pub fn is_python(pc: u64) -> bool {
+    let modules = MODULES.lock();
+    let module = modules.iter().rev().find(|module| (module.start..module.end).contains(&pc));
+    let file = module.and_then(|module| module.path.rsplit(|byte| *byte == b'/').next());
+    file.is_some_and(|file| file.starts_with(b"python3") || file.starts_with(b"libpython3"))
+}
+
 /// Calls `visit` for each mapping in the order in which they were made.
 pub fn for_each(mut visit: impl FnMut(&Module)) {
     for module in MODULES.lock().iter() {

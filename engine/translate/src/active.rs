@@ -93,6 +93,7 @@ impl Translator<'_> {
             Rule::MaskedMove => self.same_on_low_registers(client, 0b101),
             Rule::Gather => self.gather(client),
             Rule::PassiveLane(element) => self.passive_scalar(client, element),
+            Rule::Passive if self.takes_number_apart(instruction) => self.number_taken_apart(client),
             Rule::Passive => self.passive_result(client),
             Rule::LaneMove => self.lane_move(client),
             Rule::ZeroUpper => self.zero_upper(client),

@@ -96,6 +96,10 @@ pub trait ClientCode {
     fn is_translated(&self, _pc: u64) -> bool {
         false
     }
+    /// True for code that converts a number to an integer to have its digits, not to round it: there that is counted.
+    fn takes_numbers_apart(&self, _pc: u64) -> bool {
+        false
+    }
     /// If `pc` is the entry of a library function that rules for instructions do not differentiate.
     fn library_function(&self, pc: u64) -> Option<LibraryFunction>;
 }

@@ -7,13 +7,16 @@ use crate::context::offset;
 use crate::control::has_memory;
 use crate::decode::Client;
 use crate::emit::{Memory, Operand};
-use crate::encodings::{Form, Operation, Shape};
+use crate::encodings::{Form, Operation, Shape, Width};
 use crate::passive::is_write;
 use crate::rules::Element;
 use crate::translate::Translator;
 use crate::wide_clients::is_masked_store;
 use alloc::vec::Vec;
-use iced_x86::{Code, Instruction, Mnemonic, OpAccess, OpKind, Register};
+use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpAccess, OpKind, Register};
+
+/// Within so many instructions behind the conversion.
+const ROUNDING_DOWN: usize = 4;
 
 impl Translator<'_> {
     /// Runs the instruction, counts active operands, and makes what it writes passive.
@@ -22,6 +25,47 @@ impl Translator<'_> {
         if !is_zero_idiom(instruction) {
             let on_active = self.instruction_site(instruction);
             self.check_all_operands(instruction, on_active);
+        }
+        self.passive_result(client);
+    }
+
+    /// Is it a conversion to an integer that keeps the digits of a number?
+    pub(crate) fn takes_number_apart(&self, instruction: &Instruction) -> bool {
+        let converts = matches!(
+            instruction.mnemonic(),
+            Mnemonic::Cvtsd2si | Mnemonic::Cvttsd2si | Mnemonic::Vcvtsd2si | Mnemonic::Vcvttsd2si
+        );
+        converts && self.client.takes_numbers_apart(instruction.ip()) && !self.rounds(instruction)
+    }
+
+    /// Is it converted back at once, as compilers round numbers down?
+    fn rounds(&self, instruction: &Instruction) -> bool {
+        let target = instruction.op0_register();
+        let Some(code) = self.client.code(instruction.next_ip()).filter(|_| target.is_gpr64()) else {
+            return false;
+        };
+        let behind = Decoder::with_ip(64, code, instruction.next_ip(), DecoderOptions::NONE);
+        let is_converted_back = |next: Instruction| {
+            let converts = matches!(next.mnemonic(), Mnemonic::Cvtsi2sd | Mnemonic::Vcvtsi2sd);
+            converts && next.op_register(next.op_count() - 1) == target
+        };
+        behind.into_iter().take(ROUNDING_DOWN).any(is_converted_back)
+    }
+
+    /// Counts if the number is active; what lies above it in its register does not matter.
+    pub(crate) fn number_taken_apart(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        let on_active = self.instruction_site(instruction);
+        if instruction.op1_kind() == OpKind::Memory {
+            self.check_memory_operand(instruction, on_active);
+        } else {
+            let number = instruction.op1_register().number();
+            if !self.vectors.is_zero(number) {
+                let shadow = self.shadow(number);
+                let place = self.asm.context(offset::VECTOR_SPILLS + 64);
+                self.store_lane(Shape { element: Element::F64, width: Width::Scalar }, place, shadow);
+                self.check_place(place, 8, on_active);
+            }
         }
         self.passive_result(client);
     }

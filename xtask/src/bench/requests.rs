@@ -2,6 +2,7 @@
 
 use super::table;
 use crate::command;
+use crate::python;
 use crate::workspace::Workspace;
 use anyhow::{bail, Context, Result};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,8 @@ use std::process::Command;
 const REQUESTS: [&str; 5] = ["set_dotvalue", "get_dotvalue", "inputf", "outputf", "mode"];
 /// Nanoseconds that a request of a compiled program may take.
 const LIMIT: f64 = 5.0;
+/// Nanoseconds of a call in Python.
+const PYTHON_LIMIT: f64 = 100.0;
 
 /// One language.
 pub struct Row {
@@ -48,6 +51,12 @@ pub fn measure(workspace: &Workspace, only: &str) -> Result<Vec<Row>> {
         let program = compile(workspace, &scratch)?;
         let output = command::output(&mut Command::new(program))?;
         rows.push(Row { language, times: times(&output)?, limit: LIMIT });
+    }
+    if "requests in Python".contains(only) {
+        eprintln!("requests in Python ...");
+        let mut interpreter = Command::new(python::install_for_tests(workspace)?);
+        let output = command::output(interpreter.arg(source(workspace, "requests.py")))?;
+        rows.push(Row { language: "Python", times: times(&output)?, limit: PYTHON_LIMIT });
     }
     Ok(rows)
 }

@@ -133,14 +133,18 @@ fn find_in(
     found
 }
 
-/// The earlier sum, and its operand, where registers that were set before the block are added one after the other.
+/// The earlier sum, and its operand, where registers that were set before the block are added one after the other. Of
+/// vectors also places of the stack, where compilers keep constants of a loop that has no registers for them; scalars there
+/// are variables, in code that is not optimised.
 fn followed(sums: &[Sum], sum: &Sum, values: &Values) -> Option<(usize, u32)> {
     let [Some(one), Some(other)] = sum.addends else { return None };
+    let is_set_before =
+        |value| values.is_invariant(value) || sum.lanes == Lanes::Packed && values.is_spilled(value);
     for (whole, part) in [(one, other), (other, one)] {
         let earlier = sums.iter().find(|earlier| earlier.result == whole.value);
-        let Some(earlier) = earlier.filter(|_| values.is_invariant(part.value)) else { continue };
+        let Some(earlier) = earlier.filter(|_| is_set_before(part.value)) else { continue };
         let mut addends = earlier.addends.iter().flatten();
-        if let Some(addend) = addends.find(|addend| values.is_invariant(addend.value)) {
+        if let Some(addend) = addends.find(|addend| is_set_before(addend.value)) {
             return Some((earlier.position, addend.operand));
         }
     }

@@ -27,6 +27,8 @@ struct Place {
     /// Its content fills a register.
     is_repeated: bool,
     is_constant: bool,
+    /// It was there before the block, at a fixed place of the stack: perhaps a register's content that had no room.
+    is_spilled: bool,
     value: u32,
 }
 
@@ -66,6 +68,11 @@ impl Values {
     /// Is it what a register holds when the block begins, and throughout a loop?
     pub fn is_invariant(&self, value: u32) -> bool {
         value < 32 && self.written >> value & 1 == 0
+    }
+
+    /// Is it what a place of the stack holds when the block begins?
+    pub fn is_spilled(&self, value: u32) -> bool {
+        self.places.iter().any(|place| place.is_spilled && place.value == value)
     }
 
     /// Are these constants that differ in their signs alone?
@@ -155,7 +162,8 @@ impl Values {
             let words = words(client, instruction.ip_rel_memory_address(), size, is_repeated);
             self.constants.extend(words.map(|words| (value, words)));
         }
-        self.places.push(Place { address, size, is_repeated, is_constant, value });
+        let is_spilled = matches!(address.registers, [Register::RSP | Register::RBP, Register::None]);
+        self.places.push(Place { address, size, is_repeated, is_constant, is_spilled, value });
         Some(value)
     }
 
@@ -262,7 +270,8 @@ impl Values {
         let Some(address) = self.address(instruction) else { return };
         let value = self.register(instruction.op1_register().number());
         let size = instruction.memory_size().size();
-        self.places.push(Place { address, size, is_repeated: false, is_constant: false, value });
+        let place = Place { address, size, is_repeated: false, is_constant: false, is_spilled: false, value };
+        self.places.push(place);
     }
 }
 

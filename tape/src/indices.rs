@@ -1,47 +1,68 @@
 //! The files `dg-input-indices` and `dg-output-indices`.
 
-use crate::recording::Recording;
-use anyhow::{bail, Context, Result};
+use crate::file::Tape;
+use crate::format::Ended;
 use std::collections::HashMap;
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
 
 /// How many lines of a file are named one by one when something is odd with them.
 const NAMED: usize = 5;
+
+/// A file of indices cannot be used.
+#[derive(Debug, Error)]
+pub enum IndicesError {
+    #[error("cannot read the indices of {kind}s in {path}: {error}", path = .path.display())]
+    Unreadable { kind: &'static str, path: PathBuf, error: io::Error },
+    #[error("{path}, line {line}: `{word}` is no index", path = .path.display())]
+    NoIndex { path: PathBuf, line: usize, word: String },
+    #[error("{0}")]
+    BehindTheEnd(String),
+    #[error("{path} names no {kind}", path = .path.display())]
+    Empty { kind: &'static str, path: PathBuf },
+}
 
 /// Indices in the order in which variables were declared.
 pub struct Indices {
     /// 0 for those that are not on the tape.
     indices: Vec<u64>,
+    /// Sentences about what is odd.
+    pub oddities: Vec<String>,
 }
 
 impl Indices {
     /// Read a file; `kind` is input or output.
-    pub fn read(recording: &Recording, kind: &str, path: &Path) -> Result<Indices> {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("cannot read the indices of {kind}s in {}", path.display()))?;
+    pub fn read(tape: &Tape, kind: &'static str, path: &Path) -> Result<Indices, IndicesError> {
+        let text = fs::read_to_string(path).map_err(|error| IndicesError::Unreadable {
+            kind,
+            path: path.to_path_buf(),
+            error,
+        })?;
+        let is_complete = tape.ended() == Ended::Completely;
         let name = path.display();
-        let end = recording.tape.indices();
+        let end = tape.indices();
         let mut indices = Vec::new();
         let mut oddities = Oddities::default();
         let mut seen: HashMap<u64, usize> = HashMap::new();
-        let cut = !recording.is_complete() && !text.is_empty() && !text.ends_with('\n');
+        let cut = !is_complete && !text.is_empty() && !text.ends_with('\n');
         let count = text.lines().count() - usize::from(cut);
         if cut {
-            recording.warn(&format!("{name}: the last line is cut off and is not used"));
+            oddities.first.push(format!("{name}: the last line is cut off and is not used"));
         }
         for (position, word) in text.lines().take(count).enumerate() {
             let line = position + 1;
             let Ok(index) = word.trim().parse::<u64>() else {
-                bail!("{name}, line {line}: `{}` is no index", shortened(word));
+                return Err(IndicesError::NoIndex { path: path.to_path_buf(), line, word: shortened(word) });
             };
             if index >= end {
                 let sentence = format!(
                     "{name}, line {line}: index {index} lies behind the end of the tape, whose last index is {}",
                     end - 1
                 );
-                if recording.is_complete() {
-                    bail!("{sentence}");
+                if is_complete {
+                    return Err(IndicesError::BehindTheEnd(sentence));
                 }
                 oddities.add(format!("{sentence}; its derivatives are zero here"));
                 indices.push(0);
@@ -57,11 +78,10 @@ impl Indices {
             }
             indices.push(index);
         }
-        oddities.tell(recording);
         if indices.is_empty() {
-            bail!("{name} names no {kind}");
+            return Err(IndicesError::Empty { kind, path: path.to_path_buf() });
         }
-        Ok(Indices { indices })
+        Ok(Indices { indices, oddities: oddities.sentences() })
     }
 
     pub fn count(&self) -> usize {
@@ -71,14 +91,6 @@ impl Indices {
     /// Index of each variable, 0 for those that are not on the tape.
     pub fn as_slice(&self) -> &[u64] {
         &self.indices
-    }
-
-    /// Indices on the tape in ascending order, each once.
-    pub fn ascending(&self) -> Vec<u64> {
-        let mut ascending: Vec<u64> = self.indices.iter().copied().filter(|index| *index != 0).collect();
-        ascending.sort_unstable();
-        ascending.dedup();
-        ascending
     }
 
     /// Which variables, counted from 1, have which index.
@@ -92,7 +104,7 @@ impl Indices {
     }
 }
 
-/// Sentences about lines, of which only the first are told.
+/// Sentences about lines, of which only the first are kept.
 #[derive(Default)]
 pub struct Oddities {
     first: Vec<String>,
@@ -102,18 +114,16 @@ pub struct Oddities {
 impl Oddities {
     pub fn add(&mut self, sentence: String) {
         self.count += 1;
-        if self.first.len() < NAMED {
+        if self.count <= NAMED {
             self.first.push(sentence);
         }
     }
 
-    pub fn tell(&self, recording: &Recording) {
-        for sentence in &self.first {
-            recording.warn(sentence);
+    pub fn sentences(mut self) -> Vec<String> {
+        if let Some(more) = self.count.checked_sub(NAMED).filter(|more| *more > 0) {
+            self.first.push(format!("the same holds for {more} more"));
         }
-        if self.count > self.first.len() {
-            recording.warn(&format!("the same holds for {} more", self.count - self.first.len()));
-        }
+        self.first
     }
 }
 

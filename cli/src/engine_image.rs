@@ -1,10 +1,12 @@
 //! The engine's image, its configuration, and the step from the launcher into it.
 
 use crate::failure::Failure;
+use crate::math_rules;
 use crate::options::Options;
 use crate::program::Program;
 use crate::recording::Files;
 use anyhow::{anyhow, bail, Context};
+use derivgrind_functions::user::UserFunction;
 use rustix::fd::{AsRawFd, OwnedFd, RawFd};
 use rustix::fs::{memfd_create, MemfdFlags};
 use rustix::io::{write, Errno};
@@ -26,6 +28,7 @@ pub fn config(
     option_words: &[OsString],
     log_descriptor: RawFd,
     recording: Option<&Files>,
+    rules: &[UserFunction],
 ) -> Result<CString, Failure> {
     let launcher = env::current_exe().context("cannot find the path of derivgrind itself")?;
     let mut text = b"launcher=".to_vec();
@@ -46,7 +49,17 @@ pub fn config(
         text.extend_from_slice(word.as_bytes());
         text.push(b'\n');
     }
-    let mut lines = 7;
+    let mut lines = 7 + rules.len();
+    for function in rules {
+        text.extend_from_slice(format!("math-rule={function}\n").as_bytes());
+    }
+    if let Some(path) = &options.math_rules {
+        // The last one counts, and a program that the client executes may have another working directory.
+        text.extend_from_slice(b"option=--math-rules=");
+        text.extend_from_slice(math_rules::absolute(path)?.as_os_str().as_bytes());
+        text.push(b'\n');
+        lines += 1;
+    }
     if let Some(files) = recording {
         files.keep_open()?;
         text.extend_from_slice(b"record=");

@@ -24,6 +24,7 @@ mod engine_image;
 mod failure;
 mod generate;
 mod log;
+mod math_rules;
 mod options;
 mod processor;
 mod program;
@@ -99,6 +100,7 @@ fn run(
     }
     let log_descriptor = log.for_engine()?;
     let recording = recording::open_files(options)?;
-    let config = engine_image::config(options, option_words, log_descriptor, recording.as_ref())?;
+    let rules = options.math_rules.as_deref().map(math_rules::read).transpose()?.unwrap_or_default();
+    let config = engine_image::config(options, option_words, log_descriptor, recording.as_ref(), &rules)?;
     Err(engine_image::execute(config, program))
 }

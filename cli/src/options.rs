@@ -63,6 +63,10 @@ pub struct Options {
     )]
     pub math_interception: Switch,
 
+    /// Read derivatives of more functions from FILE, see docs/math.md.
+    #[arg(long, value_name = "FILE", require_equals = true)]
+    pub math_rules: Option<PathBuf>,
+
     /// Write derivgrind's own words to FILE instead of stderr; %p stands for the process id.
     #[arg(long, value_name = "FILE", require_equals = true)]
     pub log_file: Option<PathBuf>,

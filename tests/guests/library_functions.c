@@ -19,6 +19,15 @@ static void fill_registers(void)
                    : "xmm0", "xmm1", "xmm2", "xmm3");
 }
 
+/* A number of 128 bits made of two others. */
+static _Float128 wide(double x)
+{
+  double halves[2] = {x, x};
+  _Float128 result;
+  __builtin_memcpy(&result, halves, sizeof result);
+  return result;
+}
+
 #define CALL(expression) (fill_registers(), sink += (double)(expression))
 
 int main(int argc, char** argv)
@@ -32,6 +41,8 @@ int main(int argc, char** argv)
     CALL(fsqrt(passive));
     CALL(fadd(passive, passive));
     CALL(ffma(passive, passive, passive));
+    CALL(sqrtf128(wide(passive)));
+    CALL(powf128(wide(passive), wide(passive)));
     CALL(expf((float)passive));
     CALL(pow(passive, passive));
     CALL(tgamma(passive));
@@ -41,13 +52,13 @@ int main(int argc, char** argv)
     CALL(lrint(active));
     return sink != sink;
   }
-  CALL(fsqrt(active));
+  CALL(sqrtf128(wide(active)));
   for (int i = 0; i < 2; i++)
-    CALL(fadd(active, active));
+    CALL(hypotf128(wide(active), wide(active)));
   for (int i = 0; i < 3; i++)
-    CALL(fdiv(passive, active));
-  CALL(fdiv(active, passive));
+    CALL(powf128(wide(passive), wide(active)));
+  CALL(powf128(wide(active), wide(passive)));
   for (int i = 0; i < 5; i++)
-    CALL(ffma(passive, passive, active));
+    CALL(fmaf128(wide(passive), wide(passive), wide(active)));
   return sink != sink;
 }

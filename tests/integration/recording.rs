@@ -143,6 +143,26 @@ fn fortran() {
 }
 
 #[test]
+fn cxx_functions() {
+    guests::cxx_functions(check_in_registers);
+}
+
+#[test]
+fn fortran_intrinsics() {
+    guests::fortran_intrinsics(check_in_registers);
+}
+
+#[test]
+fn vector_functions() {
+    guests::vector_functions(check);
+}
+
+#[test]
+fn functions_of_named_vectors() {
+    guests::functions_of_named_vectors(check);
+}
+
+#[test]
 fn rust() {
     guests::rust(check);
 }

@@ -124,6 +124,14 @@ fn finish(command: &mut Command) -> Result<(), String> {
     }
 }
 
+/// A product under another name. Programs that run have the file that was there before.
+pub fn copied(product: &Path, name: &str) -> Result<PathBuf, String> {
+    let (copy, unfinished) = (scratch().join(name), scratch().join(format!("{name}.{}", std::process::id())));
+    std::fs::copy(product, &unfinished).map_err(|error| format!("{name}: {error}"))?;
+    std::fs::rename(&unfinished, &copy).map_err(|error| format!("{name}: {error}"))?;
+    Ok(copy)
+}
+
 /// A library that turns differentiation on when it is preloaded.
 pub fn library_of_unrelated_input() -> PathBuf {
     let options = ["-O2", "-shared", "-fPIC"];

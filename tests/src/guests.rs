@@ -1,7 +1,7 @@
 //! The guests that compute derivatives, with the compilers and options that they are compiled with.
 
-use crate::{compile, each, full, rust_program, Language, Program};
-use std::path::Path;
+use crate::{compile, copied, each, full, rust_program, Language, Program};
+use std::path::{Path, PathBuf};
 
 const C_GUESTS: &[&str] = &[
     "polynomial.c",
@@ -248,6 +248,63 @@ pub fn interrupted_calls(check: Check) {
     });
 }
 
+/// Loops that compilers turn into calls of functions of vectors.
+pub fn vector_functions(check: Check) {
+    let mut all = vec![vec!["-Ofast"], vec!["-Ofast", "-mavx"], vec!["-Ofast", "-mavx2", "-mfma"]];
+    if crate::has_avx512() {
+        all.push(vec!["-Ofast", "-march=native", "-mprefer-vector-width=512"]);
+    }
+    let all: Vec<_> = all
+        .into_iter()
+        .flat_map(|options| [(options.clone(), Real::Float), (options, Real::Double)])
+        .collect();
+    each(&all, |(options, real)| {
+        let options = [options, real.options()].concat();
+        let libraries = &["-lmvec", "-lm"];
+        let program = compile(&Program { libraries, ..Program::c(&["loops_of_functions.c"], &options) })?;
+        calls_functions_of_vectors(&program)?;
+        check(&program, real.tolerance())
+    });
+}
+
+/// Else the test would be about something else.
+fn calls_functions_of_vectors(program: &Path) -> Result<(), String> {
+    let bytes = std::fs::read(program).map_err(|error| error.to_string())?;
+    let has = |name: &str| bytes.windows(name.len()).any(|window| window == name.as_bytes());
+    let missing: Vec<_> =
+        ["v_sin", "v_exp10", "v_erfc", "vv_pow", "vv_hypot"].into_iter().filter(|name| !has(name)).collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{} calls no {missing:?}", program.display()))
+    }
+}
+
+/// Functions of vectors that are called by their names, with registers of each size.
+pub fn functions_of_named_vectors(check: Check) {
+    let mut all = Vec::new();
+    for instructions in ["-msse2", "-mavx", "-mavx2", "-mavx512f"] {
+        if instructions != "-mavx512f" || crate::has_avx512() {
+            all.extend([(instructions, Real::Float), (instructions, Real::Double)]);
+        }
+    }
+    each(&all, |(instructions, real)| {
+        let options = [&["-O2", instructions], real.options()].concat();
+        let library = library_of_vectors(&options, &format!("vectors{instructions}-{real:?}.so"))?;
+        let libraries = &[library.to_str().expect("plain names"), "-lmvec", "-lm"];
+        let program = compile(&Program { libraries, ..Program::c(&["named_vectors.c"], &options) })?;
+        check(&program, real.tolerance())
+    });
+}
+
+/// The library with these functions, under a name that is short enough to be part of a program's.
+pub fn library_of_vectors(options: &[&str], name: &str) -> Result<PathBuf, String> {
+    let options = [options, &["-shared", "-fPIC"]].concat();
+    let library = Program { libraries: &["-lm"], ..Program::c(&["named_vectors_library.c"], &options) };
+    let library = compile(&library)?;
+    copied(&library, name)
+}
+
 /// Guests that call libraries which nobody compiled for us.
 pub fn libraries(check: Check) {
     let all = [("fourier_transform.c", "-lfftw3"), ("linear_algebra.c", "-llapacke")];
@@ -291,9 +348,59 @@ pub fn fortran(check: Check) {
     });
 }
 
+/// Functions of C++'s standard library.
+pub fn cxx_functions(check: Check) {
+    let mut all = Vec::new();
+    for real in [Real::Float, Real::Double] {
+        all.push(("gcc", vec!["-std=c++20", "-O0"], real));
+        all.push(("gcc", vec!["-std=c++20", "-Ofast", "-mavx2", "-mfma"], real));
+        all.push(("clang", vec!["-std=c++20", "-O1"], real));
+    }
+    each(&all, |(compiler, options, real)| {
+        let options = [&options[..], real.options()].concat();
+        let sources = &["functions.cpp"];
+        let libraries = &["-lm"];
+        let program =
+            compile(&Program { language: Language::Cxx, compiler, sources, options: &options, libraries })?;
+        check(&program, real.tolerance())
+    });
+}
+
+/// Intrinsic functions of Fortran, of its three kinds of numbers that processors compute with.
+pub fn fortran_intrinsics(check: Check) {
+    let kinds = [("c_float", Real::Float), ("c_double", Real::Double), ("c_long_double", Real::Extended)];
+    let mut all = Vec::new();
+    for (kind, real) in kinds {
+        for options in [vec!["-O0"], vec!["-O2"], vec!["-Ofast", "-mavx2", "-mfma"]] {
+            // At -O0 the sign of an 80-bit number changes in a general register, which is reported at best.
+            if (real, options[0]) != (Real::Extended, "-O0") {
+                all.push((format!("-DKIND={kind}"), real, options));
+            }
+        }
+    }
+    each(&all, |(kind, real, options)| {
+        let object = [&["-O2", "-c"], real.options()].concat();
+        let object = compile(&Program::c(&["check_for_fortran.c"], &object))?;
+        let options = [&["-cpp", kind], &options[..]].concat();
+        let program = compile(&Program {
+            language: Language::Fortran,
+            compiler: "gfortran",
+            sources: &["fortran_intrinsics.f90"],
+            options: &options,
+            libraries: &["-x", "none", object.to_str().expect("plain names")],
+        })?;
+        check(&program, real.tolerance())
+    });
+}
+
 pub fn rust(check: Check) {
-    let all = [["-Copt-level=0"], ["-Copt-level=3"]];
-    each(&all, |options| check(&rust_program("rust_values.rs", options)?, Real::Double.tolerance()));
+    let mut all = Vec::new();
+    for options in [["-Copt-level=0"], ["-Copt-level=3"]] {
+        all.push(("rust_values.rs", options, Real::Double));
+        // Some of its functions are those of f32.
+        all.push(("rust_functions.rs", options, Real::Float));
+    }
+    each(&all, |(source, options, real)| check(&rust_program(source, options)?, real.tolerance()));
 }
 
 pub fn openmp(check: Check) {

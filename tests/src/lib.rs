@@ -13,7 +13,7 @@ pub mod random_programs;
 mod run;
 pub mod tapes;
 
-pub use compile::{compile, library_of_unrelated_input, rust_program, Language, Program};
+pub use compile::{compile, copied, library_of_unrelated_input, rust_program, Language, Program};
 pub use run::{
     active_by_preload, assert_same, derivgrind, hide_avx512, launcher, native, run, same_as_native,
     same_with_shadows, Finished, Phase, Shadows,

@@ -15,15 +15,20 @@ the bits of numbers. When one is called with an active argument, the program's o
 bit for bit that of a native run, and the derivative is that of the function, from the formula below. A call with passive
 arguments costs what it cost before.
 
-A function is found by its name, in glibc's, musl's and openlibm's shared libraries, and in programs that are linked
-statically and have symbols; versions for different processors, calls by pointers and calls from other libraries are all
-found. It has the variants for `float` and `long double`, `_Float32` to `_Float64x`, and glibc's `__NAME_finite`. With
+A function is found by its name, in glibc's, musl's, openlibm's and Intel's shared libraries, and in programs that are
+linked statically and have symbols; versions for different processors, calls by pointers and calls from other libraries are
+all found. It has the variants for `float` and `long double`, `_Float32` to `_Float64x`, and glibc's `__NAME_finite`. With
 `float` the formula is computed in binary64, with `long double` in 80 bits; Bessel functions, and sine and cosine of numbers
 above 10⁸, have there the precision of binary64. On a tape a call is one operation for each pair of arguments, and its
 partial derivatives are binary64.
 
-Not in the table, and reported when an argument is active: functions of `_Float128`, functions that round to a narrower
-type (`fadd`, `f32mulf64`), and vector functions (`libmvec`).
+Functions of vectors are differentiated lane by lane: those of `libmvec` (`_ZGVdN4v_sin`, as compilers call them in loops),
+and `__svml_sin4`, `__svml_powf16_mask` and their like, whatever library exports them.
+
+Intrinsic functions of Fortran are such functions, or rules for instructions are right: powers with an integer, `matmul`,
+`norm2`, `erfc_scaled`, `set_exponent` and others.
+
+Not in the table, and reported when an argument is active: functions of `_Float128` and of `libquadmath`.
 
 ## Rules for special points
 
@@ -36,6 +41,55 @@ type (`fadd`, `f32mulf64`), and vector functions (`libmvec`).
 In the formulas `f` is the value. Partial derivatives are in the order of the arguments; for complex functions they stand
 for the equations of Cauchy and Riemann.
 
+";
+
+const TAIL: &str = "\
+## What rules for instructions give without all this
+
+With `--math-interception=no` a library's code is differentiated instruction by instruction: the derivatives are those of
+tables, polynomials and roundings in it. In binary64, of glibc's functions all but those below have then ten digits at all
+points of the test, although tests of bits in some of them are reported. Musl's reduction of angles above 10⁶ has not.
+
+Not good enough, with glibc: `acos`, `atan`, `atan2`, `cos`, `cosh`, `erf`, `erfc`, `exp2`, `expm1`, `hypot`, `tanh`.
+
+At tiny or huge arguments they return a constant, or one plus the argument, where that is the nearest number, and so the
+derivative is that of the constant.
+
+## Functions of your own
+
+`derivgrind --math-rules=FILE` reads derivatives of functions that are not in the table, or that should have others: those
+of a library whose inside nobody knows, for example. FILE is TOML.
+
+```toml
+[[function]]
+name = \"smooth_step\"             # the symbol
+library = \"libclosed.so\"         # how the name of the file begins; without it, any file, the program included
+arguments = 2
+partials = [\"1 / cosh(x)^2\", \"value * log(y)\"]
+
+[[function]]
+name = \"blend\"
+type = \"float\"                   # of arguments and value: float, double (the default), long double
+linear = [0.25, 0.75]             # partial derivatives that are constant
+
+[[function]]
+name = \"root\"
+integer = \"long\"                 # the type of the first integer argument `n`: int (the default) or long
+partials = [\"value / (n * x)\"]
+
+[[function]]
+name = \"random_number\"
+arguments = 1
+treat = \"passive\"                # the value does not depend on the arguments
+```
+
+A function takes up to four real numbers of one type by value, and any number of integers and pointers, and returns a real
+number of that type. A partial derivative for each argument is an expression in `x`, `y`, `z`, `w` (or `x1` to `x4`), the
+result `value`, the first integer argument `n`, `pi` and `e`, with `+ - * / ^` and abs, sign, sqrt, cbrt, exp, exp2, expm1,
+log, log2, log10, log1p, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh, atan2, hypot, pow, min and
+max. `treat = \"instructions\"` leaves a function to rules for instructions, also one of the table. A symbol is found in a
+library's or program's table of dynamic symbols, or of all symbols if it has not been stripped. Mistakes are reported with
+line and column before the program starts. `--math-interception=no` turns these rules off, too.
 ";
 
 /// Write the document, or with `check` fail if the committed one is stale.
@@ -70,9 +124,7 @@ pub fn generate() -> String {
         }
         text.push('\n');
     }
-    text.truncate(text.trim_end().len());
-    text.push('\n');
-    text
+    text + TAIL
 }
 
 /// Text in a cell of a table.

@@ -1,8 +1,10 @@
 //! What the launcher tells the engine: `key=value` lines in its first argument.
 
 use crate::lock::Once;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use derivgrind_functions::user::UserFunction;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Verbosity {
@@ -50,6 +52,8 @@ pub struct Config {
     pub exact_flags: bool,
     /// Calls of library functions are reported.
     pub math_interception: bool,
+    /// Functions that the user has described.
+    pub user_functions: Vec<&'static UserFunction>,
     pub log_descriptor: i32,
     pub verbosity: Verbosity,
     pub recording: Option<RecordingFiles>,
@@ -83,6 +87,7 @@ pub fn parse(text: &[u8]) -> Result<Config, &[u8]> {
         trace_children: false,
         exact_flags: false,
         math_interception: true,
+        user_functions: Vec::new(),
         log_descriptor: 2,
         verbosity: Verbosity::Normal,
         recording: None,
@@ -98,6 +103,7 @@ pub fn parse(text: &[u8]) -> Result<Config, &[u8]> {
             b"launcher" => config.launcher = with_zero(value),
             b"vector-shadows" => config.vector_shadows = parse_vector_shadows(value).ok_or(line)?,
             b"math-interception" => config.math_interception = value == b"yes",
+            b"math-rule" => config.user_functions.push(parse_function(value).ok_or(line)?),
             b"trace-children" => config.trace_children = value == b"yes",
             b"fp-flags" => config.exact_flags = value == b"exact",
             b"log-fd" => config.log_descriptor = parse_number(value).ok_or(line)?,
@@ -127,6 +133,11 @@ fn parse_recording(value: &[u8]) -> Option<RecordingFiles> {
         in_memory,
         as_blocks,
     })
+}
+
+fn parse_function(value: &[u8]) -> Option<&'static UserFunction> {
+    let function = UserFunction::parse(core::str::from_utf8(value).ok()?)?;
+    Some(Box::leak(Box::new(function)))
 }
 
 fn with_zero(value: &[u8]) -> Vec<u8> {

@@ -14,6 +14,8 @@ const ET_DYN: u16 = 3;
 const EM_X86_64: u16 = 62;
 const PT_LOAD: u32 = 1;
 const PT_INTERP: u32 = 3;
+/// Its flags are about the stack.
+const PT_GNU_STACK: u32 = 0x6474_e551;
 const PF_X: u32 = 1;
 const PF_W: u32 = 2;
 const PF_R: u32 = 4;
@@ -41,6 +43,8 @@ pub struct ElfFile {
     segments: Vec<Segment>,
     /// Path of the interpreter with its terminating zero.
     pub interpreter: Option<Vec<u8>>,
+    /// The program keeps code on its stack: pointers to nested functions lead to such code.
+    pub has_executable_stack: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -110,6 +114,7 @@ impl ElfFile {
             header_count: read_u16(&header, 56),
             segments: Vec::new(),
             interpreter: None,
+            has_executable_stack: false,
         };
         let mut table = alloc::vec![0u8; PROGRAM_HEADER_SIZE * usize::from(file.header_count)];
         let count = sys::read_at(descriptor, &mut table, file.header_offset).map_err(ElfError::CannotOpen)?;
@@ -156,6 +161,7 @@ impl ElfFile {
                 }
                 self.interpreter = Some(path);
             }
+            PT_GNU_STACK => self.has_executable_stack = flags & PF_X != 0,
             _ => {}
         }
         Ok(())

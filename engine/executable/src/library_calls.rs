@@ -15,8 +15,9 @@ use crate::library_functions;
 use crate::recording;
 use crate::shadow;
 use crate::threads::Thread;
+use crate::vector_arguments::{Bytes, Seen};
 use alloc::vec::Vec;
-use derivgrind_functions::extended::Extended;
+use derivgrind_functions::extended::{with_free_unit, Extended};
 use derivgrind_functions::places::Place;
 use derivgrind_functions::{Arguments, Format, Function, MOST_ARGUMENTS, MOST_VALUES};
 use derivgrind_translate::computed::apply::{self, NewShadow, Surroundings};
@@ -25,15 +26,17 @@ use derivgrind_translate::context::Context;
 use derivgrind_translate::direct_calls::{Note, RETURN_TRAP};
 use derivgrind_translate::state::State;
 
-/// A number of any format in the order of its bytes, and its shadow.
-type Bytes = [u8; 10];
-
 /// A call that has not returned yet.
 pub struct Call {
     function: Function,
     return_address: u64,
     /// General registers at the entry.
     registers: [u64; 16],
+    /// Lanes that are computed, if the function has a mask.
+    mask: u64,
+    /// Where values go whose addresses are in vectors.
+    pointers: Vec<u64>,
+    /// Lane by lane.
     arguments: Vec<Argument>,
 }
 
@@ -64,19 +67,33 @@ const RDI: usize = 7;
 pub fn begin(thread: &mut Thread, next: Continuation) -> Continuation {
     let context = thread.context();
     let registers = context.registers;
-    let first = shadow::read_first_vectors(context, next.state);
-    let function = library_functions::function(next.pc);
-    let found = function.iter().flat_map(|function| function.arguments());
+    let Some(function) = library_functions::function(next.pc) else {
+        return Continuation { state: after(context, next.state, &FirstShadows::default()), ..next };
+    };
+    let seen = match function.lanes() {
+        1 => Seen::first(context, next.state),
+        _ => Seen::all(context, next.state),
+    };
+    let places = function.arguments().into_iter();
     let arguments: Vec<Argument> =
-        found.map(|place| argument(context, &first, resolve(&registers, 0, place))).collect();
-    let next = Continuation { pc: next.pc, state: after(context, next.state, &FirstShadows::default()) };
+        places.map(|place| argument(context, &seen, resolve(&registers, 0, place))).collect();
+    let address = |place| match place {
+        Place::PointerInVector { register, byte } => Some(seen.address(context, register, byte)),
+        _ => None,
+    };
+    let pointers = function.values().into_iter().filter_map(address).collect();
+    let state = match function.keeps_registers() {
+        true => without(context, next.state, &arguments, real(function.format)),
+        false => after(context, next.state, &FirstShadows::default()),
+    };
+    let next = Continuation { pc: next.pc, state };
     for argument in &arguments {
         if let rules::Place::Memory { address } = argument.place {
             shadow::clear(address, STACK_ARGUMENT);
         }
     }
     let return_address = client_memory::read_value::<u64>(registers[RSP]);
-    let (Some(function), Ok(return_address)) = (function, return_address) else { return next };
+    let Ok(return_address) = return_address else { return next };
     if client_memory::write_value(registers[RSP], &RETURN_TRAP).is_ok() {
         thread.calls.retain(|call| call.registers[RSP] != registers[RSP]);
         direct_calls::retain(thread.context(), |note| note.stack_pointer != registers[RSP]);
@@ -84,7 +101,8 @@ pub fn begin(thread: &mut Thread, next: Continuation) -> Continuation {
         if thread.calls.len() >= MOST_CALLS {
             thread.calls.remove(0);
         }
-        thread.calls.push(Call { function, return_address, registers, arguments });
+        let mask = seen.mask();
+        thread.calls.push(Call { function, return_address, registers, mask, pointers, arguments });
     }
     next
 }
@@ -94,7 +112,7 @@ pub fn begin(thread: &mut Thread, next: Continuation) -> Continuation {
 pub fn end(thread: &mut Thread, state: State) -> Option<Continuation> {
     let entry = thread.context().registers[RSP] - 8;
     let call = noted(thread, entry)?;
-    let changes = extended::with_default_rounding(|| changes(thread.context(), &call));
+    let changes = extended::with_default_rounding(|| changes(thread.context(), state, &call));
     let mode = thread.settings().mode;
     let applied = apply::apply_changes(&changes, mode, &mut Noted { thread, arguments: &call.arguments });
     recording::follow_widening(thread);
@@ -137,7 +155,9 @@ fn call_of(note: &Note) -> Call {
         shadow: bytes(note.shadows[number]),
     };
     let arguments = function.arguments().into_iter().enumerate().map(argument).collect();
-    Call { function, return_address: note.return_address, registers, arguments }
+    // These functions have neither masks nor vectors of pointers.
+    let (mask, pointers) = (0, Vec::new());
+    Call { function, return_address: note.return_address, registers, mask, pointers, arguments }
 }
 
 /// Shadows of the first vector registers if nothing else gets a shadow.
@@ -145,6 +165,9 @@ fn in_first_vectors(shadows: &[NewShadow]) -> Option<FirstShadows> {
     let mut first = FirstShadows::default();
     for new in shadows {
         let rules::Place::Vector { register, byte } = new.place else { return None };
+        if byte + new.bytes().len() > 16 {
+            return None;
+        }
         let [low, high] = first.get_mut(register)?;
         let mut bytes = (u128::from(*high) << 64 | u128::from(*low)).to_le_bytes();
         bytes[byte..byte + new.bytes().len()].copy_from_slice(new.bytes());
@@ -180,57 +203,104 @@ fn after(context: &mut Context, state: State, first: &FirstShadows) -> State {
     State::active(zero_general, !FEW_VECTORS, false)
 }
 
+/// The same without those of the arguments, while all others stay: of functions that keep registers.
+fn without(context: &mut Context, state: State, arguments: &[Argument], real: Real) -> State {
+    let mut places = Places::read(context, state, true);
+    let zero = |argument: &Argument| NewShadow::new(argument.place, &[0; 8][..real.size()]);
+    places.put_all(&arguments.iter().map(zero).collect::<Vec<_>>());
+    places.write(context);
+    shadow::observe(context, State::UNKNOWN)
+}
+
 /// What the call does to the shadows of its values.
-fn changes(context: &Context, call: &Call) -> Vec<Change> {
-    let values: Vec<_> = match call.function.format {
-        Format::Extended => values(context, call, &extended::client_numbers()),
-        _ => values(context, call, &[0; extended::LEGACY_NUMBERS]),
-    };
+fn changes(context: &mut Context, state: State, call: &Call) -> Vec<Change> {
+    let values = values(context, state, call);
+    let lanes = call.function.lanes();
+    let arguments = call.arguments.chunks_exact(call.arguments.len() / lanes);
+    let values = values.chunks_exact(values.len() / lanes);
+    let mut changes = Vec::with_capacity(lanes);
+    for (lane, (arguments, values)) in arguments.zip(values).enumerate() {
+        if call.function.has_mask() && call.mask >> lane & 1 == 0 {
+            changes.push(kept(call.function, arguments, values[0].0));
+        } else {
+            changes.extend(lane_changes(call, arguments, values));
+        }
+    }
+    changes
+}
+
+/// The lane is not computed: its value is the last argument.
+fn kept(function: Function, arguments: &[Argument], to: rules::Place) -> Change {
+    let real = real(function.result);
+    let term = |argument: &Argument| Term { from: argument.place, real, partial: 1.0 };
+    Change::Linear { to, real, terms: arguments.last().map(term).into_iter().collect() }
+}
+
+fn lane_changes(call: &Call, arguments: &[Argument], values: &[(rules::Place, Bytes)]) -> Vec<Change> {
+    let function = call.function;
+    let (format, result) = (function.format, function.result);
+    let (from_real, real) = (real(format), real(result));
     let register = call.registers[RDI];
-    let numbers = call.arguments.iter().map(|argument| argument.value);
+    let numbers = arguments.iter().map(|argument| argument.value);
     let returned = values.iter().map(|(_, value)| *value);
     let partials_of = values.iter().map(|(place, _)| *place);
-    if call.function.format == Format::Extended {
-        let arguments = Arguments { numbers: fill(numbers.map(Extended)), register };
-        let partials = call.function.extended_partials(&arguments, fill(returned.map(Extended)));
-        let real = Real::Extended;
+    if format == Format::Extended {
+        let given = Arguments { numbers: fill(numbers.map(Extended)), register };
+        let partials = function.extended_partials(&given, fill(returned.map(|value| widened(value, result))));
         let change = |(to, partials): (rules::Place, &[Extended; MOST_ARGUMENTS])| {
             let term = |(argument, partial): (&Argument, &Extended)| ExtendedTerm {
                 from: argument.place,
-                real,
+                real: from_real,
                 partial: *partial,
             };
-            Change::Extended { to, real, terms: call.arguments.iter().zip(partials).map(term).collect() }
+            Change::Extended { to, real, terms: arguments.iter().zip(partials).map(term).collect() }
         };
         return partials_of.zip(&partials).map(change).collect();
     }
-    let (real, read): (Real, fn(Bytes) -> f64) = match call.function.format {
-        Format::Binary32 => (Real::Binary32, binary32),
-        _ => (Real::Binary64, binary64),
-    };
-    let arguments = Arguments { numbers: fill(numbers.map(read)), register };
-    let returned: [f64; MOST_VALUES] = fill(returned.map(read));
-    let partials = call.function.partials(&arguments, returned);
+    let given = Arguments { numbers: fill(numbers.map(|number| read(number, format))), register };
+    let returned: [f64; MOST_VALUES] = fill(returned.map(|value| read(value, result)));
+    let partials = function.partials(&given, returned);
     let change = |(to, partials): (rules::Place, &[f64; MOST_ARGUMENTS])| {
-        let term =
-            |(argument, partial): (&Argument, &f64)| Term { from: argument.place, real, partial: *partial };
-        Change::Linear { to, real, terms: call.arguments.iter().zip(partials).map(term).collect() }
+        let term = |(argument, partial): (&Argument, &f64)| Term {
+            from: argument.place,
+            real: from_real,
+            partial: *partial,
+        };
+        Change::Linear { to, real, terms: arguments.iter().zip(partials).map(term).collect() }
     };
     partials_of.zip(&partials).map(change).collect()
 }
 
+fn real(format: Format) -> Real {
+    match format {
+        Format::Binary32 => Real::Binary32,
+        Format::Extended => Real::Extended,
+        _ => Real::Binary64,
+    }
+}
+
 /// Places and bytes of what the function has returned.
-fn values(
-    context: &Context,
-    call: &Call,
-    numbers: &[u8; extended::LEGACY_NUMBERS],
-) -> Vec<(rules::Place, Bytes)> {
-    let x87 = X87State(numbers);
+fn values(context: &mut Context, state: State, call: &Call) -> Vec<(rules::Place, Bytes)> {
+    let numbers = match call.function.result {
+        Format::Extended => extended::client_numbers(),
+        _ => [0; extended::LEGACY_NUMBERS],
+    };
+    let x87 = X87State(&numbers);
+    let seen = match call.function.lanes() {
+        1 => Seen::First(FirstShadows::default()),
+        _ => Seen::all(context, state),
+    };
+    let mut pointers = call.pointers.iter();
     let value = |place| {
-        let resolved = resolve(&call.registers, x87.top(), place);
+        let resolved = match (place, pointers.len()) {
+            (Place::PointerInVector { .. }, 1..) => {
+                rules::Place::Memory { address: pointers.next().copied().unwrap_or_default() }
+            }
+            _ => resolve(&call.registers, x87.top(), place),
+        };
         let bytes = match place {
             Place::X87 { position } => x87.number(position).0,
-            _ => read_value(context, resolved),
+            _ => read_value(context, &seen, resolved),
         };
         (resolved, bytes)
     };
@@ -253,31 +323,25 @@ fn resolve(registers: &[u64; 16], top: usize, place: Place) -> rules::Place {
         Place::Stack { distance } => rules::Place::Memory { address: registers[RSP].wrapping_add(distance) },
         Place::Pointer { register } => rules::Place::Memory { address: registers[register] },
         Place::X87 { position } => rules::Place::X87 { register: (top + position) % 8, byte: 0 },
+        // Only values are there, and they are known at the entry.
+        Place::PointerInVector { .. } => rules::Place::Memory { address: 0 },
     }
 }
 
-fn argument(context: &Context, first: &FirstShadows, place: rules::Place) -> Argument {
+fn argument(context: &Context, seen: &Seen, place: rules::Place) -> Argument {
     let mut shadow = Bytes::default();
     match place {
-        rules::Place::Vector { register, byte } => {
-            let [low, high] = first[register];
-            let whole = u128::from(high) << 64 | u128::from(low);
-            shadow.copy_from_slice(&(whole >> (8 * byte)).to_le_bytes()[..10]);
-        }
+        rules::Place::Vector { register, byte } => shadow = seen.shadow(register, byte),
         _ => computed::read_memory_shadow(place, &mut shadow),
     }
-    Argument { place, value: read_value(context, place), shadow }
+    Argument { place, value: read_value(context, seen, place), shadow }
 }
 
 /// Bytes of the number at a place; zeros where memory cannot be read.
-fn read_value(context: &Context, place: rules::Place) -> Bytes {
+fn read_value(context: &Context, seen: &Seen, place: rules::Place) -> Bytes {
     let mut bytes = Bytes::default();
     match place {
-        rules::Place::Vector { register, byte } => {
-            let [low, high] = context.vectors[register];
-            let whole = u128::from(high) << 64 | u128::from(low);
-            bytes.copy_from_slice(&(whole >> (8 * byte)).to_le_bytes()[..10]);
-        }
+        rules::Place::Vector { register, byte } => bytes = seen.value(context, register, byte),
         rules::Place::Memory { address } => {
             // At the end of a page there may be no more than the number.
             for length in [10, 8, 4] {
@@ -291,14 +355,19 @@ fn read_value(context: &Context, place: rules::Place) -> Bytes {
     bytes
 }
 
-fn binary32(bytes: Bytes) -> f64 {
-    let [a, b, c, d, ..] = bytes;
-    f64::from(f32::from_le_bytes([a, b, c, d]))
+fn read(bytes: Bytes, format: Format) -> f64 {
+    let [a, b, c, d, e, f, g, h, ..] = bytes;
+    match format {
+        Format::Binary32 => f64::from(f32::from_le_bytes([a, b, c, d])),
+        _ => f64::from_le_bytes([a, b, c, d, e, f, g, h]),
+    }
 }
 
-fn binary64(bytes: Bytes) -> f64 {
-    let [a, b, c, d, e, f, g, h, ..] = bytes;
-    f64::from_le_bytes([a, b, c, d, e, f, g, h])
+fn widened(bytes: Bytes, format: Format) -> Extended {
+    match format {
+        Format::Extended => Extended(bytes),
+        _ => with_free_unit(|unit| unit.from_binary64(read(bytes, format))),
+    }
 }
 
 /// The shadows of the arguments at the entry.

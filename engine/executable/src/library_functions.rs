@@ -11,39 +11,26 @@ use crate::client_memory;
 use crate::config;
 use crate::direct_calls;
 use crate::lock::Mutex;
-use crate::sys;
+use crate::symbol_tables::{Kind, Name, Symbol, SymbolFile};
 use crate::threads::Thread;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
+use derivgrind_functions::user::UserFunction;
 use derivgrind_functions::{names, Function};
 use derivgrind_translate::direct_calls::RETURN_TRAP;
 use derivgrind_translate::interface::{DirectFunction, LibraryFunction, Treatment};
 
-const SECTION_HEADER_SIZE: usize = 64;
-const SYMBOL_SIZE: usize = 24;
-const SHT_SYMTAB: u32 = 2;
-const SHT_DYNSYM: u32 = 11;
-const STB_GLOBAL: u8 = 1;
-const STB_WEAK: u8 = 2;
-const STT_FUNC: u8 = 2;
-const STT_GNU_IFUNC: u8 = 10;
-const PT_LOAD: u32 = 1;
-const PT_INTERP: u32 = 3;
 /// A symbol that only programs with musl have, whose own names are not weak.
 const MUSL_SYMBOL: &[u8] = b"__libc_start_init";
-const PROGRAM_HEADER_SIZE: usize = 56;
-
-/// A name in a library's string table.
-#[derive(Clone)]
-struct Name {
-    strings: Arc<Vec<u8>>,
-    offset: u32,
-}
+/// How names of functions of vectors begin that Intel's compilers call.
+const INTEL: &[u8] = b"__svml_";
+/// gcc's library of quadruple precision.
+const QUADRUPLE: &[u8] = b"libquadmath.so";
 
 /// The entry of a function.
+#[derive(Clone)]
 struct Entry {
     name: Name,
     /// What its name says, once somebody has asked.
@@ -68,10 +55,31 @@ static FUNCTIONS: Mutex<Functions> = Mutex::new(Functions {
 /// Spares the lock while no library with resolvers is mapped.
 static ANY_RESOLVERS: AtomicBool = AtomicBool::new(false);
 
-impl Name {
-    fn bytes(&self) -> &[u8] {
-        let rest = self.strings.get(self.offset as usize..).unwrap_or(&[]);
-        rest.split(|byte| *byte == 0).next().unwrap_or(rest)
+impl Functions {
+    /// Of several names of a function the plain one counts: `sin`, not `sinf32x` or `__sin`.
+    fn insert(&mut self, symbol: Symbol) {
+        let rank = |name: &Name| (name.bytes().starts_with(b"_"), name.bytes().len());
+        let map = self.map(&symbol);
+        match map.get(&symbol.address) {
+            Some(known) if rank(&known.name) <= rank(&symbol.name) => {}
+            _ => {
+                map.insert(symbol.address, Entry { name: symbol.name, function: None, direct: None });
+            }
+        }
+    }
+
+    /// What the user says counts more.
+    fn insert_rule(&mut self, symbol: Symbol, rule: &'static UserFunction) {
+        let function = Some(Some(Function::of_user(rule)));
+        self.map(&symbol).insert(symbol.address, Entry { name: symbol.name, function, direct: None });
+    }
+
+    fn map(&mut self, symbol: &Symbol) -> &mut BTreeMap<u64, Entry> {
+        if symbol.is_resolver {
+            &mut self.resolvers
+        } else {
+            &mut self.entries
+        }
     }
 }
 
@@ -134,11 +142,12 @@ pub fn note_module(descriptor: i32, path: &[u8], start: u64, end: u64, offset: u
     functions.resolvers.retain(|address, _| !(start..end).contains(address));
     functions.mathematics.retain(|other, other_end| *other >= end || *other_end <= start);
     let is_program = !PROGRAM_IS_MAPPED.swap(true, Ordering::Relaxed);
-    let contents = if is_program { Some(Contents::Program) } else { contents(path) };
-    if let Some(contents) = contents.filter(|_| config::current().math_interception) {
+    let contents = if is_program { Contents::Program } else { contents(path) };
+    if config::current().math_interception {
         // A damaged symbol table is not worth more than functions without names.
-        let _ = read_symbols(&mut functions, descriptor, start, offset, contents);
-        if contents == Contents::Mathematics {
+        let _ = read_symbols(&mut functions, descriptor, path, start, offset, contents);
+        // Quadruple precision also converts from and to text.
+        if contents == Contents::Mathematics && !file_name(path).starts_with(QUADRUPLE) {
             functions.mathematics.insert(start, end);
         }
         ANY_RESOLVERS.store(!functions.resolvers.is_empty(), Ordering::Relaxed);
@@ -157,140 +166,94 @@ enum Contents {
     WholeLibrary,
     /// A program: if it is linked statically, known names count that come from a C library.
     Program,
+    /// Any other library: functions of vectors that Intel's compilers call.
+    Other,
 }
 
-/// glibc's `libm.so.6`, `libm-2.31.so`, and the vector versions `libmvec.so.1`; openlibm; musl's only library.
-fn contents(path: &[u8]) -> Option<Contents> {
-    let file = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+/// glibc's `libm.so.6`, `libm-2.31.so`, and the vector versions `libmvec.so.1`; gcc's quadruple precision; openlibm;
+/// Intel's `libimf.so`; musl's only library.
+fn contents(path: &[u8]) -> Contents {
+    let file = file_name(path);
     let starts = |prefixes: &[&[u8]]| prefixes.iter().any(|prefix| file.starts_with(prefix));
-    if starts(&[b"libm.so", b"libm-", b"libmvec.so", b"libmvec-"]) {
-        return Some(Contents::Mathematics);
+    if starts(&[b"libm.so", b"libm-", b"libmvec.so", b"libmvec-", QUADRUPLE]) {
+        return Contents::Mathematics;
     }
-    let is_whole = file == b"libc.so" || starts(&[b"ld-musl-", b"libc.musl-", b"libopenlibm.so"]);
-    is_whole.then_some(Contents::WholeLibrary)
-}
-
-fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
-    bytes.get(at..at + N)?.try_into().ok()
-}
-
-fn word(bytes: &[u8], at: usize) -> Option<u64> {
-    field(bytes, at).map(u64::from_le_bytes)
-}
-
-fn half(bytes: &[u8], at: usize) -> Option<u32> {
-    field(bytes, at).map(u32::from_le_bytes)
-}
-
-fn quarter(bytes: &[u8], at: usize) -> Option<u16> {
-    field(bytes, at).map(u16::from_le_bytes)
-}
-
-/// Largest table that is believed.
-const TABLE_LIMIT: u64 = 16 << 20;
-
-fn read_table(descriptor: i32, offset: u64, size: u64) -> Option<Vec<u8>> {
-    if size > TABLE_LIMIT {
-        return None;
+    let is_whole =
+        file == b"libc.so" || starts(&[b"ld-musl-", b"libc.musl-", b"libopenlibm.so", b"libimf.so"]);
+    if is_whole {
+        Contents::WholeLibrary
+    } else {
+        Contents::Other
     }
-    let mut table = alloc::vec![0; size as usize];
-    let count = sys::read_at(descriptor, &mut table, offset).ok()?;
-    (count == table.len()).then_some(table)
 }
 
 fn read_symbols(
     functions: &mut Functions,
     descriptor: i32,
+    path: &[u8],
     start: u64,
     offset: u64,
     contents: Contents,
 ) -> Option<()> {
-    let header = read_table(descriptor, 0, 64)?;
+    let file = SymbolFile::open(descriptor, start, offset)?;
     let is_program = contents == Contents::Program;
-    if is_program && has_interpreter(descriptor, &header)? {
-        return None;
-    }
-    let bias = start.wrapping_sub(address_of(descriptor, &header, offset)?);
-    let sections = read_table(
-        descriptor,
-        word(&header, 40)?,
-        u64::from(quarter(&header, 60)?) * SECTION_HEADER_SIZE as u64,
-    )?;
-    let section = |index: usize| sections.chunks_exact(SECTION_HEADER_SIZE).nth(index);
-    let kind = if is_program { SHT_SYMTAB } else { SHT_DYNSYM };
-    let symbols = sections.chunks_exact(SECTION_HEADER_SIZE).find(|header| half(header, 4) == Some(kind))?;
-    let strings = section(half(symbols, 40)? as usize)?;
-    let table = read_table(descriptor, word(symbols, 24)?, word(symbols, 32)?)?;
-    let strings = Arc::new(read_table(descriptor, word(strings, 24)?, word(strings, 32)?)?);
-    let is_musl = is_program && contains(&strings, MUSL_SYMBOL);
-    for symbol in table.chunks_exact(SYMBOL_SIZE) {
-        let name = Name { strings: strings.clone(), offset: half(symbol, 0)? };
-        let kind = symbol[4] & 0xf;
-        let defined = quarter(symbol, 6)? != 0;
-        let address = word(symbol, 8)?.wrapping_add(bias);
-        let counts = match contents {
-            Contents::Mathematics => true,
-            Contents::WholeLibrary => is_known(&name),
-            // Names of glibc are weak, or have resolvers; those that a program defines itself are neither.
-            Contents::Program => {
-                let binding = symbol[4] >> 4;
-                let from_library =
-                    binding == STB_WEAK || kind == STT_GNU_IFUNC || is_musl && binding == STB_GLOBAL;
-                from_library && is_known(&name)
+    let is_dynamic_program = is_program && file.has_interpreter()?;
+    let kind = if is_program { Kind::All } else { Kind::Dynamic };
+    if !is_dynamic_program {
+        if let Some(table) =
+            file.table(kind).filter(|table| contents != Contents::Other || table.mentions(INTEL))
+        {
+            let is_musl = is_program && table.contains(MUSL_SYMBOL);
+            for symbol in table.functions().filter(|symbol| counts(symbol, contents, is_musl)) {
+                functions.insert(symbol);
             }
-        };
-        if !defined || !counts {
-            continue;
         }
-        if kind == STT_FUNC {
-            insert(&mut functions.entries, address, name);
-        } else if kind == STT_GNU_IFUNC {
-            insert(&mut functions.resolvers, address, name);
+    }
+    let rules = rules_for(path);
+    if !rules.is_empty() {
+        for table in [Kind::Dynamic, Kind::All].into_iter().filter_map(|kind| file.table(kind)) {
+            for symbol in table.functions() {
+                if let Some(rule) = rules.iter().find(|rule| rule.name.as_bytes() == symbol.name.bytes()) {
+                    functions.insert_rule(symbol, rule);
+                }
+            }
         }
     }
     Some(())
 }
 
+/// Is the symbol of a file with these contents a function that we look at?
+fn counts(symbol: &Symbol, contents: Contents, is_musl: bool) -> bool {
+    match contents {
+        Contents::Mathematics => true,
+        Contents::WholeLibrary => is_known(&symbol.name),
+        Contents::Other => symbol.name.bytes().starts_with(INTEL),
+        // Names of glibc are weak, or have resolvers; those that a program defines itself are neither.
+        Contents::Program => {
+            let from_library = symbol.is_weak() || symbol.is_resolver || is_musl && symbol.is_global();
+            (from_library || is_of_vectors(&symbol.name)) && is_known(&symbol.name)
+        }
+    }
+}
+
+/// What the user has said about functions of this file.
+fn rules_for(path: &[u8]) -> Vec<&'static UserFunction> {
+    let file = file_name(path);
+    let all = config::current().user_functions.iter().copied();
+    all.filter(|rule| file.starts_with(rule.library.as_bytes())).collect()
+}
+
+fn file_name(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
+}
+
 /// Names that begin otherwise are parts of functions, with other arguments.
 fn is_known(name: &Name) -> bool {
-    !name.bytes().starts_with(b"_") && names::find(name.bytes()).is_some()
+    (!name.bytes().starts_with(b"_") || is_of_vectors(name)) && names::find(name.bytes()).is_some()
 }
 
-fn contains(strings: &[u8], name: &[u8]) -> bool {
-    strings.split(|byte| *byte == 0).any(|string| string == name)
-}
-
-fn has_interpreter(descriptor: i32, header: &[u8]) -> Option<bool> {
-    let table = program_headers(descriptor, header)?;
-    Some(table.chunks_exact(PROGRAM_HEADER_SIZE).any(|segment| half(segment, 0) == Some(PT_INTERP)))
-}
-
-fn program_headers(descriptor: i32, header: &[u8]) -> Option<Vec<u8>> {
-    let size = u64::from(quarter(header, 56)?) * PROGRAM_HEADER_SIZE as u64;
-    read_table(descriptor, word(header, 32)?, size)
-}
-
-/// Of several names of a function the plain one counts: `sin`, not `sinf32x` or `__sin`.
-fn insert(map: &mut BTreeMap<u64, Entry>, address: u64, name: Name) {
-    let rank = |name: &Name| (name.bytes().starts_with(b"_"), name.bytes().len());
-    match map.get(&address) {
-        Some(known) if rank(&known.name) <= rank(&name) => {}
-        _ => {
-            map.insert(address, Entry { name, function: None, direct: None });
-        }
-    }
-}
-
-/// The file's own address of the byte at `offset`.
-fn address_of(descriptor: i32, header: &[u8], offset: u64) -> Option<u64> {
-    let table = program_headers(descriptor, header)?;
-    for segment in table.chunks_exact(PROGRAM_HEADER_SIZE) {
-        let (from, address) = (word(segment, 8)?, word(segment, 16)?);
-        if half(segment, 0)? == PT_LOAD && sys::page_down(from) == offset {
-            return Some(sys::page_down(address));
-        }
-    }
-    None
+fn is_of_vectors(name: &Name) -> bool {
+    names::is_of_vectors(name.bytes())
 }
 
 /// A resolver whose return is awaited.
@@ -319,8 +282,8 @@ pub fn resolved(thread: &mut Thread) -> Option<u64> {
     let awaited = thread.awaited.pop()?;
     let chosen = thread.context().registers[0];
     let mut functions = FUNCTIONS.lock();
-    if let Some(name) = functions.resolvers.get(&awaited.resolver).map(|entry| entry.name.clone()) {
-        functions.entries.insert(chosen, Entry { name, function: None, direct: None });
+    if let Some(entry) = functions.resolvers.get(&awaited.resolver).cloned() {
+        functions.entries.insert(chosen, entry);
     }
     Some(awaited.return_address)
 }

@@ -18,6 +18,7 @@ pub struct ProgramFacts<'a> {
     pub interpreter_bias: u64,
     /// Path of the program without a terminating zero.
     pub path: &'a [u8],
+    pub has_executable_stack: bool,
     /// Address of the vDSO if the client may use it.
     pub vdso: Option<u64>,
 }
@@ -58,7 +59,7 @@ pub unsafe fn build(
     auxiliary: *const u64,
     facts: &ProgramFacts,
 ) -> Result<u64, Outcome> {
-    let top = map_stack()?;
+    let top = map_stack(facts.has_executable_stack)?;
     let mut filler = Filler { pointer: top - 8 };
     let executable_name = filler.put_string(facts.path);
     // The environment lies above the arguments and each in ascending order, as some programs expect.
@@ -134,12 +135,12 @@ fn random_bytes() -> [u8; 16] {
     bytes
 }
 
-fn map_stack() -> Result<u64, Outcome> {
+fn map_stack(is_executable: bool) -> Result<u64, Outcome> {
+    let protection = if is_executable { sys::READ_WRITE_EXECUTE } else { sys::READ_WRITE };
     let mut space = memory::write();
     let start = space.place_far(STACK_SIZE, sys::PAGE).ok_or(sys::failure(sys::errno::ENOMEM))?;
-    sys::map_engine_memory(start, STACK_SIZE, sys::READ_WRITE)?;
-    let attributes =
-        Attributes { protection: sys::READ_WRITE, file: false, ever_writable: true, shared: false };
+    sys::map_engine_memory(start, STACK_SIZE, protection)?;
+    let attributes = Attributes { protection, file: false, ever_writable: true, shared: false };
     space.note_mapped(start, STACK_SIZE, attributes);
     Ok(start + STACK_SIZE)
 }

@@ -133,6 +133,7 @@ fn load(path: &[u8], arguments: &[&[u8]], inherited: &Inherited) -> (u64, u64) {
         entry: image.entry,
         interpreter_bias,
         path,
+        has_executable_stack: file.has_executable_stack,
         vdso: kernel_code(inherited).and_then(vdso::move_to_client),
     };
     // SAFETY: the vector comes from the kernel.

@@ -99,7 +99,7 @@ impl<N: Number> Complex<N> {
 }
 
 /// `ln(1 + x)`: the rounding error of the sum is made up for.
-fn logarithm_of_one_plus<N: Number>(x: N) -> N {
+pub(crate) fn logarithm_of_one_plus<N: Number>(x: N) -> N {
     let sum = N::one() + x;
     if sum == N::one() {
         return x;

@@ -27,11 +27,15 @@ pub mod special;
 #[cfg(test)]
 mod special_points;
 pub mod table;
+pub mod user;
+mod vectors;
 mod wide;
 
 use complex::Complex;
 use number::Number;
 use table::{Row, Rule};
+use user::UserFunction;
+use vectors::Vector;
 
 /// Type of arguments and values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,13 +47,25 @@ pub enum Format {
     Binary128,
 }
 
-/// A function of the table in one precision.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// A function of the table, or the user's, in one precision.
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Function {
-    row: usize,
+    which: Which,
+    /// Type of the arguments.
     pub format: Format,
+    /// Type of the values.
+    pub result: Format,
     /// The integer argument has 64 bits, not 32.
     has_long_integer: bool,
+    /// The function takes vectors of arguments.
+    vector: Option<Vector>,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Which {
+    /// Position in the table.
+    Row(usize),
+    User(&'static UserFunction),
 }
 
 /// What becomes of a call with active arguments.
@@ -82,13 +98,43 @@ pub struct Arguments<N> {
 }
 
 impl Function {
+    /// A function that the user has described.
+    pub fn of_user(user: &'static UserFunction) -> Function {
+        Function {
+            which: Which::User(user),
+            format: user.format,
+            result: user.format,
+            has_long_integer: user.has_long_integer,
+            vector: None,
+        }
+    }
+
     /// What an engine does about calls with active arguments.
     pub fn treatment(self) -> Treatment {
-        match Row::<f64>::ALL[self.row].rule {
+        let row = match self.which {
+            Which::Row(row) => row,
+            Which::User(user) => return user.treatment,
+        };
+        match Row::<f64>::ALL[row].rule {
             Rule::Instructions(_) => Treatment::Instructions,
             Rule::Constant(_) => Treatment::Constant,
             _ => Treatment::Differentiated,
         }
+    }
+
+    /// How many calls a call stands for: more than one if the arguments are vectors.
+    pub fn lanes(self) -> usize {
+        self.vector.map_or(1, |vector| vector.lanes)
+    }
+
+    /// The last argument of a lane is its value where the lane's bit in mask register k1 is not set.
+    pub fn has_mask(self) -> bool {
+        self.vector.is_some_and(|vector| vector.has_mask)
+    }
+
+    /// Vector registers above those of arguments live on behind a call.
+    pub fn keeps_registers(self) -> bool {
+        self.vector.is_some_and(|vector| vector.keeps_registers)
     }
 
     /// Partial derivatives of a call that has returned these values. What the function does not have stays zero.
@@ -98,13 +144,21 @@ impl Function {
         let (first, second) = (Complex::new(x, y), Complex::new(z, last));
         let complex_value = Complex::new(values[0], values[1]);
         let mut partials = [[N::zero(); MOST_ARGUMENTS]; MOST_VALUES];
-        match Row::<N>::ALL[self.row].rule {
+        let row = match self.which {
+            Which::Row(row) => row,
+            Which::User(user) => {
+                partials[0] = user.partials(arguments, self.integer(arguments.register), value);
+                return partials;
+            }
+        };
+        match Row::<N>::ALL[row].rule {
             Rule::Instructions(_) | Rule::Constant(_) => {}
             Rule::One(derivative) => partials[0][0] = derivative(x, value),
             Rule::Two(derivatives) => partials[0][..2].copy_from_slice(&derivatives(x, y, value)),
             Rule::EachOfTwo(derivatives) => {
                 partials[0][..2].copy_from_slice(&derivatives.map(|derivative| derivative(x, y, value)));
             }
+            Rule::Three(derivatives) => partials[0][..3].copy_from_slice(&derivatives(x, y, z, value)),
             Rule::WithInteger(derivative) => {
                 partials[0][0] = derivative(self.integer(arguments.register), x, value);
             }

@@ -19,6 +19,9 @@ pub trait Number:
     /// The square of the exponential function is finite up to here.
     const LARGEST_SQUARED_EXPONENT: f64;
 
+    /// Two to the power of half the bits of a number, rounded up, plus one.
+    const SPLITTER: f64;
+
     fn of(number: f64) -> Self;
     fn to_f64(self) -> f64;
     fn abs(self) -> Self;
@@ -37,8 +40,6 @@ pub trait Number:
     fn rounded(self) -> Self;
     /// Two to the power of an integer.
     fn power_of_two(exponent: i64) -> Self;
-    /// Rounding error of the product `self * other`, which is `product`.
-    fn product_error(self, other: Self, product: Self) -> Self;
 
     /// A number of more digits than binary64 has: the sum of two.
     fn sum_of(high: f64, low: f64) -> Self {
@@ -98,6 +99,18 @@ pub trait Number:
         let is_even = half.rounded() == half;
         (self - integer, Self::of(if is_even { 1.0 } else { -1.0 }))
     }
+    /// Rounding error of the product `self * other`, which is `product`: T. J. Dekker, A floating-point technique for
+    /// extending the available precision, 1971. An instruction that fuses product and sum is no help: it clears upper halves
+    /// of vector registers, which are the client's.
+    fn product_error(self, other: Self, product: Self) -> Self {
+        let split = |number: Self| {
+            let shifted = number * Self::of(Self::SPLITTER);
+            let high = shifted - (shifted - number);
+            (high, number - high)
+        };
+        let ((a, b), (c, d)) = (split(self), split(other));
+        ((a * c - product) + a * d + b * c) + b * d
+    }
     /// The exponential function of minus the square.
     fn exp_of_minus_square(self) -> Self {
         let square = self.square();
@@ -113,6 +126,7 @@ pub trait Number:
 impl Number for f64 {
     const ASYMPTOTIC: f64 = 10.0;
     const LARGEST_SQUARED_EXPONENT: f64 = 350.0;
+    const SPLITTER: f64 = 134_217_729.0;
 
     fn of(number: f64) -> f64 {
         number
@@ -158,8 +172,5 @@ impl Number for f64 {
     }
     fn power_of_two(exponent: i64) -> f64 {
         libm::ldexp(1.0, exponent.clamp(-5000, 5000) as i32)
-    }
-    fn product_error(self, other: f64, product: f64) -> f64 {
-        libm::fma(self, other, -product)
     }
 }

@@ -1,7 +1,7 @@
 //! Where functions take their arguments and leave their values: System V ABI for x86-64, section 3.2.3.
 
 use crate::table::{Row, Rule};
-use crate::{Format, Function};
+use crate::{Format, Function, Which};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -16,6 +16,8 @@ pub enum Place {
     X87 { position: usize },
     /// Where the general register with this number points at the entry, in encoding order.
     Pointer { register: usize },
+    /// Where the address points that a vector register holds at the entry, from this byte on.
+    PointerInVector { register: usize, byte: usize },
 }
 
 /// How many numbers a function takes.
@@ -68,42 +70,116 @@ pub(crate) fn kind(row: usize) -> Kind {
         Rule::Instructions(count) | Rule::Constant(count) => Kind::Real(count),
         Rule::One(_) | Rule::WithInteger(_) | Rule::SineAndCosine => Kind::Real(1),
         Rule::Two(_) | Rule::EachOfTwo(_) => Kind::Real(2),
+        Rule::Three(_) => Kind::Real(3),
         Rule::Complex(_) | Rule::ComplexParts(_) | Rule::OfComplex(_) => Kind::Complex(1),
         Rule::ComplexTwo(_) => Kind::Complex(2),
     }
 }
 
+/// Numbers and pointers that a version for vectors takes; `None` if there is none.
+pub(crate) fn vector_parameters(row: usize) -> Option<usize> {
+    match (Row::<f64>::ALL[row].rule, kind(row)) {
+        (Rule::WithInteger(_), _) => None,
+        (Rule::SineAndCosine, _) => Some(3),
+        (_, Kind::Real(count)) => Some(count),
+        _ => None,
+    }
+}
+
+/// Do the values go through pointers?
+pub(crate) fn takes_pointers(row: usize) -> bool {
+    matches!(Row::<f64>::ALL[row].rule, Rule::SineAndCosine)
+}
+
+/// Is the value a complex number?
+fn is_complex(row: usize) -> bool {
+    matches!(Row::<f64>::ALL[row].rule, Rule::Complex(_) | Rule::ComplexTwo(_) | Rule::ComplexParts(_))
+}
+
 impl Function {
-    /// Where the arguments are, for tests whether one is active.
-    pub fn float_arguments(self) -> FloatArguments {
-        FloatArguments::of(kind(self.row), self.format)
+    fn kind(self) -> Kind {
+        match self.which {
+            Which::Row(row) => kind(row),
+            Which::User(user) => Kind::Real(user.arguments),
+        }
     }
 
-    /// Where each argument is at the entry; real and imaginary parts are arguments of their own.
+    /// Where the arguments are, for tests whether one is active.
+    pub fn float_arguments(self) -> FloatArguments {
+        let arguments = FloatArguments::of(self.kind(), self.format);
+        match self.vector {
+            None => arguments,
+            Some(vector) => FloatArguments {
+                registers: arguments.registers + usize::from(vector.has_mask),
+                bytes: vector.lanes * arguments.bytes,
+                extended: 0,
+            },
+        }
+    }
+
+    /// Where each argument is at the entry, lane by lane; real and imaginary parts are arguments of their own.
     pub fn arguments(self) -> Vec<Place> {
-        let (count, is_complex) = match kind(self.row) {
+        let (count, is_complex) = match self.kind() {
             Kind::Real(count) => (count, false),
             Kind::Complex(count) => (2 * count, true),
             Kind::Toward => (1, false),
         };
-        (0..count).map(|number| argument(number, is_complex, self.format)).collect()
+        let Some(vector) = self.vector else {
+            return (0..count).map(|number| argument(number, is_complex, self.format)).collect();
+        };
+        let size = self.size();
+        // With a mask, the register in front of the arguments is the last argument of each lane.
+        let registers = (0..count + usize::from(vector.has_mask)).map(|number| match vector.has_mask {
+            true => (number + 1) % (count + 1),
+            false => number,
+        });
+        let lane =
+            |lane| registers.clone().map(move |register| Place::Vector { register, byte: lane * size });
+        (0..vector.lanes).flat_map(lane).collect()
     }
 
-    /// Where each value is at the return.
+    /// Where each value is at the return, lane by lane.
     pub fn values(self) -> Vec<Place> {
-        let is_complex = match Row::<f64>::ALL[self.row].rule {
-            Rule::SineAndCosine => {
-                return vec![Place::Pointer { register: RDI }, Place::Pointer { register: RSI }];
-            }
-            Rule::Complex(_) | Rule::ComplexTwo(_) | Rule::ComplexParts(_) => true,
-            _ => false,
+        let is_complex = match self.which {
+            Which::Row(row) if takes_pointers(row) => return self.pointers(),
+            Which::Row(row) => is_complex(row),
+            Which::User(_) => false,
         };
         let count = if is_complex { 2 } else { 1 };
-        let place = |number| match self.format {
+        let place = |number| match self.result {
             Format::Extended => Place::X87 { position: number },
             format => argument(number, is_complex, format),
         };
-        (0..count).map(place).collect()
+        match self.vector {
+            None => (0..count).map(place).collect(),
+            Some(vector) => {
+                let size = self.size();
+                (0..vector.lanes).map(|lane| Place::Vector { register: 0, byte: lane * size }).collect()
+            }
+        }
+    }
+
+    /// Where sine and cosine go.
+    fn pointers(self) -> Vec<Place> {
+        let Some(vector) = self.vector else {
+            return vec![Place::Pointer { register: RDI }, Place::Pointer { register: RSI }];
+        };
+        let bytes = 8 * vector.lanes;
+        let place = |lane: usize, number: usize| {
+            let byte = number * bytes + 8 * lane;
+            let (register, byte) = (1 + byte / vector.pointer_register, byte % vector.pointer_register);
+            Place::PointerInVector { register, byte }
+        };
+        (0..vector.lanes).flat_map(|lane| [place(lane, 0), place(lane, 1)]).collect()
+    }
+
+    /// Bytes of a number in a vector register.
+    fn size(self) -> usize {
+        if self.format == Format::Binary32 {
+            4
+        } else {
+            8
+        }
     }
 }
 

@@ -29,6 +29,7 @@ pub enum Rule<N: Number> {
     Two(fn(x: N, y: N, value: N) -> [N; 2]),
     /// The same apart, because one costs much more than the other and is rarely needed.
     EachOfTwo([fn(x: N, y: N, value: N) -> N; 2]),
+    Three(fn(x: N, y: N, z: N, value: N) -> [N; 3]),
     /// The first general register holds an integer.
     WithInteger(fn(integer: i64, x: N, value: N) -> N),
     /// Both values go through pointers in the first two general registers.
@@ -166,7 +167,7 @@ impl<N: Number> Row<N> {
               derivative: "f / (n x)", special: "x = 0: NaN" },
         Row { names: &["compoundn"], rule: Rule::WithInteger(|n, x, f| with_base(N::one() + x, N::of(n as f64), f)),
               derivative: "n (1 + x)^(n-1)", special: "n = 0: 0" },
-        Row { names: &["rsqrt"], rule: Rule::One(|x, f| -(f / (x + x))),
+        Row { names: &["rsqrt", "invsqrt"], rule: Rule::One(|x, f| -(f / (x + x))),
               derivative: "-f / (2 x)", special: "x = 0: -∞, the limit" },
         Row { names: &["cbrt"], rule: Rule::One(|_, f| N::one() / (N::of(3.0) * f.square())),
               derivative: "1 / (3 f²)", special: "x = 0: ∞, the limit" },
@@ -221,8 +222,36 @@ impl<N: Number> Row<N> {
               derivative: "none, the value is no real number", special: "" },
         Row { names: &["canonicalize"], rule: Rule::One(|_, _| N::one()),
               derivative: "1", special: "" },
+        Row { names: &["fadd"], rule: Rule::Two(|_, _, _| [N::one(), N::one()]),
+              derivative: "1, 1", special: "" },
+        Row { names: &["fsub"], rule: Rule::Two(|_, _, _| [N::one(), -N::one()]),
+              derivative: "1, -1", special: "" },
+        Row { names: &["fmul"], rule: Rule::Two(|x, y, _| [y, x]),
+              derivative: "y, x", special: "" },
+        Row { names: &["fdiv"], rule: Rule::Two(|x, y, _| [N::one() / y, -(x / y / y)]),
+              derivative: "1 / y, -x / y²", special: "" },
+        Row { names: &["fsqrt"], rule: Rule::One(|x, _| N::one() / (N::of(2.0) * x.sqrt())),
+              derivative: "1 / (2 sqrt x)", special: "x = 0: ∞, the limit" },
+        Row { names: &["ffma"], rule: Rule::Three(|x, y, _, _| [y, x, N::one()]),
+              derivative: "y, x, 1", special: "" },
+        Row { names: &["invcbrt"], rule: Rule::One(|x, f| -(f / (N::of(3.0) * x))),
+              derivative: "-f / (3 x)", special: "x = 0: -∞, the limit" },
+        Row { names: &["erfinv"], rule: Rule::One(|_, f| N::pi().sqrt() / N::of(2.0) / f.exp_of_minus_square()),
+              derivative: "sqrt π / 2 exp(f²)", special: "x = ±1: ∞, the limit" },
+        Row { names: &["erfcinv"], rule: Rule::One(|_, f| -(N::pi().sqrt() / N::of(2.0) / f.exp_of_minus_square())),
+              derivative: "-sqrt π / 2 exp(f²)", special: "x = 0, 2: -∞, the limit" },
+        Row { names: &["cdfnorm"], rule: Rule::One(|x, _| normal_density(x)),
+              derivative: "exp(-x²/2) / sqrt 2π", special: "" },
+        Row { names: &["cdfnorminv"], rule: Rule::One(|_, f| N::one() / normal_density(f)),
+              derivative: "sqrt 2π exp(f²/2)", special: "x = 0, 1: ∞, the limit" },
+        Row { names: &["sind"], rule: Rule::One(|x, _| one_degree::<N>() * cosine_of_degrees(x)),
+              derivative: "π/180 cos(πx/180)", special: "" },
+        Row { names: &["cosd"], rule: Rule::One(|x, _| -(one_degree::<N>() * cosine_of_degrees(x - N::of(90.0)))),
+              derivative: "-π/180 sin(πx/180)", special: "" },
+        Row { names: &["tand"], rule: Rule::One(|_, f| one_degree::<N>() * (N::one() + f.square())),
+              derivative: "π/180 (1 + f²)", special: "" },
         Row { names: &["sqrt"], rule: Rule::Instructions(1),
-              derivative: "1 / (2 f)", special: "x = 0: ∞, the limit" },
+              derivative: "1 / (2 f)", special: "x = 0: ∞, the limit; x < 0: NaN from the instruction, 0 where a library returns a constant" },
         Row { names: &["fabs"], rule: Rule::Instructions(1),
               derivative: "1 or -1, with the sign of x", special: "0: by the sign of the zero" },
         Row { names: &["copysign"], rule: Rule::Instructions(2),
@@ -291,6 +320,23 @@ impl<N: Number> Row<N> {
 
 fn of_error_function<N: Number>(x: N) -> N {
     N::of(2.0) / N::pi().sqrt() * x.exp_of_minus_square()
+}
+
+/// Density of the normal distribution.
+fn normal_density<N: Number>(x: N) -> N {
+    let root = N::of(0.5).sqrt();
+    let two_pi = N::of(2.0) * N::pi();
+    (x * root).exp_of_minus_square() / two_pi.sqrt()
+}
+
+fn one_degree<N: Number>() -> N {
+    N::pi() / N::of(180.0)
+}
+
+/// Whole turns are taken off before the multiplication that rounds.
+fn cosine_of_degrees<N: Number>(x: N) -> N {
+    let turns = (x / N::of(360.0)).rounded();
+    ((x - turns * N::of(360.0)) / N::of(180.0)).cos_pi()
 }
 
 fn complex_power<N: Number>(z: Complex<N>, w: Complex<N>, value: Complex<N>) -> [Complex<N>; 2] {

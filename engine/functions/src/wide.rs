@@ -82,6 +82,7 @@ impl Wide {
 impl Number for Wide {
     const ASYMPTOTIC: f64 = 18.0;
     const LARGEST_SQUARED_EXPONENT: f64 = 5600.0;
+    const SPLITTER: f64 = 4_294_967_297.0;
 
     fn of(number: f64) -> Wide {
         Wide(UNIT.from_binary64(number))
@@ -154,16 +155,6 @@ impl Number for Wide {
     }
     fn power_of_two(exponent: i64) -> Wide {
         Wide(UNIT.scaled(Extended::ONE, UNIT.from_integer(exponent.clamp(-40_000, 40_000))))
-    }
-    /// T. J. Dekker, A floating-point technique for extending the available precision, 1971.
-    fn product_error(self, other: Wide, product: Wide) -> Wide {
-        let split = |number: Wide| {
-            let shifted = number * Wide::of(4_294_967_297.0);
-            let high = shifted - (shifted - number);
-            (high, number - high)
-        };
-        let ((a, b), (c, d)) = (split(self), split(other));
-        ((a * c - product) + a * d + b * c) + b * d
     }
 }
 

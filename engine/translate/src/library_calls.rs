@@ -19,8 +19,6 @@ use iced_x86::{Code, Instruction, Register};
 const EXTENDED: (usize, i64) = (10, 16);
 /// Bytes below the return address that functions of such numbers use. At the entry there is nothing that anybody needs.
 const BELOW: usize = 256;
-/// Widest shadows of vector registers.
-const WIDEST: usize = 32;
 
 impl Translator<'_> {
     /// At the start of a block. One call counts once, however many arguments are active. True if the block ends here,
@@ -85,7 +83,7 @@ impl Translator<'_> {
 
     fn check_arguments(&mut self, arguments: FloatArguments, on_active: OnActive) {
         for number in 0..arguments.registers {
-            self.check_argument(number, arguments.bytes.min(WIDEST), on_active);
+            self.check_argument(number, arguments.bytes, on_active);
         }
         self.check_stack_arguments(arguments, on_active);
     }
@@ -103,6 +101,8 @@ impl Translator<'_> {
         if self.vectors.is_zero(number) {
             return;
         }
+        let valid = if self.vectors.upper { self.vectors.shadow_size(number) } else { 16 };
+        let bytes = bytes.min(valid);
         if !self.vectors.in_registers() {
             let slot = self.vectors.home_slot(&self.asm, number);
             self.check_place(slot, bytes, on_active);

@@ -1,8 +1,10 @@
 """Derivatives of mathematical functions with 40 digits, by difference quotients of functions that have more.
 
-Prints lines `NAME INTEGER ARGUMENTS ; VALUES ; PARTIALS`. A number is written as the sum of two of binary64, HIGH,LOW.
-Real partial derivatives are in the order of the arguments; of a holomorphic function there is the complex derivative for
-each complex argument.
+Prints lines `NAME INTEGER ARGUMENTS ; VALUES ; PARTIALS ; SIZES`. A number is written as the sum of two of binary64,
+HIGH,LOW. Real partial derivatives are in the order of the arguments; of a holomorphic function there is the complex
+derivative for each complex argument. The size of a partial derivative is its magnitude, or how much it changes with the
+logarithm of an argument, if that is more: what an error is to be compared with. The words behind COUNT and SEED are the
+bits and the largest exponent of arguments and derivatives, which are those of binary64 without them.
 """
 import random
 import sys
@@ -10,8 +12,8 @@ import sys
 import mpmath as mp
 
 mp.mp.dps = 60
-random.seed(int(sys.argv[2]))
-COUNT = int(sys.argv[1])
+COUNT, SEED, BITS, LARGEST = (int(word) for word in (sys.argv[1:] + ["53", "1023"])[:4])
+random.seed(SEED)
 PI = mp.pi
 
 
@@ -24,9 +26,17 @@ def parts(number):
     return [mp.re(number), mp.im(number)]
 
 
-def line(name, integer, arguments, values, partials):
-    words = [" ".join(both(number) for number in numbers) for numbers in (arguments, values, partials)]
+def line(name, integer, arguments, values, partials, sizes):
+    if any(number and not 2.0 ** -LARGEST < abs(number) < 2.0**LARGEST for number in arguments + partials):
+        return
+    words = [" ".join(both(number) for number in numbers) for numbers in (arguments, values, partials, sizes)]
     print(name, integer, " ; ".join(words))
+
+
+def rounded(number):
+    """To so many bits as the arguments have."""
+    mantissa, exponent = mp.frexp(mp.mpf(number))
+    return mp.ldexp(mp.nint(mp.ldexp(mantissa, BITS)), exponent - BITS)
 
 
 def uniform(low, high):
@@ -52,6 +62,21 @@ POSITIVE = some(uniform(0, 10), magnitudes(-300, 300))
 ANGLES = some(ALL, signed(magnitudes(0, 40)))
 LARGE_ANGLES = some(ANGLES, signed(magnitudes(40, 900)))
 EXPONENTS = some(ALL, uniform(-300, 300))
+
+
+# Ends of domains, where there is no difference quotient.
+UNIT_ENDS = [-1, 1]
+ENDS = {
+    "acos": UNIT_ENDS,
+    "asin": UNIT_ENDS,
+    "acospi": UNIT_ENDS,
+    "asinpi": UNIT_ENDS,
+    "atanh": UNIT_ENDS,
+    "acosh": [1],
+    "log1p": [-1],
+    "log2p1": [-1],
+    "log10p1": [-1],
+}
 
 
 def half_turns(function):
@@ -142,38 +167,80 @@ COMPLEX = {
 
 
 def point(size=4):
-    return mp.mpc(random.uniform(-size, size), random.uniform(-size, size))
+    return mp.mpc(rounded(random.uniform(-size, size)), rounded(random.uniform(-size, size)))
+
+
+def real_line(name, integer, function, arguments):
+    """`function` has as many arguments as there are numbers."""
+    if any(end in arguments for end in ENDS.get(name, [])):
+        # Rounding has led there.
+        return
+    partials, sizes = [], []
+    for number, x in enumerate(arguments):
+        at = lambda t: function(*arguments[:number], t, *arguments[number + 1 :])
+        partials.append(slope(at, x))
+        sizes.append(max([abs(partials[-1])] + [abs(y * mixed(function, arguments, number, other)) for other, y in enumerate(arguments)]))
+    line(name, integer, arguments, [function(*arguments)], partials, sizes)
+
+
+def mixed(function, arguments, first, second):
+    """A second derivative, roughly."""
+    largest = max(abs(x) for x in arguments)
+    mp.mp.dps = 340 if largest > 2**60 else 60
+    step = [step_for(x, 15) for x in arguments]
+
+    def at(forward, other):
+        shifted = list(arguments)
+        shifted[first] += forward * step[first]
+        shifted[second] += other * step[second]
+        return function(*shifted)
+
+    if first == second:
+        change = (at(1, 0) - 2 * at(0, 0) + at(-1, 0)) / step[first] ** 2
+    else:
+        change = (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / (4 * step[first] * step[second])
+    mp.mp.dps = 60
+    return +change
+
+
+def step_for(x, digits):
+    size = abs(x) or mp.mpf(1)
+    return mp.mpf(10) ** -digits * min(1, size)
+
+
+def complex_line(name, function, arguments):
+    partials, sizes = [], []
+    for number, z in enumerate(arguments):
+        partial = slope(lambda t: function(*arguments[:number], t, *arguments[number + 1 :]), z)
+        change = abs(z) * mixed(function, arguments, number, number)
+        partials += parts(partial)
+        sizes += [max(abs(partial), abs(change))] * 2
+    flat = [part for z in arguments for part in parts(z)]
+    line(name, 0, flat, parts(function(*arguments)), partials, sizes)
 
 
 def main():
     for _ in range(COUNT):
         for name, (function, draw) in REAL.items():
-            x = mp.mpf(draw())
-            line(name, 0, [x], [function(x)], [slope(function, x)])
+            real_line(name, 0, function, [rounded(draw())])
         for name, (function, draw_integer, draw) in WITH_INTEGER.items():
-            n, x = draw_integer(), mp.mpf(draw())
-            line(name, n, [x], [function(n, x)], [slope(lambda t: function(n, t), x)])
+            n = draw_integer()
+            real_line(name, n, lambda x: function(n, x), [rounded(draw())])
         for name, (function, draw_first, draw_second) in TWO.items():
-            x, y = mp.mpf(draw_first()), mp.mpf(draw_second())
-            partials = [slope(lambda t: function(t, y), x), slope(lambda t: function(x, t), y)]
-            line(name, 0, [x, y], [function(x, y)], partials)
+            real_line(name, 0, function, [rounded(draw_first()), rounded(draw_second())])
         for name, function in COMPLEX.items():
-            z = point()
-            line(name, 0, parts(z), parts(function(z)), parts(slope(function, z)))
-        z, w = point(), point(2)
-        partials = parts(slope(lambda t: t**w, z)) + parts(slope(lambda t: z**t, w))
-        line("cpow", 0, parts(z) + parts(w), parts(z**w), partials)
+            complex_line(name, function, [point()])
+        complex_line("cpow", lambda z, w: z**w, [point(), point(2)])
         z = point()
         for name, function in {"cabs": lambda x, y: mp.sqrt(x * x + y * y), "carg": lambda x, y: mp.atan2(y, x)}.items():
-            partials = [slope(lambda t: function(t, z.imag), z.real), slope(lambda t: function(z.real, t), z.imag)]
-            line(name, 0, parts(z), [function(z.real, z.imag)], partials)
+            real_line(name, 0, function, parts(z))
 
 
 def slope(function, x):
     """The symmetric difference quotient, whose error is the square of the relative step."""
     # The arguments of 53 bits, their sum with the step, and what cancels need all these digits.
     mp.mp.dps = 700 if abs(x) > 2**60 else 160
-    step = (abs(x) if x else 1) * mp.mpf(10) ** -50 * min(1, 1 / (abs(x) if abs(x) > 1 else 1))
+    step = step_for(x, 50)
     quotient = (function(x + step) - function(x - step)) / (2 * step)
     mp.mp.dps = 60
     return +quotient

@@ -1,0 +1,106 @@
+//! `--math-rules`: functions that the user describes, in a library that loses derivatives by itself.
+
+use derivgrind_tests::lines::{is_alarmed, number};
+use derivgrind_tests::tapes::{declared, evaluate};
+use derivgrind_tests::{compile, copied, derivgrind, repository, run, Finished, Program, Shadows};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// The program, linked against its library.
+fn program() -> PathBuf {
+    let options = &["-O1", "-shared", "-fPIC"];
+    let library = Program { libraries: &["-lm"], ..Program::c(&["closed_library.c"], options) };
+    // Rules name the library by the beginning of its file's name.
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    let short = LIBRARY.get_or_init(|| copied(&compile(&library).unwrap(), "closed_library.so.1").unwrap());
+    let libraries = &[short.to_str().expect("plain names"), "-lm"];
+    compile(&Program { libraries, ..Program::c(&["closed_functions.c"], &["-O1"]) }).unwrap()
+}
+
+fn rules() -> String {
+    format!("--math-rules={}", repository("tests/guests/closed_functions.toml").display())
+}
+
+/// Names of lines whose dot value is not the expected one.
+fn wrong_lines(finished: &Finished) -> Vec<String> {
+    let output = finished.stdout();
+    assert_eq!(output.lines().count(), 8, "{output}{}", finished.stderr());
+    let is_wrong = |line: &&str| {
+        let words: Vec<&str> = line.rsplit(' ').collect();
+        let (expected, dot) = (number(words[0]).unwrap(), number(words[1]).unwrap());
+        let tolerance = if line.starts_with("wave") { 1e-6 } else { 1e-14 };
+        (dot - expected).abs() > tolerance
+    };
+    output.lines().filter(is_wrong).map(|line| line.split(" 0x").next().unwrap_or(line).to_string()).collect()
+}
+
+#[test]
+fn derivatives_are_those_of_the_rules() {
+    let program = program();
+    let words = [program.to_str().expect("plain names")];
+    for shadows in Shadows::all() {
+        let finished = run(&mut derivgrind(&[&rules()], &words, *shadows)).unwrap();
+        assert!(!is_alarmed(&finished.stderr()), "{}", finished.stderr());
+        assert_eq!(wrong_lines(&finished), Vec::<String>::new());
+        // Without them, the test would be about something else.
+        for options in [vec![], vec!["--math-interception=no".to_string(), rules()]] {
+            let options: Vec<&str> = options.iter().map(String::as_str).collect();
+            assert!(wrong_lines(&run(&mut derivgrind(&options, &words, *shadows)).unwrap()).len() >= 5);
+        }
+    }
+}
+
+#[test]
+fn recorded_calls_have_the_derivatives_of_the_rules() {
+    let program = program();
+    let directory = tempfile::tempdir().unwrap();
+    let record = format!("--record={}", directory.path().display());
+    let words = [program.to_str().expect("plain names")];
+    let finished = run(&mut derivgrind(&[&rules(), &record], &words, Shadows::all()[0])).unwrap();
+    assert!(!is_alarmed(&finished.stderr()), "{}", finished.stderr());
+    let output = finished.stdout();
+    let (inputs, outputs) = (declared(&output, "input").unwrap(), declared(&output, "output").unwrap());
+    assert_eq!((inputs.len(), outputs.len()), (13, 8));
+    evaluate(directory.path(), &inputs, &outputs, 1e-6).unwrap();
+}
+
+/// The working directory of a program that the client executes is another one.
+#[test]
+fn a_relative_path_is_good_for_executed_programs() {
+    let program = program();
+    let path = program.to_str().expect("plain names");
+    let script = format!("cd / && exec {path}");
+    let words = ["/bin/sh", "-c", &script];
+    let mut command = derivgrind(
+        &["--trace-children=yes", "--math-rules=tests/guests/closed_functions.toml"],
+        &words,
+        Shadows::all()[0],
+    );
+    let finished = run(command.current_dir(repository("."))).unwrap();
+    assert_eq!(wrong_lines(&finished), Vec::<String>::new(), "{}", finished.stderr());
+}
+
+#[test]
+fn what_is_wrong_is_said_in_one_sentence_before_the_program_starts() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("rules.toml");
+    let head = "[[function]]\nname = \"f\"\n";
+    for (text, place, words) in [
+        ("[[function]\n".to_string(), "line 1, column ", ""),
+        (format!("{head}partials = [\"x + foo\"]\n"), "line 3, column 18: ", "`foo`"),
+        (format!("{head}arguments = 2\npartials = [\"x\"]\n"), "line 3, column 13: ", "2 arguments"),
+        (format!("{head}linear = [1]\n{head}linear = [1]\n"), "line 5, column 8: ", "already"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let option = format!("--math-rules={}", file.display());
+        let finished = run(&mut derivgrind(&[&option], &["/bin/true"], Shadows::all()[0])).unwrap();
+        let error = finished.stderr();
+        assert_eq!(finished.status.code(), Some(125), "{error}");
+        assert!(error.contains(place) && error.contains(words) && error.lines().count() == 1, "{error}");
+    }
+    let finished =
+        run(&mut derivgrind(&["--math-rules=/nowhere.toml"], &["/bin/true"], Shadows::all()[0])).unwrap();
+    assert_eq!(finished.status.code(), Some(125));
+    assert!(finished.stderr().contains("cannot read the rules in /nowhere.toml"), "{}", finished.stderr());
+}

@@ -5,10 +5,27 @@ use crate::mappings::Attributes;
 use crate::memory;
 use crate::sys::{self, kernel, Outcome};
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
 use linux_raw_sys::auxvec;
 
 /// Programs raise their own stack limit and count on growth, which this stack cannot do; untouched pages cost nothing.
-pub const STACK_SIZE: u64 = 256 << 20;
+const SMALLEST: u64 = 256 << 20;
+/// With `ulimit -s unlimited`.
+const LARGEST: u64 = 16 << 30;
+
+static START: AtomicU64 = AtomicU64::new(0);
+static SIZE: AtomicU64 = AtomicU64::new(0);
+
+/// Size of the first stack, whether used or not.
+pub fn size() -> u64 {
+    SIZE.load(Ordering::Relaxed)
+}
+
+/// Lowest address of the first stack if `address` lies in it.
+pub fn start_around(address: u64) -> Option<u64> {
+    let start = START.load(Ordering::Relaxed);
+    (start..start + size()).contains(&address).then_some(start)
+}
 
 /// What the client's auxiliary vector says differently from the engine's own.
 pub struct ProgramFacts<'a> {
@@ -136,11 +153,17 @@ fn random_bytes() -> [u8; 16] {
 }
 
 fn map_stack(is_executable: bool) -> Result<u64, Outcome> {
+    let mut limit = [SMALLEST; 2];
+    // SAFETY: the kernel fills our array.
+    unsafe { call!(kernel::__NR_prlimit64, 0, kernel::RLIMIT_STACK, 0, limit.as_mut_ptr()) };
+    let size = sys::page_down(limit[0].clamp(SMALLEST, LARGEST));
     let protection = if is_executable { sys::READ_WRITE_EXECUTE } else { sys::READ_WRITE };
     let mut space = memory::write();
-    let start = space.place_far(STACK_SIZE, sys::PAGE).ok_or(sys::failure(sys::errno::ENOMEM))?;
-    sys::map_engine_memory(start, STACK_SIZE, protection)?;
+    let start = space.place_far(size, sys::PAGE).ok_or(sys::failure(sys::errno::ENOMEM))?;
+    sys::map_engine_memory(start, size, protection)?;
     let attributes = Attributes { protection, file: false, ever_writable: true, shared: false };
-    space.note_mapped(start, STACK_SIZE, attributes);
-    Ok(start + STACK_SIZE)
+    space.note_mapped(start, size, attributes);
+    START.store(start, Ordering::Relaxed);
+    SIZE.store(size, Ordering::Relaxed);
+    Ok(start + size)
 }

@@ -9,7 +9,7 @@ use crate::client_memory;
 use crate::lock::Mutex;
 use crate::memory::AddressSpace;
 use crate::settings;
-use crate::stack::STACK_SIZE;
+use crate::stack;
 use crate::sys::{self, errno, failure, kernel, Outcome};
 use crate::threads::Thread;
 
@@ -116,7 +116,7 @@ pub fn allow(space: &AddressSpace, length: u64, private_and_writable: bool) -> b
     let fits = |limit: Limit, counted: &dyn Fn(&crate::mappings::Attributes) -> bool| {
         // The first stack is larger than what the kernel would count.
         limit.soft == u64::MAX
-            || (space.mappings.total(counted) + length).saturating_sub(STACK_SIZE) <= limit.soft
+            || (space.mappings.total(counted) + length).saturating_sub(stack::size()) <= limit.soft
     };
     let is_data = |attributes: &crate::mappings::Attributes| {
         attributes.protection & kernel::PROT_WRITE != 0 && !attributes.shared

@@ -4,7 +4,7 @@ use super::Call;
 use crate::call;
 use crate::memory::{self, AddressSpace};
 use crate::settings;
-use crate::stack::STACK_SIZE;
+use crate::stack;
 use crate::sys::{errno, failure, kernel, Outcome};
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -39,7 +39,7 @@ fn lock_all(flags: u64) -> Outcome {
         return failure(errno::EPERM);
     }
     let now = flags & kernel::MCL_CURRENT != 0;
-    if now && space.mappings.total(&|_| true).saturating_sub(STACK_SIZE) > limit {
+    if now && space.mappings.total(&|_| true).saturating_sub(stack::size()) > limit {
         return failure(errno::ENOMEM);
     }
     FUTURE.store(if flags & kernel::MCL_FUTURE != 0 { flags } else { 0 }, Ordering::SeqCst);
@@ -54,7 +54,7 @@ fn lock_all(flags: u64) -> Outcome {
 /// The kernel does not say either which pages it could not lock.
 fn lock(start: u64, length: u64, flags: u32) {
     // The first stack has more room than natively; what is not used is not brought in.
-    let on_fault = flags & kernel::MCL_ONFAULT != 0 || length == STACK_SIZE;
+    let on_fault = flags & kernel::MCL_ONFAULT != 0 || length == stack::size();
     let flags = if on_fault { kernel::MLOCK_ONFAULT } else { 0 };
     // SAFETY: changes nothing but whether pages are in memory.
     unsafe { call!(kernel::__NR_mlock2, start, length, flags) };

@@ -8,6 +8,7 @@ use crate::mappings::Attributes;
 use crate::memory::{self, AddressSpace, Placement, BREAK_LIMIT, BREAK_START};
 use crate::modules;
 use crate::shadow;
+use crate::stack;
 use crate::sys::{self, errno, failure, kernel, page_down, page_up, Outcome, PAGE};
 use crate::threads::Thread;
 use crate::write_protection;
@@ -198,7 +199,21 @@ fn unmap(thread: &Thread, start: u64, length: u64) -> Outcome {
 /// Bits of the protection that are not `PROT_READ`, `PROT_WRITE`, `PROT_EXEC`.
 const PROTECTION_BITS: u32 = kernel::PROT_READ | kernel::PROT_WRITE | kernel::PROT_EXEC;
 
-fn protect(thread: &Thread, start: u64, length: u64, protection: u64, key: Option<u64>) -> Outcome {
+fn protect(
+    thread: &Thread,
+    mut start: u64,
+    mut length: u64,
+    mut protection: u64,
+    key: Option<u64>,
+) -> Outcome {
+    if protection & u64::from(kernel::PROT_GROWSDOWN) != 0 {
+        // For the kernel the first stack is an ordinary mapping.
+        if let Some(bottom) = stack::start_around(start) {
+            length += start - bottom;
+            start = bottom;
+            protection &= !u64::from(kernel::PROT_GROWSDOWN);
+        }
+    }
     let end = start.saturating_add(page_up(length));
     if length > 0 && !memory::belongs_to_client(start, end) {
         return failure(errno::ENOMEM);

@@ -4,6 +4,7 @@ use super::Call;
 use crate::call;
 use crate::client_memory;
 use crate::config::{self, Verbosity};
+use crate::detail;
 use crate::print;
 use crate::program;
 use crate::recording;
@@ -52,8 +53,19 @@ pub fn execute(thread: &mut Thread, call: &Call) -> Option<Outcome> {
             };
             Some(execute_program(thread, &request))
         }
+        kernel::__NR_prctl if first == PR_SET_SECCOMP => Some(refuse_filter(call.pc)),
+        kernel::__NR_seccomp => Some(refuse_filter(call.pc)),
         _ => None,
     }
+}
+
+const PR_SET_SECCOMP: u64 = 22;
+
+/// A filter would forbid the engine what it needs, and the kernel cannot tell its calls from the client's. Programs find a
+/// kernel without filters, which they have to cope with.
+fn refuse_filter(pc: u64) -> Outcome {
+    detail!("the filter for system calls (seccomp) at {:#x} is refused: it would concern derivgrind, too", pc);
+    failure(errno::EINVAL)
 }
 
 struct ExecRequest {

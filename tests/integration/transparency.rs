@@ -203,6 +203,20 @@ fn segments() {
 }
 
 #[test]
+fn changing_code() {
+    let options = ["-O2", "-pthread", "-z", "execstack"];
+    same_in_all_modes(&[text(&guest("changing_code.c", &options))]);
+}
+
+#[test]
+fn process_state() {
+    let program = guest("process_state.c", &["-O2", "-pthread"]);
+    let words = [text(&program), "a b", ""];
+    same_in_all_modes(&words);
+    same_with_children(&words);
+}
+
+#[test]
 fn leaving_data() {
     let file = scratch().join("leaving-data");
     same_in_all_modes(&[text(&guest("leaving_data.c", &["-O2"])), text(&file)]);

@@ -15,7 +15,7 @@ pub mod tapes;
 
 pub use compile::{compile, copied, library_of_unrelated_input, rust_program, Language, Program};
 pub use run::{
-    active_by_preload, assert_same, derivgrind, hide_avx512, launcher, native, run, same_as_native,
+    active_by_preload, assert_same, derivgrind, hide_avx512, launcher, native, run, run_for, same_as_native,
     same_with_shadows, Finished, Phase, Shadows,
 };
 

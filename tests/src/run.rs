@@ -143,6 +143,11 @@ const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs a command to its end, or kills it and all that it started, which is an error.
 pub fn run(command: &mut Command) -> Result<Finished, String> {
+    run_for(command, TIME_LIMIT)
+}
+
+/// The same with another time limit.
+pub fn run_for(command: &mut Command, limit: Duration) -> Result<Finished, String> {
     let description = format!("{command:?}");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().map_err(|error| format!("{description}: {error}"))?;
@@ -151,7 +156,7 @@ pub fn run(command: &mut Command) -> Result<Finished, String> {
     let mut stderr = child.stderr.take().expect("stderr is piped");
     let (ended, end) = mpsc::channel::<()>();
     let guard = std::thread::spawn(move || {
-        let late = end.recv_timeout(TIME_LIMIT) == Err(mpsc::RecvTimeoutError::Timeout);
+        let late = end.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
         if late {
             // It may have ended in this moment.
             let _ = kill_process_group(group, Signal::KILL);
@@ -169,7 +174,7 @@ pub fn run(command: &mut Command) -> Result<Finished, String> {
     let late = guard.join().expect("the guard does not panic");
     let errors = errors.join().expect("the reader does not panic");
     if late {
-        return Err(format!("{description}: killed after {} seconds", TIME_LIMIT.as_secs()));
+        return Err(format!("{description}: killed after {} seconds", limit.as_secs()));
     }
     read.map_err(|error| format!("{description}: {error}"))?;
     let errors = errors.map_err(|error| format!("{description}: {error}"))?;

@@ -33,7 +33,7 @@ pub fn lint(workspace: &Workspace) -> Result<()> {
 
 /// The lints, then all tests.
 pub fn test(workspace: &Workspace, full: bool) -> Result<()> {
-    setup::run(Purpose::Test)?;
+    setup::run(if full { Purpose::Full } else { Purpose::Test })?;
     lint(workspace)?;
     step("release build");
     let launcher = workspace.build_launcher()?;

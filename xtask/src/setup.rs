@@ -15,6 +15,8 @@ pub enum Purpose {
     Demo,
     Test,
     Bench,
+    /// Tests with `--full`.
+    Full,
 }
 
 /// Packages and what needs them.
@@ -43,6 +45,17 @@ const PACKAGES: &[(Purpose, &str)] = &[
     (Purpose::Test, "python3-venv"),     // the Python package is built and tested in environments
     (Purpose::Test, "libopenblas0-pthread"), // NumPy with threads, not the reference BLAS
     (Purpose::Bench, "libadolc-dev"),    // a source-level tool, beside the recording mode
+    (Purpose::Full, "lua5.4"),           // programs that must run as natively, as the following
+    (Purpose::Full, "luajit"),
+    (Purpose::Full, "ruby"),
+    (Purpose::Full, "nodejs"),
+    (Purpose::Full, "php-cli"),
+    (Purpose::Full, "zstd"),
+    (Purpose::Full, "openssl"),
+    (Purpose::Full, "imagemagick"),
+    (Purpose::Full, "golang-go"),
+    (Purpose::Full, "python3-pytest"),   // NumPy's own tests, as the following
+    (Purpose::Full, "python3-hypothesis"),
 ];
 
 /// Install what is missing; without the right to do so, fail with the command that somebody else can run.

@@ -88,13 +88,18 @@ pub fn read_string(address: u64) -> Result<alloc::vec::Vec<u8>, BadAddress> {
     }
 }
 
-/// Called by the signal handler: if the copy has faulted, it ends early.
-pub fn recover(user: &mut UserContext) -> bool {
+/// Has the copy faulted?
+pub fn is_copying(user: &UserContext) -> bool {
     let start = derivgrind_copy_start as *const () as u64;
     let end = derivgrind_copy_end as *const () as u64;
-    if (start..end).contains(&user.instruction) {
-        user.instruction = end;
-        return true;
+    (start..end).contains(&user.instruction)
+}
+
+/// Called by the signal handler: if the copy has faulted, it ends early.
+pub fn recover(user: &mut UserContext) -> bool {
+    let copies = is_copying(user);
+    if copies {
+        user.instruction = derivgrind_copy_end as *const () as u64;
     }
-    false
+    copies
 }

@@ -238,7 +238,7 @@ impl ElfFile {
                 protection: segment.protection,
                 file: true,
                 ever_writable: writable,
-                shared: false,
+                shared: None,
             };
             memory::write().note_mapped(start, length, attributes);
             if segment.protection & kernel::PROT_EXEC != 0 {
@@ -254,7 +254,7 @@ impl ElfFile {
                 protection: segment.protection,
                 file: false,
                 ever_writable: writable,
-                shared: false,
+                shared: None,
             };
             memory::write().note_mapped(anonymous_start, length, attributes);
         }

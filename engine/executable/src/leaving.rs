@@ -109,7 +109,7 @@ pub fn count_shared(space: &AddressSpace, start: u64, end: u64) {
         return;
     }
     for (start, end, attributes) in space.mappings.overlapping(start, end) {
-        if !attributes.shared || !attributes.ever_writable {
+        if attributes.shared.is_none() || !attributes.ever_writable {
             continue;
         }
         let words = active_words(start, end - start);

@@ -13,7 +13,26 @@ pub struct Attributes {
     /// Writable now or in the past.
     pub ever_writable: bool,
     /// Others may have the same memory at another address.
-    pub shared: bool,
+    pub shared: Option<Backing>,
+}
+
+/// What a shared mapping shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Backing {
+    /// The same for two mappings of one file, or of one System V segment.
+    pub object: u64,
+    /// Address minus position in the object.
+    pub displacement: u64,
+}
+
+impl Attributes {
+    /// Those of the same memory at an address that is higher by `distance`.
+    pub fn moved_by(self, distance: u64) -> Attributes {
+        let shared = self
+            .shared
+            .map(|backing| Backing { displacement: backing.displacement.wrapping_add(distance), ..backing });
+        Attributes { shared, ..self }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -51,6 +70,24 @@ impl Mappings {
         for (from, mapping) in self.ranges.range(first..end) {
             if mapping.end > start {
                 found.push(((*from).max(start), mapping.end.min(end), mapping.attributes));
+            }
+        }
+        found
+    }
+
+    /// Ranges at other addresses that show the same memory as `[start, end)`.
+    pub fn aliases(&self, start: u64, end: u64) -> Vec<(u64, u64, Attributes)> {
+        let mut found = Vec::new();
+        for (from, to, attributes) in self.overlapping(start, end) {
+            let Some(backing) = attributes.shared else { continue };
+            for (other, mapping) in &self.ranges {
+                let same = mapping.attributes.shared.filter(|shared| shared.object == backing.object);
+                let Some(shared) = same.filter(|shared| *shared != backing) else { continue };
+                let distance = shared.displacement.wrapping_sub(backing.displacement);
+                let (first, last) = (from.wrapping_add(distance), to.wrapping_add(distance));
+                if first.max(*other) < last.min(mapping.end) {
+                    found.push((first.max(*other), last.min(mapping.end), mapping.attributes));
+                }
             }
         }
         found

@@ -161,7 +161,7 @@ fn map_stack(is_executable: bool) -> Result<u64, Outcome> {
     let mut space = memory::write();
     let start = space.place_far(size, sys::PAGE).ok_or(sys::failure(sys::errno::ENOMEM))?;
     sys::map_engine_memory(start, size, protection)?;
-    let attributes = Attributes { protection, file: false, ever_writable: true, shared: false };
+    let attributes = Attributes { protection, file: false, ever_writable: true, shared: None };
     space.note_mapped(start, size, attributes);
     START.store(start, Ordering::Relaxed);
     SIZE.store(size, Ordering::Relaxed);

@@ -55,6 +55,8 @@ pub struct Thread {
     shadows_in_registers: AtomicBool,
     /// Belongs to a process that shares the memory of another one, until it executes a program or exits.
     pub borrows_memory: bool,
+    /// A debugger of the client has this process, and wants to see the program that it executes next, not the engine.
+    pub is_debugged: bool,
     /// Its creator waits for that (`vfork`) and frees it then.
     pub freed_by_creator: bool,
     /// Resolvers of library functions that are running.
@@ -107,6 +109,7 @@ impl Thread {
             seen_generation: AtomicU64::new(invalidate::generation()),
             shadows_in_registers: AtomicBool::new(settings::shadows_in_registers()),
             borrows_memory: false,
+            is_debugged: false,
             freed_by_creator: false,
             awaited: Vec::new(),
             calls: Vec::new(),
@@ -282,7 +285,7 @@ fn allocate_stacks() -> Result<u64, Outcome> {
                     protection: sys::READ_WRITE,
                     file: false,
                     ever_writable: true,
-                    shared: false,
+                    shared: None,
                 };
                 stacks.insert(start, start + STACK_BLOCK, attributes);
                 return Ok(start);

@@ -42,7 +42,7 @@ pub fn move_to_client(address: u64) -> Option<u64> {
         space.note_mapped(
             place,
             length,
-            Attributes { protection, file: false, ever_writable: true, shared: false },
+            Attributes { protection, file: false, ever_writable: true, shared: None },
         );
     }
     Some(target + (address - start))

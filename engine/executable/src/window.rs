@@ -9,7 +9,7 @@ use crate::sys::{self, kernel};
 static USED: Mutex<Mappings> = Mutex::new(Mappings::new());
 
 const ATTRIBUTES: Attributes =
-    Attributes { protection: sys::READ_WRITE_EXECUTE, file: false, ever_writable: true, shared: false };
+    Attributes { protection: sys::READ_WRITE_EXECUTE, file: false, ever_writable: true, shared: None };
 
 /// A block of the window.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

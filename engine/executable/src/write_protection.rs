@@ -5,6 +5,8 @@
 //! that the thread executes nothing that it has just overwritten. When the code runs again, it is translated again and
 //! the page is protected again.
 //!
+//! Where the same memory is mapped at several addresses, the writable ones are protected, too.
+//!
 //! The kernel writes into client memory too and reports `EFAULT`; then all protections are lifted and the call is made
 //! again.
 
@@ -15,11 +17,14 @@ use crate::memory::{self, AddressSpace};
 use crate::page_set::PageSet;
 use crate::sys::{self, kernel, PAGE};
 use crate::threads::Thread;
+use alloc::vec::Vec;
 
 static PROTECTED: Mutex<PageSet> = Mutex::new(PageSet::new());
 
 /// Bit of a page fault's error code. Whether the page is present says nothing: the kernel may have taken it away.
 const WRITE: u64 = 2;
+/// The same for an access that a protection key forbids.
+const PROTECTION_KEY: u64 = 0x20;
 
 /// Protects the pages of translated ranges that the client may write. Returns true if a page was not protected before:
 /// then the translation may have seen old code and must be made again.
@@ -36,9 +41,16 @@ pub fn protect(space: &AddressSpace, ranges: &[(u64, u64)]) -> bool {
 }
 
 fn protect_page(space: &AddressSpace, page: u64) -> bool {
-    let writable =
-        space.mappings.find(page).is_some_and(|(_, _, found)| found.protection & kernel::PROT_WRITE != 0);
-    if !writable {
+    let mut any_new = protect_if_writable(space, page);
+    for (alias, _, _) in space.mappings.aliases(page, page + PAGE) {
+        any_new |= protect_if_writable(space, alias);
+    }
+    any_new
+}
+
+fn protect_if_writable(space: &AddressSpace, page: u64) -> bool {
+    let protection = protection(space, page);
+    if protection & kernel::PROT_WRITE == 0 {
         return false;
     }
     let mut protected = PROTECTED.lock();
@@ -46,58 +58,72 @@ fn protect_page(space: &AddressSpace, page: u64) -> bool {
         return false;
     }
     // SAFETY: takes a right away that the fault handler gives back.
-    unsafe { call!(kernel::__NR_mprotect, page, PAGE, kernel::PROT_READ | kernel::PROT_EXEC) };
+    unsafe { call!(kernel::__NR_mprotect, page, PAGE, kernel::PROT_READ | protection & kernel::PROT_EXEC) };
     true
+}
+
+/// What the client has asked for; 0 where nothing is mapped.
+fn protection(space: &AddressSpace, page: u64) -> u32 {
+    space.mappings.find(page).map_or(0, |(_, _, found)| found.protection)
 }
 
 /// Called by the signal handler for a fault: true if the access is to be tried again.
 pub fn resolve(thread: &Thread, address: u64, error: u64) -> bool {
-    if error & WRITE == 0 {
+    if error & WRITE == 0 || error & PROTECTION_KEY != 0 {
         return false;
     }
     let page = sys::page_down(address);
+    let mut changed = alloc::vec![(page, page + PAGE)];
     {
+        let space = memory::read();
         let mut protected = PROTECTED.lock();
+        let aliases = space.mappings.aliases(page, page + PAGE);
         if !protected.contains(page) {
-            drop(protected);
             // Another thread may have been faster.
-            let space = memory::read();
-            let found = space.mappings.find(address);
-            return found.is_some_and(|(_, _, attributes)| attributes.protection & PATCHABLE == PATCHABLE);
+            let protection = protection(&space, page);
+            let can_hold_code = protection & kernel::PROT_EXEC != 0 || !aliases.is_empty();
+            return can_hold_code && protection & kernel::PROT_WRITE != 0;
         }
         protected.take(page, page + PAGE);
-        make_writable(page);
+        make_writable(&space, page);
+        changed.extend(aliases.iter().map(|(start, end, _)| (*start, *end)));
     }
-    invalidate::code_changes_soon(thread, page, page + PAGE);
+    for (start, end) in changed {
+        invalidate::code_changes_soon(thread, start, end);
+    }
     true
 }
 
-/// Protection of pages that can hold code and be written.
-const PATCHABLE: u32 = kernel::PROT_WRITE | kernel::PROT_EXEC;
-
-fn make_writable(page: u64) {
+fn make_writable(space: &AddressSpace, page: u64) {
+    let protection = protection(space, page) | kernel::PROT_READ;
     // SAFETY: gives back what the client has asked for.
-    unsafe { call!(kernel::__NR_mprotect, page, PAGE, sys::READ_WRITE_EXECUTE) };
+    unsafe { call!(kernel::__NR_mprotect, page, PAGE, protection) };
 }
 
 /// Lifts the protection in `[start, end)`, because the client changes the mapping. The caller holds the address space
 /// for writing and invalidates the translations.
-pub fn lift(start: u64, end: u64) {
+pub fn lift(space: &AddressSpace, start: u64, end: u64) {
     for page in PROTECTED.lock().take(start, end) {
-        make_writable(page);
+        make_writable(space, page);
     }
 }
 
 /// Lifts all protections because a system call could not write; false if there were none.
 pub fn lift_all(thread: &Thread) -> bool {
-    let pages = PROTECTED.lock().take(0, u64::MAX);
-    for page in &pages {
-        make_writable(*page);
+    let mut changed = Vec::new();
+    {
+        let space = memory::read();
+        for page in PROTECTED.lock().take(0, u64::MAX) {
+            make_writable(&space, page);
+            changed.push((page, page + PAGE));
+            let aliases = space.mappings.aliases(page, page + PAGE);
+            changed.extend(aliases.iter().map(|(start, end, _)| (*start, *end)));
+        }
     }
-    for page in &pages {
-        invalidate::code_changed(thread, *page, *page + PAGE);
+    for (start, end) in &changed {
+        invalidate::code_changed(thread, *start, *end);
     }
-    !pages.is_empty()
+    !changed.is_empty()
 }
 
 pub fn acquire_for_fork() {

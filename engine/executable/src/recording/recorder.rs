@@ -49,7 +49,7 @@ impl Window {
             fatal!("There is no address space for the tape: too many threads.");
         };
         let attributes =
-            Attributes { protection: sys::READ_WRITE, file: true, ever_writable: true, shared: false };
+            Attributes { protection: sys::READ_WRITE, file: true, ever_writable: true, shared: None };
         windows.insert(start, start + whole, attributes);
         Window { start, length }
     }

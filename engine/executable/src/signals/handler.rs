@@ -105,6 +105,11 @@ fn fault(thread: &Thread, signal: u32, information: &mut SignalInformation, user
         stepped(thread, user);
         return;
     }
+    // The engine copies to the client with no lock that this takes.
+    let copies = signal == kernel::SIGSEGV && client_memory::is_copying(user);
+    if copies && write_protection::resolve(thread, information.address(), user.error) {
+        return;
+    }
     if client_memory::recover(user) {
         return;
     }

@@ -119,7 +119,7 @@ pub fn allow(space: &AddressSpace, length: u64, private_and_writable: bool) -> b
             || (space.mappings.total(counted) + length).saturating_sub(stack::size()) <= limit.soft
     };
     let is_data = |attributes: &crate::mappings::Attributes| {
-        attributes.protection & kernel::PROT_WRITE != 0 && !attributes.shared
+        attributes.protection & kernel::PROT_WRITE != 0 && attributes.shared.is_none()
     };
     fits(all, &|_| true) && (!private_and_writable || fits(data, &is_data))
 }

@@ -4,7 +4,7 @@ use super::{limits, locking, Call};
 use crate::call;
 use crate::invalidate;
 use crate::leaving;
-use crate::mappings::Attributes;
+use crate::mappings::{Attributes, Backing};
 use crate::memory::{self, AddressSpace, Placement, BREAK_LIMIT, BREAK_START};
 use crate::modules;
 use crate::shadow;
@@ -43,6 +43,11 @@ pub fn execute(thread: &mut Thread, call: &Call) -> Option<Outcome> {
     })
 }
 
+/// In [`Backing::object`]: shared memory without a file, which has the address where it was mapped first; System V memory,
+/// which has a number.
+const ANONYMOUS: u64 = 1 << 63;
+const SEGMENT: u64 = 1 << 62;
+
 struct MapRequest {
     hint: u64,
     length: u64,
@@ -63,8 +68,22 @@ impl MapRequest {
             file: !self.is_anonymous(),
             // A shared mapping may change through the file at any time.
             ever_writable: self.protection & kernel::PROT_WRITE != 0 || self.flags & kernel::MAP_PRIVATE == 0,
-            shared: self.flags & kernel::MAP_PRIVATE == 0,
+            shared: None,
         }
+    }
+
+    /// The attributes once it is mapped at `start`.
+    fn attributes_at(&self, start: u64) -> Attributes {
+        let backing = || {
+            let object =
+                if self.is_anonymous() { ANONYMOUS | start } else { sys::identity(self.descriptor)? };
+            Some(Backing { object, displacement: start.wrapping_sub(self.offset) })
+        };
+        Attributes { shared: if self.is_shared() { backing() } else { None }, ..self.attributes() }
+    }
+
+    fn is_shared(&self) -> bool {
+        self.flags & kernel::MAP_PRIVATE == 0
     }
 
     fn place_at(&self, address: u64, more_flags: u32) -> Outcome {
@@ -97,7 +116,7 @@ fn map(thread: &Thread, request: &MapRequest) -> Outcome {
     if request.length == 0 || request.length > memory::FAR_END {
         return failure(if request.length == 0 { errno::EINVAL } else { errno::ENOMEM });
     }
-    let data = request.protection & kernel::PROT_WRITE != 0 && !request.attributes().shared;
+    let data = request.protection & kernel::PROT_WRITE != 0 && !request.is_shared();
     if !limits::allow(&memory::read(), page_up(request.length), data) {
         return failure(errno::ENOMEM);
     }
@@ -111,7 +130,18 @@ fn map(thread: &Thread, request: &MapRequest) -> Outcome {
         modules::note(request.descriptor, start, end, request.offset);
     }
     invalidate::code_changed(thread, start, end);
+    if request.is_shared() && request.protection & kernel::PROT_WRITE != 0 {
+        translate_aliases_again(thread, start, end);
+    }
     outcome
+}
+
+/// Code that can be written at other addresses from now on: its next translations protect it there.
+fn translate_aliases_again(thread: &Thread, start: u64, end: u64) {
+    let aliases = memory::read().mappings.aliases(start, end);
+    for (start, end, _) in aliases {
+        invalidate::code_changed(thread, start, end);
+    }
 }
 
 fn map_fixed(thread: &Thread, request: &MapRequest) -> Outcome {
@@ -127,14 +157,14 @@ fn map_fixed(thread: &Thread, request: &MapRequest) -> Outcome {
         return failure(if no_replace { errno::EEXIST } else { errno::ENOMEM });
     }
     let mut space = memory::write();
-    write_protection::lift(start, end);
+    write_protection::lift(&space, start, end);
     leaving::count_shared(&space, start, end);
     let outcome = request.place_at(start, 0);
     if sys::is_failure(outcome) {
         return outcome;
     }
     shadow::clear(start, end - start);
-    space.note_mapped(start, request.length, request.attributes());
+    space.note_mapped(start, request.length, request.attributes_at(start));
     locking::follow(&space, start, request.length);
     drop(space);
     // What was there before may have been code.
@@ -161,7 +191,7 @@ fn map_anywhere(request: &MapRequest) -> Outcome {
             continue;
         }
         if !sys::is_failure(outcome) {
-            space.note_mapped(address, request.length, request.attributes());
+            space.note_mapped(address, request.length, request.attributes_at(address));
             locking::follow(&space, address, request.length);
         }
         return outcome;
@@ -172,7 +202,7 @@ fn map_anywhere(request: &MapRequest) -> Outcome {
 /// Something that the engine does not know of is in the way; never try these addresses again.
 fn block(space: &mut AddressSpace, address: u64, length: u64) {
     let attributes =
-        Attributes { protection: kernel::PROT_NONE, file: false, ever_writable: true, shared: false };
+        Attributes { protection: kernel::PROT_NONE, file: false, ever_writable: true, shared: None };
     space.note_mapped(address, length, attributes);
 }
 
@@ -182,7 +212,7 @@ fn unmap(thread: &Thread, start: u64, length: u64) -> Outcome {
         return failure(errno::EINVAL);
     }
     let mut space = memory::write();
-    write_protection::lift(start, end);
+    write_protection::lift(&space, start, end);
     leaving::count_shared(&space, start, end);
     // SAFETY: only client memory.
     let outcome = unsafe { call!(kernel::__NR_munmap, start, length) };
@@ -220,7 +250,7 @@ fn protect(
     }
     let wanted = protection as u32;
     let mut space = memory::write();
-    write_protection::lift(start, end);
+    write_protection::lift(&space, start, end);
     // SAFETY: only client memory.
     let outcome = unsafe {
         match key {
@@ -238,6 +268,9 @@ fn protect(
     let executable = wanted & kernel::PROT_EXEC != 0;
     if executable || was_executable {
         invalidate::code_changed(thread, start, end);
+    }
+    if writable {
+        translate_aliases_again(thread, start, end);
     }
     outcome
 }
@@ -261,11 +294,11 @@ fn remap(thread: &Thread, old: u64, old_length: u64, new_length: u64, flags: u32
     let Some((_, _, attributes)) = space.mappings.find(old) else {
         return failure(errno::EFAULT);
     };
-    let data = attributes.protection & kernel::PROT_WRITE != 0 && !attributes.shared;
+    let data = attributes.protection & kernel::PROT_WRITE != 0 && attributes.shared.is_none();
     if new_size > old_size && !limits::allow(&space, new_size - old_size, data) {
         return failure(errno::ENOMEM);
     }
-    write_protection::lift(old, old_end);
+    write_protection::lift(&space, old, old_end);
     let fixed = flags & kernel::MREMAP_FIXED != 0;
     let keeps_old = flags & kernel::MREMAP_DONTUNMAP != 0;
     let can_stay = !fixed && !keeps_old && old_length != 0;
@@ -297,7 +330,7 @@ fn remap(thread: &Thread, old: u64, old_length: u64, new_length: u64, flags: u32
             None => return failure(errno::ENOMEM),
         }
     };
-    write_protection::lift(target, target + new_size);
+    write_protection::lift(&space, target, target + new_size);
     let flags = flags | kernel::MREMAP_FIXED;
     // SAFETY: the target is client memory, free or given up by the client.
     let outcome = unsafe { call!(kernel::__NR_mremap, old, old_length, new_length, flags, target) };
@@ -313,10 +346,13 @@ fn remap(thread: &Thread, old: u64, old_length: u64, new_length: u64, flags: u32
             space.note_unmapped(old, old_size);
         }
     }
-    space.note_mapped(target, new_size, attributes);
+    space.note_mapped(target, new_size, attributes.moved_by(target.wrapping_sub(old)));
     drop(space);
     invalidate::code_changed(thread, old, old + old_size);
     invalidate::code_changed(thread, target, target + new_size);
+    if attributes.shared.is_some() {
+        translate_aliases_again(thread, target, target + new_size);
+    }
     outcome
 }
 
@@ -345,7 +381,7 @@ fn set_break(thread: &Thread, wanted: u64) -> u64 {
             return current;
         }
         let attributes =
-            Attributes { protection: sys::READ_WRITE, file: false, ever_writable: true, shared: false };
+            Attributes { protection: sys::READ_WRITE, file: false, ever_writable: true, shared: None };
         space.note_mapped(old_top, new_top - old_top, attributes);
         locking::follow(&space, old_top, new_top - old_top);
     } else if new_top < old_top {
@@ -374,7 +410,7 @@ fn advise(thread: &Thread, start: u64, length: u64, advice: u32) -> Outcome {
         return unsafe { call!(kernel::__NR_madvise, start, length, advice) };
     }
     let space = memory::write();
-    write_protection::lift(start, end);
+    write_protection::lift(&space, start, end);
     // SAFETY: only client memory.
     let outcome = unsafe { call!(kernel::__NR_madvise, start, length, advice) };
     drop(space);
@@ -409,12 +445,11 @@ fn attach(thread: &Thread, identifier: u64, address: u64, flags: u32) -> Outcome
     let outcome = unsafe { call!(kernel::__NR_shmat, identifier, place, flags) };
     if !sys::is_failure(outcome) {
         let start = outcome as u64;
-        let protection = if flags & SHM_RDONLY != 0 { kernel::PROT_READ } else { sys::READ_WRITE };
-        space.note_mapped(
-            start,
-            size,
-            Attributes { protection, file: true, ever_writable: true, shared: true },
-        );
+        let shared = Some(Backing { object: SEGMENT | identifier, displacement: start });
+        let write = if flags & SHM_RDONLY != 0 { 0 } else { kernel::PROT_WRITE };
+        let execute = if flags & SHM_EXEC != 0 { kernel::PROT_EXEC } else { 0 };
+        let protection = kernel::PROT_READ | write | execute;
+        space.note_mapped(start, size, Attributes { protection, file: true, ever_writable: true, shared });
         drop(space);
         invalidate::code_changed(thread, start, start + size);
     }
@@ -423,6 +458,7 @@ fn attach(thread: &Thread, identifier: u64, address: u64, flags: u32) -> Outcome
 
 const SHM_RDONLY: u32 = 0o10000;
 const SHM_RND: u32 = 0o20000;
+const SHM_EXEC: u32 = 0o100000;
 const IPC_STAT: u64 = 2;
 /// Offset of `shm_segsz` behind `struct ipc64_perm`.
 const SEGMENT_SIZE_OFFSET: usize = 48;

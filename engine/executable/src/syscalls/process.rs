@@ -53,18 +53,26 @@ pub fn execute(thread: &mut Thread, call: &Call) -> Option<Outcome> {
             };
             Some(execute_program(thread, &request))
         }
+        kernel::__NR_ptrace if first == PTRACE_TRACEME => {
+            thread.is_debugged = true;
+            None
+        }
         kernel::__NR_prctl if first == PR_SET_SECCOMP => Some(refuse_filter(call.pc)),
         kernel::__NR_seccomp => Some(refuse_filter(call.pc)),
         _ => None,
     }
 }
 
+const PTRACE_TRACEME: u64 = 0;
 const PR_SET_SECCOMP: u64 = 22;
 
 /// A filter would forbid the engine what it needs, and the kernel cannot tell its calls from the client's. Programs find a
 /// kernel without filters, which they have to cope with.
 fn refuse_filter(pc: u64) -> Outcome {
-    detail!("the filter for system calls (seccomp) at {:#x} is refused: it would concern derivgrind, too", pc);
+    detail!(
+        "the filter for system calls (seccomp) at {:#x} is refused: it would concern derivgrind, too",
+        pc
+    );
     failure(errno::EINVAL)
 }
 
@@ -88,7 +96,7 @@ fn execute_program(thread: &mut Thread, request: &ExecRequest) -> Outcome {
     if settings::differentiating() && is_executable(request, &path) {
         report::make_before_execution(thread);
     }
-    if !config::current().trace_children {
+    if !config::current().trace_children || thread.is_debugged {
         announce_native_program(request, &path);
     } else {
         if let Some(outcome) = execute_traced(thread, request, &path) {

@@ -35,9 +35,10 @@ pub fn config(
     text.extend_from_slice(launcher.as_os_str().as_bytes());
     text.extend_from_slice(
         format!(
-            "\nvector-shadows={}\ntrace-children={}\nmath-interception={}\nfp-flags={}\nlog-fd={log_descriptor}\nverbosity={}\n",
+            "\nvector-shadows={}\ntrace-children={}\naslr={}\nmath-interception={}\nfp-flags={}\nlog-fd={log_descriptor}\nverbosity={}\n",
             options.vector_shadows.name(),
             options.trace_children.name(),
+            options.aslr.name(),
             options.math_interception.name(),
             options.fp_flags.name(),
             options.verbosity(),
@@ -49,7 +50,7 @@ pub fn config(
         text.extend_from_slice(word.as_bytes());
         text.push(b'\n');
     }
-    let mut lines = 7 + rules.len();
+    let mut lines = 8 + rules.len();
     for function in rules {
         text.extend_from_slice(format!("math-rule={function}\n").as_bytes());
     }

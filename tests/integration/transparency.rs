@@ -217,6 +217,30 @@ fn process_state() {
 }
 
 #[test]
+fn old_functions() {
+    same_in_all_modes(&[text(&guest("old_functions.c", &["-O2"]))]);
+}
+
+#[test]
+fn addresses_are_random_if_asked() {
+    let program = guest("old_functions.c", &["-O2"]);
+    let addresses = |option: &str| {
+        let words = [text(&program), "addresses"];
+        let finished = run(&mut derivgrind(&[option], &words, Shadows::Memory)).unwrap();
+        assert!(finished.status.success(), "{}", finished.stderr());
+        finished.stdout()
+    };
+    assert_eq!(addresses("--aslr=no"), addresses("-q"));
+    let (first, second) = (addresses("--aslr=yes"), addresses("--aslr"));
+    assert_eq!(first.split_whitespace().count(), 4);
+    for (first, second) in first.split_whitespace().zip(second.split_whitespace()) {
+        assert_ne!(first, second);
+    }
+    let options = &["-q", "--aslr=yes"];
+    same_as_native(options, &["perl", "-e", "print sqrt(2)"], all).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
 fn leaving_data() {
     let file = scratch().join("leaving-data");
     same_in_all_modes(&[text(&guest("leaving_data.c", &["-O2"])), text(&file)]);

@@ -48,6 +48,8 @@ pub struct Config {
     pub launcher: Vec<u8>,
     pub vector_shadows: VectorShadowChoice,
     pub trace_children: bool,
+    /// The client's mappings are at other addresses in each run.
+    pub randomises_addresses: bool,
     /// Shadow arithmetic must leave no trace in the client's floating-point flags.
     pub exact_flags: bool,
     /// Calls of library functions are reported.
@@ -85,6 +87,7 @@ pub fn parse(text: &[u8]) -> Result<Config, &[u8]> {
         launcher: Vec::new(),
         vector_shadows: VectorShadowChoice::Auto,
         trace_children: false,
+        randomises_addresses: false,
         exact_flags: false,
         math_interception: true,
         user_functions: Vec::new(),
@@ -105,6 +108,7 @@ pub fn parse(text: &[u8]) -> Result<Config, &[u8]> {
             b"math-interception" => config.math_interception = value == b"yes",
             b"math-rule" => config.user_functions.push(parse_function(value).ok_or(line)?),
             b"trace-children" => config.trace_children = value == b"yes",
+            b"aslr" => config.randomises_addresses = value == b"yes",
             b"fp-flags" => config.exact_flags = value == b"exact",
             b"log-fd" => config.log_descriptor = parse_number(value).ok_or(line)?,
             b"verbosity" => config.verbosity = parse_verbosity(value).ok_or(line)?,

@@ -23,6 +23,7 @@ use crate::signals::{delivery, Fault, Queued, SignalInformation};
 use crate::sys::kernel;
 use crate::syscalls;
 use crate::threads::{Thread, SAMPLE_BUDGET};
+use crate::vsyscall;
 use crate::{activation, detail};
 use core::arch::asm;
 use derivgrind_translate::context::{Context, CLASSES, SHADOW_OFFSET};
@@ -207,6 +208,9 @@ fn serve(thread: &mut Thread, exit: &ExitRecord) -> Continuation {
             raise(thread, kernel::SIGILL, ILL_ILLOPN, 0, 6, next)
         }
         ExitKind::NotExecutable => {
+            if let Some(caller) = vsyscall::serve(thread, next) {
+                return caller;
+            }
             let mapped = crate::memory::read().mappings.find(next.pc).is_some();
             let code = if mapped { SEGV_ACCERR } else { SEGV_MAPERR };
             let error = if mapped { FETCH_ERROR | PRESENT_ERROR } else { FETCH_ERROR };

@@ -66,5 +66,6 @@ mod syscalls;
 mod threads;
 mod vdso;
 mod vector_arguments;
+mod vsyscall;
 mod window;
 mod write_protection;

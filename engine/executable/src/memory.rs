@@ -37,6 +37,12 @@ pub const FAR_END: u64 = SHADOW_START;
 pub const ENGINE_STACKS_START: u64 = 0x5200_0000_0000;
 pub const ENGINE_STACKS_END: u64 = 0x5300_0000_0000;
 
+/// By how many pages places differ with `--aslr=yes`, at most: 64 MB, 256 MB, 4 TB, 8 GB.
+const PROGRAM_PAGES: u64 = 1 << 14;
+const NEAR_PAGES: u64 = 1 << 16;
+const FAR_PAGES: u64 = 1 << 30;
+const BREAK_PAGES: u64 = 1 << 21;
+
 /// Private file mappings up to this size are taken for libraries.
 const NEAR_FILE_LIMIT: u64 = 128 << 20;
 /// Mappings from this size on are aligned for large pages, as the kernel does it.
@@ -44,6 +50,11 @@ const LARGE_PAGE: u64 = 2 << 20;
 
 pub struct AddressSpace {
     pub mappings: Mappings,
+    /// Where the program goes, the search for near gaps and for far ones begins, and the heap begins.
+    pub program_start: u64,
+    near_start: u64,
+    far_start: u64,
+    pub break_start: u64,
     /// Where the search for a gap starts: end of the last placement, or the lowest address unmapped since.
     far_cursor: u64,
     pub program_break: u64,
@@ -51,6 +62,10 @@ pub struct AddressSpace {
 
 static SPACE: SharedLock<AddressSpace> = SharedLock::new(AddressSpace {
     mappings: Mappings::new(),
+    program_start: PROGRAM_START,
+    near_start: NEAR_START,
+    far_start: FAR_START,
+    break_start: BREAK_START,
     far_cursor: FAR_START,
     program_break: BREAK_START,
 });
@@ -89,6 +104,17 @@ pub struct Placement {
 }
 
 impl AddressSpace {
+    /// `--aslr=yes`: moves everything but what has to be within reach of the window, which moves less.
+    pub fn randomise(&mut self, random: [u32; 4]) {
+        let distance = |index: usize, pages: u64| u64::from(random[index]) % pages * PAGE;
+        self.program_start = PROGRAM_START + distance(0, PROGRAM_PAGES);
+        self.near_start = NEAR_START + distance(1, NEAR_PAGES);
+        self.far_start = FAR_START + distance(2, FAR_PAGES);
+        self.break_start = BREAK_START + distance(3, BREAK_PAGES);
+        self.far_cursor = self.far_start;
+        self.program_break = self.break_start;
+    }
+
     /// An address for a mapping that is not `MAP_FIXED`.
     pub fn place(&mut self, placement: Placement) -> Option<u64> {
         let Placement { hint, length, flags, file } = placement;
@@ -113,14 +139,15 @@ impl AddressSpace {
     }
 
     pub fn place_near(&self, length: u64) -> Option<u64> {
-        self.mappings.find_gap(NEAR_START, NEAR_END, length, PAGE)
+        let found = self.mappings.find_gap(self.near_start, NEAR_END, length, PAGE);
+        found.or_else(|| self.mappings.find_gap(NEAR_START, NEAR_END, length, PAGE))
     }
 
     pub fn place_far(&mut self, length: u64, alignment: u64) -> Option<u64> {
         // A guard page between mappings catches overruns and keeps unrelated mappings apart.
         let padded = length.checked_add(PAGE)?;
         let found = self.mappings.find_gap(self.far_cursor, FAR_END, padded, alignment);
-        let address = found.or_else(|| self.mappings.find_gap(FAR_START, FAR_END, padded, alignment))?;
+        let address = found.or_else(|| self.mappings.find_gap(self.far_start, FAR_END, padded, alignment))?;
         self.far_cursor = address + length;
         Some(address)
     }
@@ -131,7 +158,7 @@ impl AddressSpace {
 
     pub fn note_unmapped(&mut self, start: u64, length: u64) {
         self.mappings.remove(start, start + sys::page_up(length));
-        if start >= FAR_START {
+        if start >= self.far_start {
             self.far_cursor = self.far_cursor.min(start);
         }
     }

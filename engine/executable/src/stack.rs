@@ -145,10 +145,19 @@ pub unsafe fn auxiliary_entries(mut auxiliary: *const u64) -> Vec<(u64, u64)> {
     }
 }
 
+/// Random words from the kernel.
+pub fn random() -> [u32; 4] {
+    let mut words = [0u32; 4];
+    // SAFETY: the buffer is ours.
+    unsafe { call!(kernel::__NR_getrandom, words.as_mut_ptr(), size_of_val(&words), 0) };
+    words
+}
+
 fn random_bytes() -> [u8; 16] {
     let mut bytes = [0u8; 16];
-    // SAFETY: the buffer is ours.
-    unsafe { call!(kernel::__NR_getrandom, bytes.as_mut_ptr(), bytes.len(), 0) };
+    for (bytes, word) in bytes.chunks_mut(4).zip(random()) {
+        bytes.copy_from_slice(&word.to_le_bytes());
+    }
     bytes
 }
 

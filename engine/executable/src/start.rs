@@ -114,7 +114,11 @@ fn load(path: &[u8], arguments: &[&[u8]], inherited: &Inherited) -> (u64, u64) {
     let mut path_with_zero = path.to_vec();
     path_with_zero.push(0);
     let file = ElfFile::open(&path_with_zero).unwrap_or_else(|error| refuse(path, error));
-    let image = file.map(Some(memory::PROGRAM_START)).unwrap_or_else(|error| refuse(path, error));
+    if config::current().randomises_addresses {
+        memory::write().randomise(stack::random());
+    }
+    let start = memory::read().program_start;
+    let image = file.map(Some(start)).unwrap_or_else(|error| refuse(path, error));
     let mut entry = image.entry;
     let mut interpreter_bias = 0;
     if let Some(interpreter) = &file.interpreter {

@@ -5,7 +5,7 @@ use crate::call;
 use crate::invalidate;
 use crate::leaving;
 use crate::mappings::{Attributes, Backing};
-use crate::memory::{self, AddressSpace, Placement, BREAK_LIMIT, BREAK_START};
+use crate::memory::{self, AddressSpace, Placement, BREAK_LIMIT};
 use crate::modules;
 use crate::shadow;
 use crate::stack;
@@ -369,7 +369,7 @@ fn note_resized(space: &mut AddressSpace, start: u64, old_size: u64, new_size: u
 fn set_break(thread: &Thread, wanted: u64) -> u64 {
     let mut space = memory::write();
     let current = space.program_break;
-    if !(BREAK_START..=BREAK_START + BREAK_LIMIT).contains(&wanted) {
+    if !(space.break_start..=space.break_start + BREAK_LIMIT).contains(&wanted) {
         return current;
     }
     let (old_top, new_top) = (page_up(current), page_up(wanted));

@@ -52,12 +52,7 @@ pub fn serve(thread: &mut Thread, next: Continuation) -> Continuation {
     if thread.signals.is_pending() {
         return again;
     }
-    let registers = &thread.context().registers;
-    let call = Call {
-        pc: again.pc,
-        number: entry::number_of(registers[RAX]),
-        arguments: [registers[7], registers[6], registers[2], registers[10], registers[8], registers[9]],
-    };
+    let call = read_call(thread, entry::number_of(thread.context().registers[RAX]), again.pc);
     let outcome = match execute(thread, &call, next) {
         Done::Elsewhere(continuation) => return continuation,
         Done::Value(outcome) => outcome,
@@ -67,6 +62,18 @@ pub fn serve(thread: &mut Thread, next: Continuation) -> Continuation {
     }
     finish(thread, outcome, next);
     Continuation { pc: next.pc, state: shadow::observe(thread.context(), next.state) }
+}
+
+fn read_call(thread: &Thread, number: u32, pc: u64) -> Call {
+    let registers = &thread.context().registers;
+    let arguments = [registers[7], registers[6], registers[2], registers[10], registers[8], registers[9]];
+    Call { pc, number, arguments }
+}
+
+/// A call that a function of the kernel makes with the arguments in the registers.
+pub fn serve_function(thread: &mut Thread, number: u32, pc: u64) -> Outcome {
+    let call = read_call(thread, number, pc);
+    pass(thread, &call)
 }
 
 /// Sets the registers as the processor and the kernel leave them.

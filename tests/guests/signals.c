@@ -127,9 +127,9 @@ static void timers(void)
   ticks = 0;
   /* A loop without calls or memory. */
   interval.it_value.tv_usec = 1000;
-  setitimer(ITIMER_REAL, &interval, NULL);
   if (sigsetjmp(place, 1) == 0) {
     install(SIGALRM, jump_out, 0);
+    setitimer(ITIMER_REAL, &interval, NULL);
     __asm__ volatile("1: jmp 1b");
   }
   printf("left an endless loop: %d\n", seen);

@@ -95,6 +95,7 @@ static void jump_to_itself(void)
   printf("out of a jump to itself by %d\n", number);
 }
 
+/* The alarm comes again and again, in case that the first one comes before the call. */
 static void restarting(void)
 {
   int ends[2];
@@ -111,36 +112,38 @@ static void restarting(void)
     pthread_sigmask(SIG_BLOCK, &alarms, NULL);
     pthread_create(&thread, NULL, write_late, &ends[1]);
     pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
-    alarm_after(30000, 0);
+    alarm_after(30000, 30000);
     errno = 0;
     ssize_t length = read(ends[0], &byte, 1);
-    printf("read with SA_RESTART %d: %zd %s, signals %d\n", restart, length, length < 0 ? strerror(errno) : "", (int)seen);
+    printf("read with SA_RESTART %d: %zd %s, signals %d\n", restart, length, length < 0 ? strerror(errno) : "", seen > 0);
+    alarm_after(0, 0);
     pthread_join(thread, NULL);
     close(ends[0]);
     close(ends[1]);
   }
-  struct timespec half = {0, 60000000}, rest = {0, 0};
+  struct timespec long_time = {3, 0}, rest = {0, 0};
   install(SIGALRM, count, SA_RESTART);
-  alarm_after(20000, 0);
-  int result = nanosleep(&half, &rest);
-  printf("nanosleep %d %s, rest %d\n", result, strerror(errno), rest.tv_nsec > 1000000);
-  alarm_after(20000, 0);
+  alarm_after(20000, 20000);
+  int result = nanosleep(&long_time, &rest);
+  printf("nanosleep %d %s, rest %d\n", result, strerror(errno), rest.tv_sec > 0);
+  alarm_after(20000, 20000);
   errno = 0;
   result = poll(NULL, 0, 3000);
   printf("poll %d %s\n", result, strerror(errno));
-  alarm_after(20000, 0);
+  alarm_after(20000, 20000);
   int set = epoll_create1(0);
   struct epoll_event event;
   result = epoll_wait(set, &event, 1, 3000);
   printf("epoll_wait %d %s\n", result, strerror(errno));
   close(set);
-  alarm_after(20000, 0);
+  alarm_after(20000, 20000);
   struct timeval limit = {3, 0};
   result = select(0, NULL, NULL, NULL, &limit);
   printf("select %d %s\n", result, strerror(errno));
-  alarm_after(20000, 0);
+  alarm_after(20000, 20000);
   result = pause();
   printf("pause %d %s\n", result, strerror(errno));
+  alarm_after(0, 0);
 }
 
 static void suspending(void)

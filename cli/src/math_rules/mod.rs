@@ -267,7 +267,7 @@ mod tests {
     fn what_is_wrong_has_a_place() {
         let head = "[[function]]\nname = \"f\"\n";
         let with = |rest: &str| format!("{head}{rest}\n");
-        expect_wrong("[[function]\n", 1, 11, "");
+        expect_wrong("[[function]\n", 1, 12, "");
         expect_wrong(&with("partials = [\"x\""), 4, 1, "");
         expect_wrong(&with("partial = [\"x\"]"), 3, 1, "partial");
         expect_wrong(&with("partials = [\"x +* 2\"]"), 3, 16, "`*`");

@@ -14,6 +14,7 @@ use crate::harness::region::FS_BASE;
 use crate::harness::report::describe;
 use crate::harness::run::{Configuration, End, Harness, Outcome};
 use crate::harness::values::{random_machine, random_shadows, random_states, Content};
+use crate::narrow::has_two_bytes;
 use derivgrind_translate::interface::{ExitKind, SiteKind};
 use derivgrind_translate::state::State;
 use iced_x86::{Code, Instruction, Mnemonic, OpKind, Register};
@@ -181,7 +182,9 @@ fn interpret(
         expected.shadows.vectors.iter_mut().for_each(|shadow| shadow[16..].fill(0));
     }
     let mut differences = compare::shadows(&expected, &outcome.shadows);
-    if outcome.count() != u64::from(expected.counted) {
+    // Any values are tried here, so that a dot value of two bytes may overflow.
+    let may_be_lost = has_two_bytes(case.generated.instruction.code());
+    if outcome.count() != u64::from(expected.counted) && !may_be_lost {
         differences.push(format!("counted {} times, expected: {}", outcome.count(), expected.counted));
     }
     differences

@@ -12,7 +12,8 @@ use half::bf16;
 use iced_x86::{Code, Instruction, Register};
 use std::is_x86_feature_detected;
 
-fn has_two_bytes(code: Code) -> bool {
+/// Does it write numbers of two bytes, whose dot values may have no room?
+pub fn has_two_bytes(code: Code) -> bool {
     match family(code) {
         Family::Arithmetic(_, content, _) => content == Content::F16,
         Family::Same { .. } => {

@@ -268,9 +268,9 @@ mod tests {
         let head = "[[function]]\nname = \"f\"\n";
         let with = |rest: &str| format!("{head}{rest}\n");
         expect_wrong("[[function]\n", 1, 12, "");
-        expect_wrong(&with("partials = [\"x\""), 4, 1, "");
+        expect_wrong(&with("partials = [\"x\""), 3, 16, "");
         expect_wrong(&with("partial = [\"x\"]"), 3, 1, "partial");
-        expect_wrong(&with("partials = [\"x +* 2\"]"), 3, 16, "`*`");
+        expect_wrong(&with("partials = [\"x +* 2\"]"), 3, 17, "`*`");
         expect_wrong(&with("partials = [\"1\", \"foo(x)\"]"), 3, 19, "`foo`");
         expect_wrong(&with("partials = [\"y\"]"), 3, 14, "argument");
         expect_wrong(&with("partials = [\"atan2(x)\"]"), 3, 14, "2 arguments");

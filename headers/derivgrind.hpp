@@ -60,6 +60,16 @@ struct is_complex : std::false_type {};
 template <class T>
 struct is_complex<std::complex<T>> : is_real<T> {};
 
+/* The type of a number's parts. */
+template <class T>
+struct part {
+  using type = T;
+};
+template <class T>
+struct part<std::complex<T>> {
+  using type = T;
+};
+
 template <class T>
 struct is_number : std::integral_constant<bool, is_real<T>::value || is_complex<T>::value> {};
 
@@ -71,19 +81,34 @@ using std::begin;
 using std::end;
 
 template <class X>
-auto range_test(int) -> decltype(begin(std::declval<X&>()), end(std::declval<X&>()), std::true_type());
+auto range_test(int) -> decltype(*begin(std::declval<X&>()), end(std::declval<X&>()), std::true_type());
 template <class X>
 std::false_type range_test(...);
 template <class X>
 struct is_range : decltype(range_test<X>(0)) {};
 
-/* Real numbers without gaps: for these, one request serves all. */
+/* Real numbers that probably have no gaps between them: for these, one request serves all. */
 template <class X>
-auto contiguous_test(int) -> is_real<plain<decltype(*std::declval<X&>().data())>>;
+auto contiguous_test(int)
+    -> std::integral_constant<bool, is_real<plain<decltype(*std::declval<X&>().data())>>::value &&
+                                        std::is_lvalue_reference<decltype(*begin(std::declval<X&>()))>::value>;
 template <class X>
 std::false_type contiguous_test(...);
 template <class X>
 struct is_contiguous : decltype(contiguous_test<X>(0)) {};
+
+/* Do they have none? A row of a matrix may have the address of its first number, too. */
+template <class X>
+bool has_no_gaps(X& x)
+{
+  const std::size_t count = static_cast<std::size_t>(x.size());
+  if (count == 0) {
+    return true;
+  }
+  auto last = end(x);
+  --last;
+  return &*begin(x) == x.data() && &*last == x.data() + (count - 1);
+}
 
 template <class X>
 void assert_number_or_range()
@@ -132,27 +157,45 @@ const T* parts(const std::complex<T>& number)
   return reinterpret_cast<const T*>(&number);
 }
 
-/* Calls work(real number) for everything in x. */
+/* Calls work(number) for everything in x. */
 template <class X, class Work>
-typename std::enable_if<is_real<plain<X>>::value>::type each(X& x, Work& work)
+typename std::enable_if<is_number<plain<X>>::value>::type each_number(X& x, Work& work)
 {
   work(x);
 }
 template <class X, class Work>
-typename std::enable_if<is_complex<plain<X>>::value>::type each(X& x, Work& work)
-{
-  work(parts(x)[0]);
-  work(parts(x)[1]);
-}
-template <class X, class Work>
-typename std::enable_if<!is_number<plain<X>>::value>::type each(X& x, Work& work)
+typename std::enable_if<!is_number<plain<X>>::value>::type each_number(X& x, Work& work)
 {
   assert_number_or_range<X>();
   for (auto&& element : x) {
     static_assert(std::is_lvalue_reference<decltype(element)>::value,
                   "derivgrind: the elements of this range are not in memory");
-    each(element, work);
+    each_number(element, work);
   }
+}
+
+/* The same for each part of a complex number. */
+template <class Work>
+struct Parts {
+  Work& work;
+  template <class T>
+  typename std::enable_if<is_real<plain<T>>::value>::type operator()(T& x)
+  {
+    work(x);
+  }
+  template <class T>
+  typename std::enable_if<is_complex<plain<T>>::value>::type operator()(T& x)
+  {
+    work(parts(x)[0]);
+    work(parts(x)[1]);
+  }
+};
+
+template <class X, class Work>
+void each(X& x, Work& work)
+{
+  Parts<Work> each_part = {work};
+  each_number(x, each_part);
 }
 
 /* Sends a request about all numbers in x and the dot values beside them, and counts refusals. */
@@ -190,22 +233,29 @@ struct Pairs {
 
   /* Ranges. */
   template <class X, class D>
-  typename std::enable_if<!is_number<plain<X>>::value && is_contiguous<X>::value && is_contiguous<D>::value>::type
-  visit(X& x, D& dots)
+  typename std::enable_if<!is_number<plain<X>>::value>::type visit(X& x, D& dots)
+  {
+    assert_number_or_range<X>();
+    visit_range(x, dots, std::integral_constant<bool, is_contiguous<X>::value && is_contiguous<D>::value>());
+  }
+  template <class X, class D>
+  void visit_range(X& x, D& dots, std::true_type)
   {
     using T = plain<decltype(*x.data())>;
     static_assert(std::is_same<T, plain<decltype(*dots.data())>>::value,
                   "derivgrind: a dot value has the type of its number");
+    if (!has_no_gaps(x) || !has_no_gaps(dots)) {
+      visit_range(x, dots, std::false_type());
+      return;
+    }
     if (static_cast<std::size_t>(x.size()) != static_cast<std::size_t>(dots.size())) {
       lengths_differ();
     }
     visit(x.data(), dots.data(), static_cast<std::size_t>(x.size()));
   }
   template <class X, class D>
-  typename std::enable_if<!is_number<plain<X>>::value && !(is_contiguous<X>::value && is_contiguous<D>::value)>::type
-  visit(X& x, D& dots)
+  void visit_range(X& x, D& dots, std::false_type)
   {
-    assert_number_or_range<X>();
     auto dot = begin(dots);
     auto dots_end = end(dots);
     for (auto&& element : x) {
@@ -244,8 +294,11 @@ struct Set_dotvalue_of_all {
   void operator()(T& x)
   {
     assert_variable<T>();
-    T value = static_cast<T>(dot);
-    served = DG_SET_DOTVALUE(&x, &value, size_of<T>()) == 1 && served;
+    using Number = plain<T>;
+    const Number value(static_cast<typename part<Number>::type>(dot));
+    Set_dotvalues pair = {true};
+    pair.visit(x, value);
+    served = pair.served && served;
   }
 };
 
@@ -287,14 +340,14 @@ struct Mark_float {
 
 /* ---- Forward mode. Results tell whether Derivgrind has served the request. ---- */
 
-/* Set the dot value of a number, or the same dot value for all numbers of a range. */
+/* Set the dot value of a number, or the same dot value for all numbers of a range. That of a complex number is real. */
 template <class X, class D>
 typename std::enable_if<std::is_arithmetic<D>::value, bool>::type set_dotvalue(X&& x, D dot)
 {
   static_assert(std::is_lvalue_reference<X>::value || !detail::is_number<detail::plain<X>>::value,
                 "derivgrind: only a variable has a dot value");
   detail::Set_dotvalue_of_all work = {static_cast<long double>(dot), true};
-  detail::each(x, work);
+  detail::each_number(x, work);
   return work.served;
 }
 
@@ -494,7 +547,7 @@ inline bool clear_bars()
 
 }  // namespace tape
 
-/* ---- Bit-trick finding ---- */
+/* ---- Bit-trick finding: the result is false in forward mode and in recordings ---- */
 
 /* Flags of a number, as many bytes as it has. */
 template <class T>

@@ -22,6 +22,7 @@ mod defaults;
 mod elf_file;
 mod engine_image;
 mod failure;
+mod functions;
 mod generate;
 mod log;
 mod math_rules;

@@ -12,6 +12,7 @@
 //! ```
 
 use crate::failure::Failure;
+use crate::functions::{purpose, Purpose};
 use crate::log::Log;
 use crate::options::Options;
 use crate::symbols::{Place, Symbols};
@@ -70,8 +71,8 @@ enum Group {
     Function,
     /// Conversion of a number to text, which has no derivative.
     Conversion,
-    /// An integer that is only compared with others; it is not listed.
-    Hash,
+    /// Bytes or an integer that are only compared with others; it is not listed.
+    Comparison,
 }
 
 /// The lines of the summary.
@@ -185,44 +186,17 @@ struct Described {
 fn describe(site: &Site, symbols: &mut Symbols) -> Described {
     let place = symbols.place(site.pc);
     let (group, words) = match site.kind {
-        Kind::Instruction if place.function.as_deref() == Some(HASH) => (Group::Hash, String::new()),
-        Kind::Instruction if converts_to_text(&place) => {
-            (Group::Conversion, instruction(&site.name, &place, site.pc))
+        Kind::Instruction => {
+            let group = match purpose(&place) {
+                Some(Purpose::Comparison) => Group::Comparison,
+                Some(Purpose::Conversion) => Group::Conversion,
+                None => Group::Instruction,
+            };
+            (group, instruction(&site.name, &place, site.pc))
         }
-        Kind::Instruction => (Group::Instruction, instruction(&site.name, &place, site.pc)),
         Kind::Function => (Group::Function, function(&site.name, &place)),
     };
     Described { group, count: site.count, words }
-}
-
-/// CPython's hash value of a number, which it takes apart for that.
-const HASH: &str = "_Py_HashDouble";
-
-/// Functions that convert a number to text, which they take apart as an integer: of glibc, CPython and Rust.
-const CONVERSIONS: &[&str] = &[
-    "__printf_fp",
-    "__printf_fp_l",
-    "__printf_fphex",
-    "_Py_dg_dtoa",
-    "<f32 as core::num::dec2flt::float::RawFloat>::integer_decode",
-    "<f64 as core::num::dec2flt::float::RawFloat>::integer_decode",
-];
-
-/// How the names of others begin, the arithmetic of glibc and NumPy with long integers among them.
-const CONVERSION_PREFIXES: &[&str] =
-    &["__mpn_", "core::fmt::float::", "core::num::flt2dec::", "BigInt_", "Dragon4"];
-
-/// True in a function that converts a number to text. In a stripped C library it has no symbol, while the functions of
-/// that library that compute (frexp, ldexp, modf and the like) are exported.
-fn converts_to_text(place: &Place) -> bool {
-    match (&place.function, &place.module) {
-        (Some(function), _) => {
-            CONVERSIONS.contains(&function.as_str())
-                || CONVERSION_PREFIXES.iter().any(|prefix| function.starts_with(prefix))
-        }
-        (None, Some(module)) => module.starts_with("libc.so") || module.starts_with("libc-"),
-        (None, None) => false,
-    }
 }
 
 struct Row {
@@ -248,7 +222,7 @@ fn instruction(name: &str, place: &Place, pc: u64) -> String {
 }
 
 fn where_is(place: &Place, pc: u64) -> String {
-    let function = place.function.as_deref().unwrap_or("a function without a name");
+    let function = place.functions.first().map_or("a function without a name", String::as_str);
     match (&place.line, &place.module) {
         (Some(line), _) => format!("in {function} ({line})"),
         (None, Some(module)) => format!("in {function} ({module})"),

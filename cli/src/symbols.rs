@@ -5,6 +5,7 @@ use addr2line::Loader;
 use object::elf::{FileHeader64, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{LittleEndian, Object, ObjectSymbol, ReadCache};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,8 @@ const DEBUG_DIRECTORY: &str = "/usr/lib/debug";
 /// What is known about an address.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
-    pub function: Option<String>,
+    /// The innermost function first, then those that it was inlined into.
+    pub functions: Vec<String>,
     /// `file:line`.
     pub line: Option<String>,
     /// Last component of the path of the mapped file.
@@ -93,7 +95,9 @@ impl SymbolFile {
         let mut place = Place::default();
         for source in &self.sources {
             place.line = place.line.or_else(|| source.line(address));
-            place.function = place.function.or_else(|| source.function(address));
+            if place.functions.is_empty() {
+                place.functions = source.functions(address);
+            }
         }
         Some(place)
     }
@@ -127,24 +131,37 @@ impl Source {
         })
     }
 
-    /// The innermost function, also if it was inlined; else the symbol that covers the address. The next symbol before
-    /// an address that no symbol covers is not it: in a stripped library, only some functions have symbols.
-    fn function(&self, address: u64) -> Option<String> {
-        self.described_function(address).or_else(|| {
-            let after = self.functions.partition_point(|function| function.start <= address);
-            // Aliases, and small functions within larger ones, are few.
-            let candidates = &self.functions[after.saturating_sub(8)..after];
-            let function = candidates.iter().rev().find(|function| address < function.end)?;
-            Some(addr2line::demangle_auto(function.name.as_str().into(), None).into_owned())
-        })
+    /// The innermost function and those that it was inlined into, then the symbol that covers the address, whose name may
+    /// be longer. The next symbol before an address that no symbol covers is not it: in a stripped library, only some
+    /// functions have symbols.
+    fn functions(&self, address: u64) -> Vec<String> {
+        let mut names = self.described_functions(address).unwrap_or_default();
+        names.extend(self.symbol(address));
+        names
     }
 
-    fn described_function(&self, address: u64) -> Option<String> {
+    fn symbol(&self, address: u64) -> Option<String> {
+        let after = self.functions.partition_point(|function| function.start <= address);
+        // Aliases, and small functions within larger ones, are few.
+        let candidates = &self.functions[after.saturating_sub(8)..after];
+        let function = candidates.iter().rev().find(|function| address < function.end)?;
+        Some(addr2line::demangle_auto(function.name.as_str().into(), None).into_owned())
+    }
+
+    fn described_functions(&self, address: u64) -> Option<Vec<String>> {
         // Without debug information the loader would answer with the next symbol before the address.
         self.loader.as_ref()?.find_location(address).ok()??;
         let mut frames = self.loader.as_ref()?.find_frames(address).ok()?;
-        let function = frames.next().ok()??.function?;
-        function.demangle().ok().map(|name| name.into_owned())
+        let mut names = Vec::new();
+        while let Some(frame) = frames.next().ok()? {
+            let name = frame.function.and_then(|function| function.demangle().ok().map(Cow::into_owned));
+            match name {
+                Some(name) => names.push(name),
+                None if names.is_empty() => return None,
+                None => {}
+            }
+        }
+        Some(names)
     }
 }
 
@@ -216,7 +233,7 @@ mod tests {
     fn function_and_line_of_an_own_function() {
         let mut symbols = Symbols::new(own_modules());
         let place = symbols.place(landmark as fn() -> u32 as usize as u64);
-        assert!(place.function.unwrap().contains("landmark"));
+        assert!(place.functions[0].contains("landmark"));
         assert!(place.line.unwrap().contains("symbols.rs:"));
     }
 
@@ -224,13 +241,13 @@ mod tests {
     fn function_of_a_stripped_library() {
         let mut symbols = Symbols::new(own_modules());
         let place = symbols.place(libc::getpid as unsafe extern "C" fn() -> i32 as usize as u64);
-        assert_eq!(place.function.as_deref().map(|name| name.contains("getpid")), Some(true));
+        assert!(place.functions[0].contains("getpid"));
         assert!(place.module.unwrap().contains("libc"));
     }
 
     #[test]
     fn unknown_addresses_have_no_place() {
         let mut symbols = Symbols::new(Vec::new());
-        assert!(symbols.place(0x1234).function.is_none());
+        assert!(symbols.place(0x1234).functions.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Bit-trick finding: activity and discreteness flags.
+//! Bit-trick finding: activity and discreteness flags. In forward mode and in recordings the result is `DG_OTHER_MODE`.
 
 use crate::arrays::Array;
 use crate::status::{address, code, serve, Outcome, BIT_TRICK};

@@ -27,7 +27,7 @@ pub enum dg_index_file {
 #[no_mangle]
 pub unsafe extern "C" fn dg_input(x: *mut c_void, number_type: i32, index: *mut u64) -> i32 {
     // SAFETY: the caller vouches for the addresses.
-    code(Array::scalar(x.cast(), number_type).and_then(|x| unsafe { declare(x, index, None, input) }))
+    unsafe { declare(Array::scalar(x.cast(), number_type), index, None, input) }
 }
 
 /// The same, and the index is written to the file of input indices.
@@ -36,9 +36,8 @@ pub unsafe extern "C" fn dg_input(x: *mut c_void, number_type: i32, index: *mut 
 /// The addresses must be those of such numbers.
 #[no_mangle]
 pub unsafe extern "C" fn dg_inputf(x: *mut c_void, number_type: i32, index: *mut u64) -> i32 {
-    let file = Some(dg_index_file::DG_INPUT_FILE);
     // SAFETY: the caller vouches for the addresses.
-    code(Array::scalar(x.cast(), number_type).and_then(|x| unsafe { declare(x, index, file, input) }))
+    unsafe { dg_inputfs(x, 0, 1, number_type, index) }
 }
 
 /// Declare the number at `x` as an output: a copy of it gets an index of its own, which is written to `index` unless that
@@ -49,7 +48,7 @@ pub unsafe extern "C" fn dg_inputf(x: *mut c_void, number_type: i32, index: *mut
 #[no_mangle]
 pub unsafe extern "C" fn dg_output(x: *const c_void, number_type: i32, index: *mut u64) -> i32 {
     // SAFETY: the caller vouches for the addresses.
-    code(Array::scalar(x.cast(), number_type).and_then(|x| unsafe { declare(x, index, None, output) }))
+    unsafe { declare(Array::scalar(x.cast(), number_type), index, None, output) }
 }
 
 /// The same, and the index is written to the file of output indices.
@@ -58,9 +57,8 @@ pub unsafe extern "C" fn dg_output(x: *const c_void, number_type: i32, index: *m
 /// The addresses must be those of such numbers.
 #[no_mangle]
 pub unsafe extern "C" fn dg_outputf(x: *const c_void, number_type: i32, index: *mut u64) -> i32 {
-    let file = Some(dg_index_file::DG_OUTPUT_FILE);
     // SAFETY: the caller vouches for the addresses.
-    code(Array::scalar(x.cast(), number_type).and_then(|x| unsafe { declare(x, index, file, output) }))
+    unsafe { dg_outputfs(x, 0, 1, number_type, index) }
 }
 
 /// `dg_inputf` for `length` numbers, the first at `x` and each `stride` bytes behind the one before. `indices` is null or
@@ -76,10 +74,9 @@ pub unsafe extern "C" fn dg_inputfs(
     number_type: i32,
     indices: *mut u64,
 ) -> i32 {
-    let file = Some(dg_index_file::DG_INPUT_FILE);
     let x = Array::new(x.cast(), stride, length, number_type);
     // SAFETY: the caller vouches for the addresses.
-    code(x.and_then(|x| unsafe { declare(x, indices, file, input) }))
+    unsafe { declare(x, indices, Some(dg_index_file::DG_INPUT_FILE), input) }
 }
 
 /// `dg_outputf` for `length` numbers, the first at `x` and each `stride` bytes behind the one before. `indices` is null or
@@ -95,10 +92,9 @@ pub unsafe extern "C" fn dg_outputfs(
     number_type: i32,
     indices: *mut u64,
 ) -> i32 {
-    let file = Some(dg_index_file::DG_OUTPUT_FILE);
     let x = Array::new(x.cast(), stride, length, number_type);
     // SAFETY: the caller vouches for the addresses.
-    code(x.and_then(|x| unsafe { declare(x, indices, file, output) }))
+    unsafe { declare(x, indices, Some(dg_index_file::DG_OUTPUT_FILE), output) }
 }
 
 /// Write the index of the number at `x` to `index`; a complex number has two.
@@ -208,14 +204,13 @@ type Declaration = unsafe fn(*mut u8, Real) -> Result<u64, dg_status>;
 /// # Safety
 /// There are such numbers, and `indices` is null or has room for all indices.
 unsafe fn declare(
-    x: Array,
+    x: Result<Array, dg_status>,
     indices: *mut u64,
     file: Option<dg_index_file>,
     declaration: Declaration,
-) -> Outcome {
-    require(RECORDING)?;
+) -> i32 {
     let mut place = indices;
-    x.each(|number, real| {
+    let mut declare_one = |number, real| {
         // SAFETY: the caller vouches for the numbers.
         let index = unsafe { declaration(number, real)? };
         if !indices.is_null() {
@@ -224,7 +219,12 @@ unsafe fn declare(
             place = place.wrapping_add(1);
         }
         file.map_or(Ok(()), |file| to_file(file, index))
-    })
+    };
+    let declare_all = |x: Array| {
+        require(RECORDING)?;
+        x.each(&mut declare_one)
+    };
+    code(x.and_then(declare_all))
 }
 
 /// A fresh index for a real number.

@@ -1,4 +1,5 @@
-//! Bit-trick finding: which bits are active, and which hold discrete data.
+//! Bit-trick finding: which bits are active, and which hold discrete data. In forward mode and in recordings results are
+//! false.
 
 use crate::dotvalue::Real;
 use crate::request::request;

@@ -38,6 +38,41 @@ static void scalars()
   EXPECT(dg::set_dotvalue(z, std::complex<T>(T(0.5), T(0.25))) == forward());
   const std::complex<T> w(z.real() * 2, z.imag() * 4);
   EXPECT(dg::get_dotvalue(w) == seen(std::complex<T>(1, 1)));
+  /* A real direction. */
+  EXPECT(dg::set_dotvalue(z, 2) == forward());
+  EXPECT(dg::get_dotvalue(z) == seen(std::complex<T>(2, 0)));
+}
+
+/* A row of a matrix whose rows lie one beside the other, as libraries of matrices have it. */
+template <class T>
+struct Row {
+  struct Iterator {
+    T* place;
+    T& operator*() const { return *place; }
+    Iterator& operator++() { return place += 2, *this; }
+    Iterator& operator--() { return place -= 2, *this; }
+    bool operator==(const Iterator& other) const { return place == other.place; }
+    bool operator!=(const Iterator& other) const { return place != other.place; }
+  };
+  T* first;
+  T* data() { return first; }
+  std::size_t size() const { return 2; }
+  Iterator begin() { return {first}; }
+  Iterator end() { return {first + 4}; }
+};
+
+template <class T>
+static void strides()
+{
+  T matrix[4] = {};
+  Row<T> row = {matrix + 1};
+  EXPECT(dg::set_dotvalue(row, std::vector<T>{1, 2}) == forward());
+  EXPECT(dg::get_dotvalue(matrix[1]) == seen(T(1)) && dg::get_dotvalue(matrix[3]) == seen(T(2)));
+  EXPECT(dg::get_dotvalue(matrix[2]) == T());
+  T dots[4] = {};
+  Row<T> found = {dots};
+  dg::get_dotvalue(std::vector<T>{matrix[1], matrix[3]}, found);
+  EXPECT(dots[0] == seen(T(1)) && dots[1] == T() && dots[2] == seen(T(2)));
 }
 
 template <class T>
@@ -145,6 +180,9 @@ int main()
   ranges<float>();
   ranges<double>();
   ranges<long double>();
+  strides<float>();
+  strides<double>();
+  strides<long double>();
   indices<float>();
   indices<double>();
   indices<long double>();

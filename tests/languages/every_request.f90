@@ -220,12 +220,14 @@ contains
   subroutine flags()
     real(8), target :: x
     integer(1), target :: activity(8), discreteness(8)
+    logical :: is_set, is_read
     x = 1
     activity = 0
     discreteness = 0
     call dg_set_flags(c_loc(x), c_loc(activity), c_loc(discreteness), 8)
-    call dg_get_flags(c_loc(x), c_loc(activity), c_loc(discreteness), 8)
+    call dg_set_flags(c_loc(x), c_loc(activity), c_loc(discreteness), 8, is_set)
+    call dg_get_flags(c_loc(x), c_loc(activity), c_loc(discreteness), 8, is_read)
     call dg_mark_float(x)
-    call expect(x == 1 .and. all(activity == 0), __LINE__)
+    call expect(x == 1 .and. all(activity == 0) .and. .not. (is_set .or. is_read), __LINE__)
   end subroutine
 end program

@@ -21,6 +21,11 @@ fn installed() -> PathBuf {
     directory
 }
 
+/// The Fortran package manager, which is published as a package of Python.
+pub fn fpm() -> PathBuf {
+    installed().join("fpm/bin/fpm")
+}
+
 impl Interpreter {
     pub fn path(self) -> PathBuf {
         match self {

@@ -39,6 +39,9 @@ pub fn test(workspace: &Workspace, full: bool) -> Result<()> {
     let launcher = workspace.build_launcher()?;
     step("Python package");
     python::install_for_tests(workspace)?;
+    if full {
+        python::set_up_full(workspace)?;
+    }
     step("tests");
     let mut tests = workspace.cargo();
     tests.args(["test", "--quiet", "--workspace", "--no-fail-fast"]).env(LAUNCHER_VARIABLE, &launcher);

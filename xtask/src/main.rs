@@ -80,6 +80,9 @@ fn run(command: Command) -> Result<()> {
             if purpose >= setup::Purpose::Test {
                 python::set_up(&workspace)?;
             }
+            if purpose >= setup::Purpose::Full {
+                python::set_up_full(&workspace)?;
+            }
             Ok(())
         }
         Command::Demo => demo::run(&workspace),

@@ -11,12 +11,20 @@ use std::process::Command;
 const MATURIN: &str = "maturin==1.9.6";
 /// The packages of the environment for tests: the newest ones, beside the older ones of Debian's interpreter.
 const TESTED: [&str; 2] = ["numpy==2.4.6", "scipy==1.17.1"];
+/// The Fortran package manager, for full tests.
+const FPM: &str = "fpm==0.12.0";
 const INTERPRETER: &str = "/usr/bin/python3";
 
 /// Make the environments in which the wheel is built and tested.
 pub fn set_up(workspace: &Workspace) -> Result<()> {
     environment(workspace, "tools", &[MATURIN])?;
     environment(workspace, "environment", &TESTED)?;
+    Ok(())
+}
+
+/// Make the environment with what only full tests need.
+pub fn set_up_full(workspace: &Workspace) -> Result<()> {
+    environment(workspace, "fpm", &[FPM])?;
     Ok(())
 }
 

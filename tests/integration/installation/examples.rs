@@ -1,7 +1,9 @@
 //! The examples of each language, built against the installation by their own build files.
 
 use derivgrind_tests::installation::{installation, run_installed, succeed, Installation, Run};
-use derivgrind_tests::{each, repository};
+use derivgrind_tests::lines::{agree, numbers};
+use derivgrind_tests::python::fpm;
+use derivgrind_tests::{each, full, repository};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,8 +21,6 @@ const EXAMPLES: [(&str, &str, &[&str]); 5] = [
 const LANGUAGES: [(&str, &str); 4] =
     [("c", ""), ("cpp", "build"), ("fortran", ""), ("rust", "target/release")];
 
-const TOLERANCE: f64 = 1e-12;
-
 /// Commands of examples/README.md.
 fn build(installation: &Installation, language: &str, folder: &Path) -> Result<(), String> {
     let prefix = format!("-DCMAKE_PREFIX_PATH={}", installation.prefix.display());
@@ -33,22 +33,6 @@ fn build(installation: &Installation, language: &str, folder: &Path) -> Result<(
         succeed(installation.command(words[0]).current_dir(folder).args(&words[1..]))?;
     }
     Ok(())
-}
-
-/// Numbers behind a word at the beginning of a line.
-fn numbers(text: &str, word: &str) -> Vec<f64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(word)).unwrap_or_default();
-    line.split_whitespace().map(|number| number.parse().unwrap_or(f64::NAN)).collect()
-}
-
-fn agree(what: &str, found: &[f64], expected: &[f64]) -> Result<(), String> {
-    let close =
-        |(found, expected): (&f64, &f64)| (found - expected).abs() <= TOLERANCE * expected.abs().max(1.0);
-    if found.len() == expected.len() && found.iter().zip(expected).all(close) {
-        Ok(())
-    } else {
-        Err(format!("{what}: {found:?} instead of {expected:?}"))
-    }
 }
 
 /// Runs the program in each way, and compares values and derivatives.
@@ -86,6 +70,32 @@ fn each_example_in_each_language() {
         }
         check(installation, &project.join(place).join(name), words, &expected)
     });
+}
+
+const FPM_PROJECT: &str = "\
+name = \"cube\"
+[dependencies]
+derivgrind = { path = \"@SDK@\" }
+";
+
+/// The Fortran package manager compiles the modules as a dependency.
+#[test]
+fn fortran_example_built_by_fpm() {
+    if !full() {
+        return;
+    }
+    let installation = installation();
+    let project = installation.products.join("fpm");
+    fs::create_dir_all(project.join("app")).unwrap();
+    let sdk = installation.path("share/derivgrind/sdk-fortran");
+    let sdk = sdk.to_str().expect("target directories have plain names");
+    fs::write(project.join("fpm.toml"), FPM_PROJECT.replace("@SDK@", sdk)).unwrap();
+    fs::copy(repository("examples/01-cube/fortran/cube.f90"), project.join("app/main.f90")).unwrap();
+    let mut install = installation.command(fpm());
+    succeed(install.current_dir(&project).args(["install", "--prefix", "installed"])).unwrap();
+    let expected = fs::read_to_string(repository("examples/01-cube/expected.txt")).unwrap();
+    assert!(!numbers(&expected, "derivative").is_empty());
+    check(installation, &project.join("installed/bin/cube"), &[], &expected).unwrap();
 }
 
 /// Examples in the documentation of the Rust crate, as tests under derivgrind.

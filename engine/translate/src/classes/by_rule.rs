@@ -168,7 +168,7 @@ fn wide(rule: Wide) -> Option<Family> {
         ),
         Wide::PassiveLanes(..) => passive(
             "Piecewise constant functions of AVX-512",
-            "roundings, exponents and conversions to integers are piecewise constant; masks keep other lanes",
+            "roundings, exponents, conversions to integers, comparisons: piecewise constant; masks keep other lanes",
             &["avx512_comparisons_are_passive"],
         ),
         Wide::FromInteger(_) => Family {

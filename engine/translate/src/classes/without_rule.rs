@@ -203,8 +203,8 @@ const ROWS: &[Row] = &[
             Pavgb, Vpavgb, Pavgw, Vpavgw, Pabsb, Vpabsb, Pabsw, Vpabsw, Pabsd, Vpabsd, Vpabsq,
             Psignb, Vpsignb, Psignw, Vpsignw, Psignd, Vpsignd,
             Phaddw, Vphaddw, Phaddd, Vphaddd, Phaddsw, Vphaddsw, Phsubw, Vphsubw, Phsubd, Vphsubd, Phsubsw, Vphsubsw,
-            Pminsb, Vpminsb, Pminsw, Vpminsw, Pminsd, Vpminsd, Vpminsq, Pminub, Vpminub, Pminuw, Vpminuw, Pminud, Vpminud, Vpminuq,
-            Pmaxsb, Vpmaxsb, Pmaxsw, Vpmaxsw, Pmaxsd, Vpmaxsd, Vpmaxsq, Pmaxub, Vpmaxub, Pmaxuw, Vpmaxuw, Pmaxud, Vpmaxud, Vpmaxuq,
+            Pminsd, Vpminsd, Vpminsq, Pminud, Vpminud, Vpminuq,
+            Pmaxsd, Vpmaxsd, Vpmaxsq, Pmaxud, Vpmaxud, Vpmaxuq,
         ],
     ),
     of(

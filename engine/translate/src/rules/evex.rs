@@ -107,6 +107,8 @@ const PIECEWISE_CONSTANT: &[(Mnemonic, usize, Lanes)] = &[
     (Mnemonic::Vpconflictd, 4, Lanes::Packed), (Mnemonic::Vpconflictq, 8, Lanes::Packed), (Mnemonic::Vplzcntd, 4, Lanes::Packed), (Mnemonic::Vplzcntq, 8, Lanes::Packed),
     (Mnemonic::Vpopcntb, 1, Lanes::Packed), (Mnemonic::Vpopcntw, 2, Lanes::Packed), (Mnemonic::Vpopcntd, 4, Lanes::Packed), (Mnemonic::Vpopcntq, 8, Lanes::Packed),
     (Mnemonic::Vpsadbw, 8, Lanes::Packed), (Mnemonic::Vdbpsadbw, 2, Lanes::Packed),
+    (Mnemonic::Vpminub, 1, Lanes::Packed), (Mnemonic::Vpminsb, 1, Lanes::Packed), (Mnemonic::Vpmaxub, 1, Lanes::Packed), (Mnemonic::Vpmaxsb, 1, Lanes::Packed),
+    (Mnemonic::Vpminuw, 2, Lanes::Packed), (Mnemonic::Vpminsw, 2, Lanes::Packed), (Mnemonic::Vpmaxuw, 2, Lanes::Packed), (Mnemonic::Vpmaxsw, 2, Lanes::Packed),
     (Mnemonic::Vgetexpps, 4, Lanes::Packed), (Mnemonic::Vgetexppd, 8, Lanes::Packed), (Mnemonic::Vgetexpss, 4, Lanes::Scalar), (Mnemonic::Vgetexpsd, 8, Lanes::Scalar),
 ];
 

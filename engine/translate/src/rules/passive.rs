@@ -34,6 +34,14 @@ pub const GROUPS: &[Group] = &[
         mnemonics: &[Psadbw, Vpsadbw, Mpsadbw, Vmpsadbw, Phminposuw, Vphminposuw],
     },
     Group {
+        name: "Minima and maxima of bytes and words",
+        reason: "they compare bytes, which are no floats: searches in strings look for zeros in this way",
+        mnemonics: &[
+            Pminub, Vpminub, Pminuw, Vpminuw, Pminsb, Vpminsb, Pminsw, Vpminsw,
+            Pmaxub, Vpmaxub, Pmaxuw, Vpmaxuw, Pmaxsb, Vpmaxsb, Pmaxsw, Vpmaxsw,
+        ],
+    },
+    Group {
         name: "Checksums and hashes",
         reason: "the result is no float, and nothing leads back from it to the operand",
         mnemonics: &[

@@ -112,7 +112,7 @@ pub fn family(code: Code) -> Family {
     }
     if uses_mmx {
         let converts = stem.starts_with("cvt") && stem.ends_with("pi");
-        let passive = converts || stem.starts_with("pcmp") || ["psadbw", "pmovmskb"].contains(&stem.as_str());
+        let passive = converts || stem.starts_with("pcmp") || COMPARES_BYTES.contains(&stem.as_str());
         let on_bits = works_on_bits(&stem, true) || ["pand", "pandn", "por", "pxor"].contains(&stem.as_str());
         return match (passive, on_bits) {
             (true, _) => Family::Passive,
@@ -218,6 +218,8 @@ fn evex(code: Code, stem: &str) -> Family {
         "pconflictq" | "plzcntq" | "popcntq" | "psadbw" => Family::PassiveLanes(8, Lanes::Packed),
         "popcntw" | "dbpsadbw" => Family::PassiveLanes(2, Lanes::Packed),
         "popcntb" => Family::PassiveLanes(1, Lanes::Packed),
+        "pminub" | "pminsb" | "pmaxub" | "pmaxsb" => Family::PassiveLanes(1, Lanes::Packed),
+        "pminuw" | "pminsw" | "pmaxuw" | "pmaxsw" => Family::PassiveLanes(2, Lanes::Packed),
         _ if from_general => Family::Bits,
         _ if begins(&["pbroadcastm"]) => Family::Counted,
         "movdqu8" | "movdqu16" | "movdqu32" | "movdqu64" | "movdqa32" | "movdqa64" => same(0),
@@ -501,10 +503,21 @@ const PASSIVE: &[&str] = &[
     "psadbw",
     "mpsadbw",
     "phminposuw",
+    "pminub",
+    "pminuw",
+    "pminsb",
+    "pminsw",
+    "pmaxub",
+    "pmaxuw",
+    "pmaxsb",
+    "pmaxsw",
     "crc32",
     "lahf",
     "sahf",
 ];
+
+/// Those of MMX that look at bytes.
+const COMPARES_BYTES: &[&str] = &["psadbw", "pmovmskb", "pminub", "pmaxub", "pminsw", "pmaxsw"];
 
 /// x87 instructions that leave nothing active behind; all others have tests of their own.
 const X87_PASSIVE: &[&str] = &[

@@ -234,7 +234,7 @@ static __inline__ unsigned long derivgrind_pointee_size_(const volatile void*) {
   derivgrind_request_(DERIVGRIND_REQUEST_INDEX_TO_FILE, DERIVGRIND_WORD_(outputfile), DERIVGRIND_WORD_(indexaddr), 0,  \
                       0, 0)
 
-/* ---- Bit-trick finding ---- */
+/* ---- Bit-trick finding: the result is 0 in forward mode and in recordings ---- */
 
 /* Write the activity and the discreteness flags of size bytes at addr to Aaddr and Daddr. */
 #define DG_GET_FLAGS(addr, Aaddr, Daddr, size)                                                                         \

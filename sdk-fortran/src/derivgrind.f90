@@ -316,19 +316,24 @@ contains
     call c_index_to_file(int(file, c_int), index)
   end subroutine
 
-  ! Flags of `bytes` bytes at x, which are as many at the two other addresses.
-  subroutine dg_get_flags(x, activity, discreteness, bytes)
+  ! Flags of `bytes` bytes at x, which are as many at the two other addresses. `served` tells whether that was done: not
+  ! in forward mode, nor in a recording.
+  subroutine dg_get_flags(x, activity, discreteness, bytes, served)
     type(c_ptr), intent(in) :: x, activity, discreteness
     integer(c_int), intent(in) :: bytes
-    integer(c_int) :: served
-    served = c_get_flags(x, activity, discreteness, bytes)
+    logical, intent(out), optional :: served
+    logical :: done
+    done = c_get_flags(x, activity, discreteness, bytes) == 1
+    if (present(served)) served = done
   end subroutine
 
-  subroutine dg_set_flags(x, activity, discreteness, bytes)
+  subroutine dg_set_flags(x, activity, discreteness, bytes, served)
     type(c_ptr), intent(in) :: x, activity, discreteness
     integer(c_int), intent(in) :: bytes
-    integer(c_int) :: served
-    served = c_set_flags(x, activity, discreteness, bytes)
+    logical, intent(out), optional :: served
+    logical :: done
+    done = c_set_flags(x, activity, discreteness, bytes) == 1
+    if (present(served)) served = done
   end subroutine
 
   ! The tape in the running program. `served` tells whether that was done: never outside of recording mode.

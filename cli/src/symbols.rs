@@ -206,7 +206,7 @@ mod tests {
 
     #[inline(never)]
     fn landmark() -> u32 {
-        std::hint::black_box(line!())
+        std::process::id()
     }
 
     /// The test's own mappings are those that an engine would report.
@@ -233,7 +233,7 @@ mod tests {
     fn function_and_line_of_an_own_function() {
         let mut symbols = Symbols::new(own_modules());
         let place = symbols.place(landmark as fn() -> u32 as usize as u64);
-        assert!(place.functions[0].contains("landmark"));
+        assert!(place.functions.iter().any(|function| function.contains("landmark")));
         assert!(place.line.unwrap().contains("symbols.rs:"));
     }
 

@@ -122,3 +122,19 @@ fn clean_programs_have_no_summary() {
         assert_eq!(finished.stderr(), "");
     }
 }
+
+/// Bytes behind the end of a string are compared, too, and bits of flags with what was on the stack.
+#[test]
+fn searches_in_strings_beside_active_numbers_are_not_reported() {
+    let program = guest("strings_beside_numbers.c", &["-O1", "-fno-builtin"]);
+    let words = [program.to_str().expect("plain names")];
+    let directory = tempfile::tempdir().unwrap();
+    let record = format!("--record={}", directory.path().display());
+    for shadows in Shadows::all().iter().chain(&[Shadows::MemorySse2]) {
+        for options in [&[][..], &[&*record]] {
+            let finished = run(&mut derivgrind(options, &words, *shadows)).unwrap();
+            assert_eq!(finished.stdout(), "29\n");
+            assert_eq!(finished.stderr(), "", "{options:?} {shadows:?}");
+        }
+    }
+}

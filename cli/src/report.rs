@@ -9,6 +9,7 @@
 //! left WORDS KIND NUMBER PC TARGET     active numbers left through descriptor (`d`), process (`p`), message queue (`q`) or
 //!                                      shared memory (`m`, its address)
 //! passive-output NUMBER                an output of a recording, counted from 1, that depends on no input
+//! unused-rule NAME LIBRARY             a rule of --math-rules for a function that no file has
 //! ```
 
 use crate::failure::Failure;
@@ -98,6 +99,7 @@ fn summary(text: &str, all_rows: bool) -> Vec<String> {
     let heading = "Active numbers left the program as bytes, which have no derivative (in words of 8 bytes):";
     lines.extend(list_of(heading, &left, ["word", "words"], all_rows));
     lines.extend(passive_outputs(text, all_rows));
+    lines.extend(unused_rules(text));
     let conversions = rows(&described, Group::Conversion);
     if all_rows {
         lines.extend(list(
@@ -151,6 +153,17 @@ fn passive_outputs(text: &str, all_rows: bool) -> Vec<String> {
         line.push_str(&format!(" and {} more (-v lists them)", numbers.len() - shown));
     }
     vec![format!("Outputs that depend on no input, by their line in dg-output-indices: {line}")]
+}
+
+/// A line about rules for functions that no file has.
+fn unused_rules(text: &str) -> Option<String> {
+    let named = |line: &str| {
+        let (name, library) = line.strip_prefix("unused-rule ")?.split_once(' ')?;
+        Some(if library.is_empty() { format!("`{name}`") } else { format!("`{name}` ({library})") })
+    };
+    let names: Vec<String> = text.lines().filter_map(named).collect();
+    let line = format!("--math-rules: no file has these functions: {}", names.join(", "));
+    (!names.is_empty()).then_some(line)
 }
 
 /// A heading and the rows below it; nothing if there are no rows.

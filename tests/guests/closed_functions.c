@@ -15,6 +15,15 @@ APART double function_of_program(double x)
   return (double)(long long)(x * 0x1p40) / 0x1p40;
 }
 
+static volatile double active;
+
+/* Nested calls, each with an active argument. */
+APART double nested_function(double x, int depth)
+{
+  const double inner = depth > 0 ? nested_function(active, depth - 1) : 0;
+  return (double)(long long)(x * 0x1p40) / 0x1p40 + 0 * inner;
+}
+
 static APART float input_of_float(float x)
 {
   const double t = input(x, 1);
@@ -39,5 +48,7 @@ int main(void)
   check("seed", closed_seed(input(a, 1), input(b, 1)), 0);
   check("square", closed_square(input(a, 1)), 2 * a);
   check("function of the program", function_of_program(input(a, 1)), 1);
+  active = input(b, 1);
+  check("nested function", nested_function(input(a, 1), 200), 1);
   return 0;
 }

@@ -52,7 +52,10 @@
 typedef REAL vector __attribute__((vector_size(BYTES)));
 
 vector INTEL(sin)(vector);
+vector INTEL(cos)(vector);
 vector INTEL(exp)(vector);
+/* Returns two vectors. */
+vector INTEL(sincos)(vector);
 vector INTEL(pow)(vector, vector);
 vector INTEL(cdfnorminv)(vector);
 /* Nobody knows this one. */

@@ -35,6 +35,49 @@ vector INTEL(pow)(vector bases, vector exponents)
   return bases;
 }
 
+#define TEXT(name) TEXT_OF(name)
+#define TEXT_OF(name) #name
+#define FUNCTION(name, code)                                                                                           \
+  __asm__(".globl " TEXT(name) "\n.type " TEXT(name) ", @function\n" TEXT(name) ":\n" code)
+
+/* Moves of whole registers between (%rsp) and number 1 or 12. */
+#if BYTES == 64
+#define MOVE "vmovups "
+#define REGISTER(number) "%zmm" #number
+#elif BYTES == 32
+#define MOVE "vmovups "
+#define REGISTER(number) "%ymm" #number
+#else
+#define MOVE "movups "
+#define REGISTER(number) "%xmm" #number
+#endif
+
+vector cosines(vector numbers)
+{
+  for (int lane = 0; lane < LANES; lane++)
+    numbers[lane] = F(cos)(lost(numbers[lane]));
+  return numbers;
+}
+
+/* The upper registers live on behind these functions. */
+FUNCTION(INTEL(cos), "subq $136, %rsp\n" MOVE REGISTER(12) ", (%rsp)\n"
+                     "call cosines@PLT\n" MOVE "(%rsp), " REGISTER(12) "\n"
+                     "addq $136, %rsp\nret\n");
+
+vector sines_and_cosines(vector numbers, REAL* values)
+{
+  for (int lane = 0; lane < LANES; lane++) {
+    values[lane] = F(cos)(lost(numbers[lane]));
+    numbers[lane] = F(sin)(lost(numbers[lane]));
+  }
+  return numbers;
+}
+
+/* Cosines are returned in the second register. */
+FUNCTION(INTEL(sincos), "subq $136, %rsp\nmovq %rsp, %rdi\n"
+                        "call sines_and_cosines@PLT\n" MOVE "(%rsp), " REGISTER(1) "\n"
+                        "addq $136, %rsp\nret\n");
+
 #if BYTES < 64
 vector JOINED(INTEL(log), _mask)(vector numbers, vector mask)
 {
@@ -44,9 +87,6 @@ vector JOINED(INTEL(log), _mask)(vector numbers, vector mask)
   return numbers;
 }
 #else
-#define TEXT(name) TEXT_OF(name)
-#define TEXT_OF(name) #name
-
 vector logarithms(vector others, vector numbers, unsigned mask)
 {
   for (int lane = 0; lane < LANES; lane++)
@@ -55,8 +95,5 @@ vector logarithms(vector others, vector numbers, unsigned mask)
   return others;
 }
 
-__asm__(".globl " TEXT(JOINED(INTEL(log), _mask)) "\n"
-        ".type " TEXT(JOINED(INTEL(log), _mask)) ", @function\n" TEXT(JOINED(INTEL(log), _mask)) ":\n"
-        "kmovw %k1, %edi\n"
-        "jmp logarithms@PLT\n");
+FUNCTION(JOINED(INTEL(log), _mask), "kmovw %k1, %edi\njmp logarithms@PLT\n");
 #endif

@@ -136,6 +136,11 @@ fn mathematical_functions() {
 }
 
 #[test]
+fn narrowing_functions() {
+    guests::narrowing_functions(check);
+}
+
+#[test]
 fn interrupted_calls() {
     guests::interrupted_calls(check);
 }

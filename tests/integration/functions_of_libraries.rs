@@ -27,16 +27,8 @@ const PRECISIONS: [Precision; 3] = [
     Precision { options: &["-DREAL=long double", "-DREAL_IS_EXTENDED"], bits: 64, largest_exponent: 1000 },
 ];
 
-/// Largest errors that are allowed, in units of the last place.
-fn limit(name: &str, bits: usize) -> f64 {
-    match (name, bits) {
-        // These are computed with the precision of binary64.
-        ("j0" | "j1" | "y0" | "y1" | "jn" | "yn", 64) => 4.0 * 2048.0,
-        // And these above 10^8.
-        ("cos" | "sin", 64) => 4.0 * 2048.0,
-        _ => 4.0,
-    }
-}
+/// Largest error that is allowed, in units of the last place.
+const LIMIT: f64 = 4.0;
 
 impl Precision {
     fn lines(&self) -> Vec<Line> {
@@ -52,7 +44,7 @@ impl Precision {
     }
 
     fn judge(&self, errors: &BTreeMap<String, f64>) {
-        let is_wrong = |(name, error): &(&String, &f64)| **error > limit(name, self.bits);
+        let is_wrong = |(_, error): &(&String, &f64)| **error > LIMIT;
         let wrong: Vec<_> = errors.iter().filter(is_wrong).collect();
         assert!(wrong.is_empty(), "{} bits, units of the last place: {wrong:?}", self.bits);
         // What this library has of the table.

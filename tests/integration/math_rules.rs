@@ -25,7 +25,7 @@ fn rules() -> String {
 /// Names of lines whose dot value is not the expected one.
 fn wrong_lines(finished: &Finished) -> Vec<String> {
     let output = finished.stdout();
-    assert_eq!(output.lines().count(), 8, "{output}{}", finished.stderr());
+    assert_eq!(output.lines().count(), 9, "{output}{}", finished.stderr());
     let is_wrong = |line: &&str| {
         let words: Vec<&str> = line.rsplit(' ').collect();
         let (expected, dot) = (number(words[0]).unwrap(), number(words[1]).unwrap());
@@ -61,8 +61,26 @@ fn recorded_calls_have_the_derivatives_of_the_rules() {
     assert!(!is_alarmed(&finished.stderr()), "{}", finished.stderr());
     let output = finished.stdout();
     let (inputs, outputs) = (declared(&output, "input").unwrap(), declared(&output, "output").unwrap());
-    assert_eq!((inputs.len(), outputs.len()), (13, 8));
+    assert_eq!((inputs.len(), outputs.len()), (15, 9));
     evaluate(directory.path(), &inputs, &outputs, 1e-6).unwrap();
+}
+
+/// A name with a mistake, or a library that the program does not load, would go unnoticed.
+#[test]
+fn rules_for_functions_that_no_file_has_are_named() {
+    let program = program();
+    let words = [program.to_str().expect("plain names")];
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let one = |name: &str| format!("[[function]]\nname = \"{name}\"\nlinear = [1, 1]\n");
+    let text =
+        format!("{}{}{}library = \"libother.so\"\n", one("closed_product"), one("closed_prodct"), one("f"));
+    fs::write(file.path(), text).unwrap();
+    let option = format!("--math-rules={}", file.path().display());
+    let report = run(&mut derivgrind(&[&option], &words, Shadows::all()[0])).unwrap().stderr();
+    let expected = "--math-rules: no file has these functions: `closed_prodct`, `f` (libother.so)";
+    assert!(report.lines().any(|line| line.ends_with(expected)), "{report}");
+    let quiet = run(&mut derivgrind(&["-q", &option], &words, Shadows::all()[0])).unwrap();
+    assert_eq!(quiet.stderr(), "");
 }
 
 /// The working directory of a program that the client executes is another one.

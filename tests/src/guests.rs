@@ -235,6 +235,17 @@ pub fn mathematical_functions(check: Check) {
     });
 }
 
+/// Functions that round their value to a narrower type.
+pub fn narrowing_functions(check: Check) {
+    let all = [("gcc", vec!["-O0", "-fno-builtin"]), ("gcc", vec!["-O2"]), ("clang", vec!["-O1", "-mavx2"])];
+    each(&all, |(compiler, options)| {
+        let sources = &["narrowing_functions.c"];
+        let libraries = &["-lm"];
+        let program = compile(&Program { language: Language::C, compiler, sources, options, libraries })?;
+        check(&program, Real::Double.tolerance())
+    });
+}
+
 /// Calls of functions of the mathematics library that signal handlers, threads and other contexts interrupt.
 pub fn interrupted_calls(check: Check) {
     let all = [("gcc", vec!["-O0"]), ("gcc", vec!["-O2"]), ("clang", vec!["-O1", "-mavx2"])];

@@ -18,12 +18,12 @@ arguments costs what it cost before.
 A function is found by its name, in glibc's, musl's, openlibm's and Intel's shared libraries, and in programs that are
 linked statically and have symbols; versions for different processors, calls by pointers and calls from other libraries are
 all found. It has the variants for `float` and `long double`, `_Float32` to `_Float64x`, and glibc's `__NAME_finite`. With
-`float` the formula is computed in binary64, with `long double` in 80 bits; Bessel functions, and sine and cosine of numbers
-above 10⁸, have there the precision of binary64. On a tape a call is one operation for each pair of arguments, and its
-partial derivatives are binary64.
+`float` the formula is computed in binary64, with `long double` in 80 bits. On a tape a call is one operation for each pair
+of arguments, and its partial derivatives are binary64.
 
 Functions of vectors are differentiated lane by lane: those of `libmvec` (`_ZGVdN4v_sin`, as compilers call them in loops),
-and `__svml_sin4`, `__svml_powf16_mask` and their like, whatever library exports them.
+and `__svml_sin4`, `__svml_sincosf8_l9`, `__svml_powf16_mask` and their like, whatever library exports them. Where a mask
+excludes a lane, its value keeps the derivative of what it is, or has none if it is not defined.
 
 Intrinsic functions of Fortran are such functions, or rules for instructions are right: powers with an integer, `matmul`,
 `norm2`, `erfc_scaled`, `set_exponent` and others.
@@ -89,7 +89,7 @@ result `value`, the first integer argument `n`, `pi` and `e`, with `+ - * / ^` a
 log, log2, log10, log1p, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh, atan2, hypot, pow, min and
 max. `treat = \"instructions\"` leaves a function to rules for instructions, also one of the table. A symbol is found in a
 library's or program's table of dynamic symbols, or of all symbols if it has not been stripped. Mistakes are reported with
-line and column before the program starts. `--math-interception=no` turns these rules off, too.
+line and column before the program starts, functions that no file has at its end. `--math-interception=no` turns these rules off, too.
 ";
 
 /// Write the document, or with `check` fail if the committed one is stale.

@@ -131,6 +131,11 @@ pub fn totals() -> Vec<Total> {
     list
 }
 
+/// Counts a call of the function at `pc` that could not be differentiated.
+pub fn count_call(pc: u64) {
+    *SITES.lock().totals.entry((pc, FUNCTION_KEY)).or_insert(0) += 1;
+}
+
 /// A forked child starts with nothing to report.
 pub fn clear() {
     let mut sites = SITES.lock();

@@ -28,10 +28,12 @@ pub struct Description {
     handler: Handler,
     formula: Formula,
     pub function: Function,
+    /// Where it begins.
+    pub entry: u64,
 }
 
-/// Describes a function to the translator, if its calls are differentiated in this way.
-pub fn describe(function: Function) -> Option<DirectFunction> {
+/// Describes the function at `entry` to the translator, if its calls are differentiated in this way.
+pub fn describe(function: Function, entry: u64) -> Option<DirectFunction> {
     let formula = function.formula()?;
     let is_binary32 = function.format == Format::Binary32;
     let handler = match (is_binary32, recording::is_on()) {
@@ -41,7 +43,7 @@ pub fn describe(function: Function) -> Option<DirectFunction> {
         (true, true) => handler::<true, true>(formula),
     };
     // Notes may refer to it as long as the process lives.
-    let description = Box::leak(Box::new(Description { handler, formula, function }));
+    let description = Box::leak(Box::new(Description { handler, formula, function, entry }));
     Some(DirectFunction {
         description: description as *const Description as u64,
         arguments: function.float_arguments().registers,

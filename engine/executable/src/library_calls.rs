@@ -4,22 +4,25 @@
 //! At the entry ([`begin`]) arguments and their shadows are noted, and the return address is replaced by [`RETURN_TRAP`].
 //! When the function returns there ([`end`]), the partial derivatives are computed from arguments and values, and the
 //! values get their shadows. A function that never returns, because a signal handler has left it by a jump, leaves its note
-//! behind, which is found by no stack pointer, or replaced by the next call from the same place.
+//! behind, which is found by no stack pointer, replaced by the next call from the same place, or thrown away when there are
+//! many.
 
 use crate::client_memory;
 use crate::computed::{self, Places};
-use crate::direct_calls;
+use crate::counters;
+use crate::direct_calls::{self, Description};
 use crate::dispatch::Continuation;
 use crate::extended::{self, FirstShadows};
 use crate::library_functions;
 use crate::recording;
+use crate::return_addresses::is_shown;
 use crate::shadow;
 use crate::threads::Thread;
 use crate::vector_arguments::{Bytes, Seen};
 use alloc::vec::Vec;
 use derivgrind_functions::extended::{with_free_unit, Extended};
 use derivgrind_functions::places::Place;
-use derivgrind_functions::{Arguments, Format, Function, MOST_ARGUMENTS, MOST_VALUES};
+use derivgrind_functions::{Arguments, Format, Function, Mask, MOST_ARGUMENTS, MOST_VALUES};
 use derivgrind_translate::computed::apply::{self, NewShadow, Surroundings};
 use derivgrind_translate::computed::{self as rules, Change, ExtendedTerm, Real, Term, X87State};
 use derivgrind_translate::context::Context;
@@ -29,11 +32,12 @@ use derivgrind_translate::state::State;
 /// A call that has not returned yet.
 pub struct Call {
     function: Function,
+    entry: u64,
     return_address: u64,
     /// General registers at the entry.
     registers: [u64; 16],
-    /// Lanes that are computed, if the function has a mask.
-    mask: u64,
+    /// Lanes that are computed.
+    lanes: u64,
     /// Where values go whose addresses are in vectors.
     pointers: Vec<u64>,
     /// Lane by lane.
@@ -54,8 +58,8 @@ struct Argument {
     shadow: Bytes,
 }
 
-/// Notes of calls that will never return are thrown away when there are so many.
-const MOST_CALLS: usize = 64;
+/// Notes of calls that will never return are looked for when there are so many, or twice as many, and so on.
+const MANY_CALLS: usize = 64;
 /// Bytes above the return address that hold an argument of 80 bits.
 const STACK_ARGUMENT: u64 = 16;
 /// Numbers of rsp, rsi and rdi.
@@ -82,6 +86,7 @@ pub fn begin(thread: &mut Thread, next: Continuation) -> Continuation {
         _ => None,
     };
     let pointers = function.values().into_iter().filter_map(address).collect();
+    let lanes = computed_lanes(context, &seen, function);
     let state = match function.keeps_registers() {
         true => without(context, next.state, &arguments, real(function.format)),
         false => after(context, next.state, &FirstShadows::default()),
@@ -98,13 +103,27 @@ pub fn begin(thread: &mut Thread, next: Continuation) -> Continuation {
         thread.calls.retain(|call| call.registers[RSP] != registers[RSP]);
         direct_calls::retain(thread.context(), |note| note.stack_pointer != registers[RSP]);
         direct_calls::make_room(thread);
-        if thread.calls.len() >= MOST_CALLS {
-            thread.calls.remove(0);
-        }
-        let mask = seen.mask();
-        thread.calls.push(Call { function, return_address, registers, mask, pointers, arguments });
+        forget_old_calls(thread);
+        let entry = next.pc;
+        thread.calls.push(Call { function, entry, return_address, registers, lanes, pointers, arguments });
     }
     next
+}
+
+/// Throws notes away whose place on the stack has been used for something else since then.
+fn forget_old_calls(thread: &mut Thread) {
+    let count = thread.calls.len();
+    if count < MANY_CALLS || !count.is_power_of_two() {
+        return;
+    }
+    let is_awaited = |call: &Call| {
+        let place = call.registers[RSP];
+        client_memory::read_value::<u64>(place).is_ok_and(|address| address == RETURN_TRAP)
+            || is_shown(thread, place)
+    };
+    let kept: Vec<bool> = thread.calls.iter().map(is_awaited).collect();
+    let mut kept = kept.into_iter();
+    thread.calls.retain(|_| kept.next().unwrap_or(true));
 }
 
 /// A function has returned to the trap: gives its values their shadows, and says where the client goes on. `None` if it is
@@ -116,8 +135,12 @@ pub fn end(thread: &mut Thread, state: State) -> Option<Continuation> {
     let mode = thread.settings().mode;
     let applied = apply::apply_changes(&changes, mode, &mut Noted { thread, arguments: &call.arguments });
     recording::follow_widening(thread);
+    if applied.is_incomplete {
+        counters::count_call(call.entry);
+    }
     let context = thread.context();
-    let state = match in_first_vectors(&applied.shadows) {
+    let first = if call.function.keeps_registers() { None } else { in_first_vectors(&applied.shadows) };
+    let state = match first {
         Some(first) => after(context, state, &first),
         None => {
             let mut places = Places::read(context, state, true);
@@ -140,7 +163,7 @@ fn noted(thread: &mut Thread, entry: u64) -> Option<Call> {
 
 /// The same call as the engine would have noted it.
 fn call_of(note: &Note) -> Call {
-    let function = direct_calls::description(note).function;
+    let Description { function, entry, .. } = *direct_calls::description(note);
     let mut registers = [0; 16];
     registers[RSP] = note.stack_pointer;
     [registers[RDI], registers[RSI]] = note.registers;
@@ -156,8 +179,26 @@ fn call_of(note: &Note) -> Call {
     };
     let arguments = function.arguments().into_iter().enumerate().map(argument).collect();
     // These functions have neither masks nor vectors of pointers.
-    let (mask, pointers) = (0, Vec::new());
-    Call { function, return_address: note.return_address, registers, mask, pointers, arguments }
+    let (lanes, pointers) = (!0, Vec::new());
+    let return_address = note.return_address;
+    Call { function, entry, return_address, registers, lanes, pointers, arguments }
+}
+
+/// A bit for each lane that the function's mask, if it has one, does not exclude.
+fn computed_lanes(context: &Context, seen: &Seen, function: Function) -> u64 {
+    match function.mask() {
+        Mask::All => !0,
+        Mask::Register => seen.mask(),
+        Mask::Behind => {
+            let is_computed = |place: &Place| match *place {
+                Place::Vector { register, byte } => seen.value(context, register, byte)[0] & 0x80 != 0,
+                _ => true,
+            };
+            let lanes = function.mask_behind();
+            let bit = |(lane, place): (usize, &Place)| u64::from(is_computed(place)) << lane;
+            lanes.iter().enumerate().map(bit).sum()
+        }
+    }
 }
 
 /// Shadows of the first vector registers if nothing else gets a shadow.
@@ -220,20 +261,32 @@ fn changes(context: &mut Context, state: State, call: &Call) -> Vec<Change> {
     let values = values.chunks_exact(values.len() / lanes);
     let mut changes = Vec::with_capacity(lanes);
     for (lane, (arguments, values)) in arguments.zip(values).enumerate() {
-        if call.function.has_mask() && call.mask >> lane & 1 == 0 {
-            changes.push(kept(call.function, arguments, values[0].0));
-        } else {
+        if call.lanes >> lane & 1 != 0 {
             changes.extend(lane_changes(call, arguments, values));
+        } else {
+            changes.extend(excluded_lane(call.function, arguments, values));
         }
     }
     changes
 }
 
-/// The lane is not computed: its value is the last argument.
-fn kept(function: Function, arguments: &[Argument], to: rules::Place) -> Change {
+/// The lane is not computed: its values are the last arguments, if there are such, else none.
+fn excluded_lane(
+    function: Function,
+    arguments: &[Argument],
+    values: &[(rules::Place, Bytes)],
+) -> Vec<Change> {
     let real = real(function.result);
+    let kept = match function.mask() {
+        Mask::Register => &arguments[arguments.len() - values.len()..],
+        Mask::All | Mask::Behind => &[],
+    };
     let term = |argument: &Argument| Term { from: argument.place, real, partial: 1.0 };
-    Change::Linear { to, real, terms: arguments.last().map(term).into_iter().collect() }
+    let change = |(number, (to, _)): (usize, &(rules::Place, Bytes))| {
+        let terms = kept.get(number).map(term).into_iter().collect();
+        Change::Linear { to: *to, real, terms }
+    };
+    values.iter().enumerate().map(change).collect()
 }
 
 fn lane_changes(call: &Call, arguments: &[Argument], values: &[(rules::Place, Bytes)]) -> Vec<Change> {

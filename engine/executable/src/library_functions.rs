@@ -13,7 +13,7 @@ use crate::direct_calls;
 use crate::lock::Mutex;
 use crate::symbol_tables::{Kind, Name, Symbol, SymbolFile};
 use crate::threads::Thread;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -45,12 +45,15 @@ struct Functions {
     resolvers: BTreeMap<u64, Entry>,
     /// Where the code of libraries lies that contain mathematics alone: its end, by its start.
     mathematics: BTreeMap<u64, u64>,
+    /// Positions of the user's rules whose function some file has.
+    used_rules: BTreeSet<usize>,
 }
 
 static FUNCTIONS: Mutex<Functions> = Mutex::new(Functions {
     entries: BTreeMap::new(),
     resolvers: BTreeMap::new(),
     mathematics: BTreeMap::new(),
+    used_rules: BTreeSet::new(),
 });
 /// Spares the lock while no library with resolvers is mapped.
 static ANY_RESOLVERS: AtomicBool = AtomicBool::new(false);
@@ -97,7 +100,7 @@ pub fn find(pc: u64) -> Option<LibraryFunction> {
         treatment => Some(LibraryFunction {
             arguments: function.float_arguments(),
             treatment,
-            direct: *entry.direct.get_or_insert_with(|| direct_calls::describe(function)),
+            direct: *entry.direct.get_or_insert_with(|| direct_calls::describe(function, pc)),
         }),
     }
 }
@@ -213,8 +216,11 @@ fn read_symbols(
     if !rules.is_empty() {
         for table in [Kind::Dynamic, Kind::All].into_iter().filter_map(|kind| file.table(kind)) {
             for symbol in table.functions() {
-                if let Some(rule) = rules.iter().find(|rule| rule.name.as_bytes() == symbol.name.bytes()) {
+                let is_named =
+                    |(_, rule): &&(usize, &UserFunction)| rule.name.as_bytes() == symbol.name.bytes();
+                if let Some((number, rule)) = rules.iter().find(is_named) {
                     functions.insert_rule(symbol, rule);
+                    functions.used_rules.insert(*number);
                 }
             }
         }
@@ -236,11 +242,22 @@ fn counts(symbol: &Symbol, contents: Contents, is_musl: bool) -> bool {
     }
 }
 
-/// What the user has said about functions of this file.
-fn rules_for(path: &[u8]) -> Vec<&'static UserFunction> {
+/// What the user has said about functions of this file, with positions.
+fn rules_for(path: &[u8]) -> Vec<(usize, &'static UserFunction)> {
     let file = file_name(path);
-    let all = config::current().user_functions.iter().copied();
-    all.filter(|rule| file.starts_with(rule.library.as_bytes())).collect()
+    let all = config::current().user_functions.iter().copied().enumerate();
+    all.filter(|(_, rule)| file.starts_with(rule.library.as_bytes())).collect()
+}
+
+/// Rules of the user for functions that no file had so far.
+pub fn unused_rules() -> Vec<&'static UserFunction> {
+    let configuration = config::current();
+    if !configuration.math_interception {
+        return Vec::new();
+    }
+    let functions = FUNCTIONS.lock();
+    let all = configuration.user_functions.iter().copied().enumerate();
+    all.filter(|(number, _)| !functions.used_rules.contains(number)).map(|(_, rule)| rule).collect()
 }
 
 fn file_name(path: &[u8]) -> &[u8] {

@@ -45,7 +45,9 @@ fn make_for(thread: &Thread, ends: bool) {
     let conversion = recording::conversion();
     leaving::count_shared(&memory::read(), 0, u64::MAX);
     let left = what_has_left();
-    if totals.is_empty() && left.is_empty() && passive_outputs.is_empty() && conversion.is_none() {
+    let unused_rules = if ends { unused_rules() } else { String::new() };
+    let is_any = !totals.is_empty() || !passive_outputs.is_empty() || conversion.is_some();
+    if !is_any && left.is_empty() && unused_rules.is_empty() {
         return;
     }
     let mut bytes = Vec::new();
@@ -64,6 +66,7 @@ fn make_for(thread: &Thread, ends: bool) {
         let _ = writeln!(sites, "site {} {} {:x} {}", total.count, kind, total.pc, name);
     }
     sites.push_str(&left);
+    sites.push_str(&unused_rules);
     for number in passive_outputs {
         let _ = writeln!(sites, "passive-output {number}");
     }
@@ -72,6 +75,15 @@ fn make_for(thread: &Thread, ends: bool) {
         run_launcher(descriptor, conversion);
         sys::close(descriptor);
     }
+}
+
+/// Lines about rules of the user for functions that no file had.
+fn unused_rules() -> String {
+    let mut lines = String::new();
+    for rule in library_functions::unused_rules() {
+        let _ = writeln!(lines, "unused-rule {} {}", rule.name, rule.library);
+    }
+    lines
 }
 
 /// Lines about active numbers that have left the process.

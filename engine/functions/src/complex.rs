@@ -40,7 +40,7 @@ impl<N: Number> Complex<N> {
             return Complex::zero();
         }
         let half = N::of(0.5);
-        let magnitude = (half * (self.absolute() + real.abs())).sqrt();
+        let magnitude = (half * self.absolute() + half * real.abs()).sqrt();
         let other = half * imaginary.abs() / magnitude;
         let (root, rest) = if real < N::zero() { (other, magnitude) } else { (magnitude, other) };
         // The sign of a zero tells the side of the branch cut.
@@ -101,7 +101,7 @@ impl<N: Number> Complex<N> {
 /// `ln(1 + x)`: the rounding error of the sum is made up for.
 pub(crate) fn logarithm_of_one_plus<N: Number>(x: N) -> N {
     let sum = N::one() + x;
-    if sum == N::one() {
+    if sum == N::one() || x == N::infinity() {
         return x;
     }
     sum.ln() * (x / (sum - N::one()))

@@ -16,6 +16,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod angles;
+mod bessel;
 pub mod complex;
 pub mod direct;
 mod elementary;
@@ -36,6 +38,8 @@ use number::Number;
 use table::{Row, Rule};
 use user::UserFunction;
 use vectors::Vector;
+
+pub use vectors::Mask;
 
 /// Type of arguments and values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -127,9 +131,10 @@ impl Function {
         self.vector.map_or(1, |vector| vector.lanes)
     }
 
-    /// The last argument of a lane is its value where the lane's bit in mask register k1 is not set.
-    pub fn has_mask(self) -> bool {
-        self.vector.is_some_and(|vector| vector.has_mask)
+    /// Which lanes are computed. Behind the arguments of a lane are its values for the case that mask register k1 excludes
+    /// it.
+    pub fn mask(self) -> Mask {
+        self.vector.map_or(Mask::All, |vector| vector.mask)
     }
 
     /// Vector registers above those of arguments live on behind a call.

@@ -5,7 +5,7 @@
 
 use crate::places::{self, FloatArguments, Kind};
 use crate::table::Row;
-use crate::vectors;
+use crate::vectors::{self, Mask};
 use crate::{Format, Function, Which};
 
 // Lists of names that are not in the table, as many a line as fit.
@@ -65,10 +65,10 @@ fn of_vectors(name: &str) -> Option<Function> {
     let parameters = places::vector_parameters(row)?;
     let fits = parsed.fits(meaning.format) && meaning.format == meaning.result;
     let counts = parsed.parameters.is_none_or(|found| found == parameters);
-    // Vectors of pointers may need more than the eight registers for arguments. Where Intel's functions have them is not
-    // known.
+    // Vectors of pointers may need more than the eight registers for arguments. Intel's functions have none.
     let room = 7 * parsed.vector.pointer_register;
-    let has_places = !places::takes_pointers(row) || 2 * 8 * parsed.vector.lanes <= room;
+    let has_pointers = places::takes_pointers(row) && parsed.vector.pointer_register > 0;
+    let has_places = !has_pointers || 2 * 8 * parsed.vector.lanes <= room;
     let is_known = fits && counts && has_places;
     is_known.then_some(Function { vector: Some(parsed.vector), ..scalar(parsed.scalar)? })
 }
@@ -169,12 +169,13 @@ fn kind(base: &str) -> Option<Kind> {
 /// The vectors of a function whose version for single numbers is known.
 fn of_vector_function(name: &str) -> Option<FloatArguments> {
     let parsed = vectors::parse(name)?;
-    let (kind, format) = kind_and_format(parsed.scalar)?;
-    let (Kind::Real(count), size) = (kind, if format == Format::Binary32 { 4 } else { 8 }) else {
-        return None;
+    let registers = match kind_and_format(parsed.scalar) {
+        Some((Kind::Real(count), _)) => count,
+        Some(_) => return None,
+        None => 1,
     };
-    let registers = count + usize::from(parsed.vector.has_mask);
-    Some(FloatArguments { registers, bytes: parsed.vector.lanes * size, extended: 0 })
+    let registers = registers + usize::from(parsed.vector.mask == Mask::Register);
+    Some(FloatArguments { registers, bytes: parsed.vector.lanes * parsed.size, extended: 0 })
 }
 
 #[cfg(test)]
@@ -251,6 +252,8 @@ mod tests {
         expect("_ZGVeN16v_logf", 1, 64, 0);
         expect("__svml_pow4", 2, 32, 0);
         expect("__svml_powf16_mask", 3, 64, 0);
+        expect("__svml_powf8_mask", 2, 32, 0);
+        expect("__svml_future4", 1, 32, 0);
     }
 
     /// Lanes and bytes of a function of vectors.
@@ -284,6 +287,11 @@ mod tests {
             ("__svml_erff4", 4, 16),
             ("__svml_erf4_ep_mask", 4, 32),
             ("__svml_sinf16_mask", 16, 64),
+            ("__svml_sinf8_l9", 8, 32),
+            ("__svml_exp2_ha_mask_e9", 2, 16),
+            ("__svml_powf16_z0", 16, 64),
+            ("__svml_sincos4", 4, 32),
+            ("__svml_log10f1_br", 1, 4),
         ] {
             assert_eq!(lanes(name), Some((found, bytes)), "{name}");
         }
@@ -291,7 +299,13 @@ mod tests {
         assert_eq!(arguments("__svml_atan2"), Some(2));
         assert_eq!(arguments("__svml_atan22"), Some(4));
         assert_eq!(arguments("__svml_sin8_mask"), Some(16));
-        assert_eq!(lanes("__svml_sincos4"), None);
+        assert_eq!(arguments("__svml_sin4_mask"), Some(4));
+        assert_eq!(arguments("__svml_sincos8_mask"), Some(24));
+        let values = |name: &str| find(name.as_bytes()).map(|function| function.values().len());
+        assert_eq!(values("__svml_sincosf4"), Some(8));
+        for unknown in ["__svml_sin4_what", "__svml_sin3", "__svml_dsin_cout_rare"] {
+            assert_eq!(lanes(unknown), None, "{unknown}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What formulas of partial derivatives need of a number: written once for all precisions.
 
+use crate::bessel;
 use crate::elementary;
 use core::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -41,6 +42,14 @@ pub trait Number:
     /// Two to the power of an integer.
     fn power_of_two(exponent: i64) -> Self;
 
+    /// Derivatives of Bessel functions, whose arguments are not zero.
+    fn bessel_first_kind(self, order: i64) -> Self {
+        bessel::derivative_of_first_kind(order, self)
+    }
+    fn bessel_second_kind(self, order: i64) -> Self {
+        bessel::derivative_of_second_kind(order, self)
+    }
+
     /// A number of more digits than binary64 has: the sum of two.
     fn sum_of(high: f64, low: f64) -> Self {
         Self::of(high) + Self::of(low)
@@ -53,6 +62,9 @@ pub trait Number:
     }
     fn ln_10() -> Self {
         Self::sum_of(core::f64::consts::LN_10, -2.170_756_223_382_249_3e-16)
+    }
+    fn two_over_root_pi() -> Self {
+        Self::sum_of(core::f64::consts::FRAC_2_SQRT_PI, 1.533545961316588e-17)
     }
     fn nan() -> Self {
         Self::of(f64::NAN)
@@ -125,7 +137,7 @@ pub trait Number:
 
 impl Number for f64 {
     const ASYMPTOTIC: f64 = 10.0;
-    const LARGEST_SQUARED_EXPONENT: f64 = 350.0;
+    const LARGEST_SQUARED_EXPONENT: f64 = 355.0;
     const SPLITTER: f64 = 134_217_729.0;
 
     fn of(number: f64) -> f64 {
@@ -169,6 +181,27 @@ impl Number for f64 {
     }
     fn rounded(self) -> f64 {
         libm::rint(self)
+    }
+    // Half the difference of the neighbours: DLMF 10.6.1.
+    fn bessel_first_kind(self, order: i64) -> f64 {
+        let order = order as i32;
+        if order == 0 {
+            return -libm::j1(self);
+        }
+        (libm::jn(order.wrapping_sub(1), self) - libm::jn(order.wrapping_add(1), self)) / 2.0
+    }
+    fn bessel_second_kind(self, order: i64) -> f64 {
+        let order = order as i32;
+        if order == 0 {
+            return -libm::y1(self);
+        }
+        let (before, after) = (libm::yn(order.wrapping_sub(1), self), libm::yn(order.wrapping_add(1), self));
+        match (before.is_infinite(), after.is_infinite()) {
+            // The one of higher order is the larger one.
+            (true, true) if order > 0 => -after,
+            (true, true) => before,
+            _ => (before - after) / 2.0,
+        }
     }
     fn power_of_two(exponent: i64) -> f64 {
         libm::ldexp(1.0, exponent.clamp(-5000, 5000) as i32)

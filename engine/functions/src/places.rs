@@ -1,6 +1,7 @@
 //! Where functions take their arguments and leave their values: System V ABI for x86-64, section 3.2.3.
 
 use crate::table::{Row, Rule};
+use crate::vectors::{Mask, Vector};
 use crate::{Format, Function, Which};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -110,7 +111,7 @@ impl Function {
         match self.vector {
             None => arguments,
             Some(vector) => FloatArguments {
-                registers: arguments.registers + usize::from(vector.has_mask),
+                registers: arguments.registers + self.kept_values(vector),
                 bytes: vector.lanes * arguments.bytes,
                 extended: 0,
             },
@@ -127,25 +128,48 @@ impl Function {
         let Some(vector) = self.vector else {
             return (0..count).map(|number| argument(number, is_complex, self.format)).collect();
         };
-        let size = self.size();
-        // With a mask, the register in front of the arguments is the last argument of each lane.
-        let registers = (0..count + usize::from(vector.has_mask)).map(|number| match vector.has_mask {
-            true => (number + 1) % (count + 1),
-            false => number,
-        });
+        let (size, kept) = (self.size(), self.kept_values(vector));
+        let registers = (kept..kept + count).chain(0..kept);
         let lane =
             |lane| registers.clone().map(move |register| Place::Vector { register, byte: lane * size });
         (0..vector.lanes).flat_map(lane).collect()
     }
 
+    /// How many registers in front of the arguments have values of lanes that a mask excludes.
+    fn kept_values(self, vector: Vector) -> usize {
+        match vector.mask {
+            Mask::Register => self.values_of_lane(),
+            Mask::All | Mask::Behind => 0,
+        }
+    }
+
+    /// Where the highest byte of each lane is in a vector that is a mask.
+    pub fn mask_behind(self) -> Vec<Place> {
+        let Some(vector) = self.vector.filter(|vector| vector.mask == Mask::Behind) else {
+            return Vec::new();
+        };
+        let (size, register) = (self.size(), self.float_arguments().registers);
+        let place = |lane| Place::Vector { register, byte: lane * size + size - 1 };
+        (0..vector.lanes).map(place).collect()
+    }
+
+    /// Values in registers.
+    fn values_of_lane(self) -> usize {
+        match self.which {
+            Which::Row(row) if is_complex(row) || takes_pointers(row) => 2,
+            _ => 1,
+        }
+    }
+
     /// Where each value is at the return, lane by lane.
     pub fn values(self) -> Vec<Place> {
+        let has_pointers = self.vector.is_none_or(|vector| vector.pointer_register > 0);
         let is_complex = match self.which {
-            Which::Row(row) if takes_pointers(row) => return self.pointers(),
+            Which::Row(row) if takes_pointers(row) && has_pointers => return self.pointers(),
             Which::Row(row) => is_complex(row),
             Which::User(_) => false,
         };
-        let count = if is_complex { 2 } else { 1 };
+        let count = self.values_of_lane();
         let place = |number| match self.result {
             Format::Extended => Place::X87 { position: number },
             format => argument(number, is_complex, format),
@@ -154,7 +178,9 @@ impl Function {
             None => (0..count).map(place).collect(),
             Some(vector) => {
                 let size = self.size();
-                (0..vector.lanes).map(|lane| Place::Vector { register: 0, byte: lane * size }).collect()
+                let lane =
+                    |lane| (0..count).map(move |register| Place::Vector { register, byte: lane * size });
+                (0..vector.lanes).flat_map(lane).collect()
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Special functions, and derivatives that need more than one formula.
 
+use crate::complex::Complex;
 use crate::number::Number;
 
 /// Numerators and denominators of `B(2k) / 2k`, from k = 1 on: DLMF 5.11.2.
@@ -40,31 +41,14 @@ pub fn digamma<N: Number>(x: N) -> N {
     x.ln() - N::of(0.5) / x - series - recurrence
 }
 
-/// Derivatives of Bessel functions are half the difference of their neighbours: DLMF 10.6.1. They are computed with the
-/// precision of binary64.
-fn half_difference<N: Number>(before: f64, after: f64) -> N {
-    N::of((before - after) / 2.0)
-}
-
-pub fn bessel_first_kind<N: Number>(order: i64, x: N) -> N {
-    let (order, x) = (order as i32, x.to_f64());
-    if order == 0 {
-        return N::of(-libm::j1(x));
-    }
-    half_difference(libm::jn(order.wrapping_sub(1), x), libm::jn(order.wrapping_add(1), x))
-}
-
+/// Derivative of the Bessel function of the second kind.
 pub fn bessel_second_kind<N: Number>(order: i64, x: N) -> N {
-    let (order, x) = (order as i32, x.to_f64());
-    if x == 0.0 {
+    if x == N::zero() {
         // Minus infinity is where the function comes from, with the sign of (-1)^order for negative orders.
         let is_reflected = order < 0 && order % 2 != 0;
-        return N::of(if is_reflected { f64::NEG_INFINITY } else { f64::INFINITY });
+        return if is_reflected { -N::infinity() } else { N::infinity() };
     }
-    if order == 0 {
-        return N::of(-libm::y1(x));
-    }
-    half_difference(libm::yn(order.wrapping_sub(1), x), libm::yn(order.wrapping_add(1), x))
+    x.bessel_second_kind(order)
 }
 
 /// Derivative of a power whose value is `value` with respect to its exponent.
@@ -118,6 +102,12 @@ pub fn length<N: Number>(x: N, y: N, value: N) -> [N; 2] {
     };
     match (x.is_finite(), y.is_finite()) {
         (false, false) => [N::nan(); 2],
+        // The value has overflowed, its direction has not.
+        (true, true) => {
+            let quarter = N::of(0.25);
+            let value = Complex::new(x * quarter, y * quarter).absolute();
+            [x * quarter / value, y * quarter / value]
+        }
         _ => [sign(x), sign(y)],
     }
 }

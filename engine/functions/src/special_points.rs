@@ -1,5 +1,6 @@
 //! Tests of what the table says about special points.
 
+use crate::extended::with_free_unit;
 use crate::{names, Arguments, MOST_ARGUMENTS};
 use std::vec::Vec;
 
@@ -94,6 +95,10 @@ fn origins_and_multiples() {
     expect("hypot", &[-INFINITE, 1.0], INFINITE, &[-1.0, 0.0]);
     expect("hypot", &[1e300, 1e300], 1.414e300, &[1e300 / 1.414e300, 1e300 / 1.414e300]);
     expect("cabs", &[0.0, 0.0], 0.0, &[0.0, 0.0]);
+    // Only the value overflows.
+    expect("hypot", &[1.5e308, -1.125e308], INFINITE, &[0.8, -0.6]);
+    expect("cabs", &[0.0, f64::MAX], INFINITE, &[0.0, 1.0]);
+    expect("hypot", &[NAN, INFINITE], INFINITE, &[NAN, NAN]);
     expect("atan2", &[0.0, 0.0], 0.0, &[NAN, NAN]);
     expect("atan2", &[0.0, -2.0], core::f64::consts::PI, &[-0.5, 0.0]);
     expect("atan2", &[1e300, 1e300], 0.78, &[0.5e-300, -0.5e-300]);
@@ -106,10 +111,45 @@ fn origins_and_multiples() {
 }
 
 #[test]
+fn degrees() {
+    let tiny = 1e-20;
+    let degree = core::f64::consts::PI / 180.0;
+    expect("cosd", &[tiny], 1.0, &[-degree * (core::f64::consts::PI * (tiny / 180.0))]);
+    expect("cosd", &[180.0], -1.0, &[0.0]);
+    expect("sind", &[90.0], 1.0, &[0.0]);
+    expect("sind", &[-360.0], 0.0, &[degree]);
+}
+
+/// Powers of 80 bits come from logarithms.
+#[test]
+fn powers_of_80_bits() {
+    let wide = |number| with_free_unit(|unit| unit.from_binary64(number));
+    let narrow = |number| with_free_unit(|unit| unit.to_binary64(number));
+    for (base, exponent, value, expected) in [
+        (0.0, 1.0, 0.0, 1.0),
+        (0.0, 3.0, 0.0, 0.0),
+        (0.0, 0.5, 0.0, INFINITE),
+        (-0.0, -2.0, INFINITE, INFINITE),
+        (-INFINITE, 1.0, -INFINITE, 1.0),
+        (-2.0, 3.0, -8.0, 12.0),
+    ] {
+        let arguments = Arguments { numbers: [base, exponent, 0.0, 0.0].map(wide), register: 0 };
+        let function = names::find(b"powl").expect("a function of the table");
+        let found = function.extended_partials(&arguments, [wide(value), wide(0.0)])[0][0];
+        assert_eq!(narrow(found), expected, "{base} to the power of {exponent}");
+    }
+}
+
+#[test]
 fn complex_functions_do_not_overflow() {
     for (name, z) in [("ctan", [1.0, 800.0]), ("ctanh", [-800.0, 1.0])] {
         let function = names::find(name.as_bytes()).expect("a function of the table");
         let arguments = Arguments { numbers: [z[0], z[1], 0.0, 0.0], register: 0 };
         assert_eq!(function.partials(&arguments, [0.0, 1.0])[1][..2], [0.0, 0.0], "{name}");
+    }
+    for name in ["catan", "catanh"] {
+        let function = names::find(name.as_bytes()).expect("a function of the table");
+        let arguments = Arguments { numbers: [1e200, 1e200, 0.0, 0.0], register: 0 };
+        assert_eq!(function.partials(&arguments, [1.5, 0.0])[0][..2], [0.0, 0.0], "{name}");
     }
 }

@@ -6,7 +6,7 @@
 use crate::complex::Complex;
 use crate::number::Number;
 use crate::special::{
-    angle, bessel_first_kind, bessel_second_kind, digamma, length, one_over_one_minus_square,
+    angle, bessel_second_kind, digamma, length, one_over_one_minus_square,
     one_over_square_of_hyperbolic_cosine, remainder, with_base, with_exponent,
 };
 
@@ -67,6 +67,11 @@ fn of_arc_sine<N: Number>(x: N) -> N {
 /// `1 / sqrt(1 - z^2)`, as a product of roots that has the branch cuts of the arc sine.
 fn of_complex_arc_sine<N: Number>(z: Complex<N>) -> Complex<N> {
     ((Complex::one() - z).sqrt() * (Complex::one() + z).sqrt()).reciprocal()
+}
+
+/// `1 / (1 - z^2)`, whose factors do not cancel. Their product may overflow where the quotient does not.
+fn of_complex_arc_tangent<N: Number>(z: Complex<N>) -> Complex<N> {
+    (Complex::one() - z).reciprocal() * (Complex::one() + z).reciprocal()
 }
 
 /// `1 / z^2` for the complex cosine of a number whose exponential function grows with `exponent`.
@@ -181,11 +186,11 @@ impl<N: Number> Row<N> {
               derivative: "f ψ(x)", special: "x = ±0: -∞, the limit; negative integers: NaN, as the function" },
         Row { names: &["lgamma", "gamma"], rule: Rule::One(|x, _| digamma(x)),
               derivative: "ψ(x)", special: "poles: ∓∞ at ±0, NaN at negative integers" },
-        Row { names: &["j0"], rule: Rule::One(|x, _| bessel_first_kind(0, x)),
+        Row { names: &["j0"], rule: Rule::One(|x, _| x.bessel_first_kind(0)),
               derivative: "-J₁(x)", special: "" },
-        Row { names: &["j1"], rule: Rule::One(|x, _| bessel_first_kind(1, x)),
+        Row { names: &["j1"], rule: Rule::One(|x, _| x.bessel_first_kind(1)),
               derivative: "(J₀(x) - J₂(x)) / 2", special: "" },
-        Row { names: &["jn"], rule: Rule::WithInteger(|n, x, _| bessel_first_kind(n, x)),
+        Row { names: &["jn"], rule: Rule::WithInteger(|n, x, _| x.bessel_first_kind(n)),
               derivative: "(Jₙ₋₁(x) - Jₙ₊₁(x)) / 2", special: "" },
         Row { names: &["y0"], rule: Rule::One(|x, _| bessel_second_kind(0, x)),
               derivative: "-Y₁(x)", special: "x = 0: ∞, the limit" },
@@ -246,7 +251,7 @@ impl<N: Number> Row<N> {
               derivative: "sqrt 2π exp(f²/2)", special: "x = 0, 1: ∞, the limit" },
         Row { names: &["sind"], rule: Rule::One(|x, _| one_degree::<N>() * cosine_of_degrees(x)),
               derivative: "π/180 cos(πx/180)", special: "" },
-        Row { names: &["cosd"], rule: Rule::One(|x, _| -(one_degree::<N>() * cosine_of_degrees(x - N::of(90.0)))),
+        Row { names: &["cosd"], rule: Rule::One(|x, _| -(one_degree::<N>() * sine_of_degrees(x))),
               derivative: "-π/180 sin(πx/180)", special: "" },
         Row { names: &["tand"], rule: Rule::One(|_, f| one_degree::<N>() * (N::one() + f.square())),
               derivative: "π/180 (1 + f²)", special: "" },
@@ -292,13 +297,13 @@ impl<N: Number> Row<N> {
               derivative: "1 / sqrt(1 - z²)", special: "±1: NaN" },
         Row { names: &["cacos"], rule: Rule::Complex(|z, _| -of_complex_arc_sine(z)),
               derivative: "-1 / sqrt(1 - z²)", special: "±1: NaN" },
-        Row { names: &["catan"], rule: Rule::Complex(|z, _| ((Complex::one() + z.turned()) * (Complex::one() - z.turned())).reciprocal()),
+        Row { names: &["catan"], rule: Rule::Complex(|z, _| of_complex_arc_tangent(z.turned())),
               derivative: "1 / (1 + z²)", special: "±i: NaN" },
         Row { names: &["casinh"], rule: Rule::Complex(|z, _| of_complex_arc_sine(z.turned())),
               derivative: "1 / sqrt(1 + z²)", special: "±i: NaN" },
         Row { names: &["cacosh"], rule: Rule::Complex(|z, _| ((z - Complex::one()).sqrt() * (z + Complex::one()).sqrt()).reciprocal()),
               derivative: "1 / (sqrt(z - 1) sqrt(z + 1))", special: "±1: NaN" },
-        Row { names: &["catanh"], rule: Rule::Complex(|z, _| ((Complex::one() - z) * (Complex::one() + z)).reciprocal()),
+        Row { names: &["catanh"], rule: Rule::Complex(|z, _| of_complex_arc_tangent(z)),
               derivative: "1 / (1 - z²)", special: "±1: NaN" },
         Row { names: &["conj"], rule: Rule::ComplexParts(|_, _| [[N::one(), N::zero()], [N::zero(), -N::one()]]),
               derivative: "real part 1, 0; imaginary part 0, -1", special: "" },
@@ -319,7 +324,7 @@ impl<N: Number> Row<N> {
 }
 
 fn of_error_function<N: Number>(x: N) -> N {
-    N::of(2.0) / N::pi().sqrt() * x.exp_of_minus_square()
+    N::two_over_root_pi() * x.exp_of_minus_square()
 }
 
 /// Density of the normal distribution.
@@ -333,10 +338,18 @@ fn one_degree<N: Number>() -> N {
     N::pi() / N::of(180.0)
 }
 
-/// Whole turns are taken off before the multiplication that rounds.
+/// Half turns less than a whole one, when whole turns have been taken off before the division that rounds.
+fn half_turns<N: Number>(degrees: N) -> N {
+    let turns = (degrees / N::of(360.0)).rounded();
+    (degrees - turns * N::of(360.0)) / N::of(180.0)
+}
+
 fn cosine_of_degrees<N: Number>(x: N) -> N {
-    let turns = (x / N::of(360.0)).rounded();
-    ((x - turns * N::of(360.0)) / N::of(180.0)).cos_pi()
+    half_turns(x).cos_pi()
+}
+
+fn sine_of_degrees<N: Number>(x: N) -> N {
+    half_turns(x).sin_pi()
 }
 
 fn complex_power<N: Number>(z: Complex<N>, w: Complex<N>, value: Complex<N>) -> [Complex<N>; 2] {

@@ -246,8 +246,8 @@ fn unary<N: Number>(function: Unary, x: N) -> N {
         Unary::Tanh => x.sinh() / x.cosh(),
         Unary::Asinh => {
             let root = Complex::new(one, x).absolute();
-            let magnitude = logarithm_of_one_plus(x.abs() + x.abs() * (x.abs() / (one + root)));
-            unary(Unary::Sign, x) * magnitude
+            let rest = if root.is_finite() { x.abs() / (one + root) } else { one };
+            unary(Unary::Sign, x) * logarithm_of_one_plus(x.abs() + x.abs() * rest)
         }
         Unary::Acosh => logarithm_of_one_plus(x - one + (x - one).sqrt() * (x + one).sqrt()),
         Unary::Atanh => half * logarithm_of_one_plus(N::of(2.0) * x / (one - x)),
@@ -360,6 +360,9 @@ mod tests {
         assert!((unary(Unary::Acosh, 1.7f64) - 1.7f64.acosh()).abs() < 1e-15);
         assert!((unary(Unary::Asinh, -1e-9f64) + 1e-9).abs() < 1e-24);
         assert_eq!(unary(Unary::Tanh, -800f64), -1.0);
+        for infinite in [Unary::Log1p, Unary::Asinh, Unary::Acosh, Unary::Exp2, Unary::Expm1] {
+            assert_eq!(unary(infinite, f64::INFINITY), f64::INFINITY, "{infinite:?}");
+        }
         assert_eq!(binary(Binary::Min, 1.0, 2.0) + binary(Binary::Max, 1.0, 2.0), 3.0);
         assert_eq!(binary(Binary::Power, -2.0, -3.0), -0.125);
         assert!((binary(Binary::Power, 2.0f64, 0.5) - 2f64.sqrt()).abs() < 1e-15);

@@ -1,9 +1,11 @@
 //! Functions of vectors: names, and where the lanes are.
 //!
 //! `_ZGVdN4vv_pow` is the function in the vector function ABI for x86-64: instruction set, masked or not, lanes, a letter
-//! for each parameter. A masked version has its mask behind the arguments, and what it leaves in a lane that the mask
-//! excludes is not defined. `__svml_pow4`, `__svml_powf8_mask` are those of Intel's compilers. With 512 bits the masked
-//! ones take the values of excluded lanes in the first register, in front of the arguments, and the mask in k1.
+//! for each parameter. A masked version has its mask in a vector behind the arguments, and what it leaves in a lane that the
+//! mask excludes is not defined. `__svml_pow4`, `__svml_powf8_mask` are those of Intel's compilers, which say more behind
+//! the number of lanes: how precise the values are, and for which processors the code is. With 512 bits the masked ones
+//! take the values of excluded lanes in the first register, in front of the arguments, and the mask in k1. Sine and cosine
+//! together are returned in two registers.
 
 use crate::Format;
 
@@ -11,12 +13,21 @@ use crate::Format;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Vector {
     pub lanes: usize,
-    /// The first register has the values of lanes that mask register k1 excludes.
-    pub has_mask: bool,
+    pub mask: Mask,
     /// Registers that are no arguments live on.
     pub keeps_registers: bool,
-    /// Bytes of each register that holds pointers.
+    /// Bytes of each register that holds pointers; 0 if there are none, since all values are in registers.
     pub pointer_register: usize,
+}
+
+/// Which lanes are computed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mask {
+    All,
+    /// Those in mask register k1. The first registers have the values of the others.
+    Register,
+    /// Those that have the highest bit set in the register behind the arguments. The others have no value.
+    Behind,
 }
 
 /// A name that has been taken to pieces.
@@ -26,6 +37,8 @@ pub(crate) struct Parsed<'a> {
     pub scalar: &'a str,
     /// Bytes of an argument; `None` for any power of two.
     bytes: Option<usize>,
+    /// Bytes of a number.
+    pub size: usize,
     /// How many vectors there are, pointers among them.
     pub parameters: Option<usize>,
 }
@@ -48,30 +61,48 @@ fn of_abi(name: &str) -> Option<Parsed<'_>> {
         "e" => (64, 64),
         _ => return None,
     };
-    matches!(parameters.get(1..2)?, "N" | "M").then_some(())?;
+    let mask = match (parameters.get(1..2)?, bytes) {
+        ("N", _) => Mask::All,
+        ("M", 16 | 32) => Mask::Behind,
+        _ => return None,
+    };
     let rest = parameters.get(2..)?;
     let letters = rest.trim_start_matches(|letter: char| letter.is_ascii_digit());
-    let lanes = rest.strip_suffix(letters)?.parse().ok()?;
+    let lanes: usize = rest.strip_suffix(letters)?.parse().ok()?;
     letters.chars().all(|letter| letter == 'v').then_some(())?;
-    let vector = Vector { lanes, has_mask: false, keeps_registers: false, pointer_register };
-    Some(Parsed { vector, scalar, bytes: Some(bytes), parameters: Some(letters.len()) })
+    let vector = Vector { lanes, mask, keeps_registers: false, pointer_register };
+    let size = bytes / lanes.max(1);
+    Some(Parsed { vector, scalar, bytes: Some(bytes), size, parameters: Some(letters.len()) })
 }
 
-/// Endings of names that say how precise the results are.
-const PRECISIONS: [&str; 4] = ["_ha", "_la", "_ep", "_xa"];
+/// Words that say how precise the results are, or that they are the same on all processors.
+const PRECISIONS: [&str; 6] = ["ha", "la", "ep", "xa", "br", "cr"];
+
+/// Words that say for which processors a function is, `e9` or `z0`.
+fn is_processor(word: &str) -> bool {
+    matches!(word.as_bytes(), [b'a'..=b'z', b'0'..=b'9'] | b"ex")
+}
 
 fn of_intel(name: &str) -> Option<Parsed<'_>> {
-    let name = PRECISIONS.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
-    let unmasked = name.strip_suffix("_mask");
-    let name = unmasked.unwrap_or(name);
-    let name = PRECISIONS.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
-    let lanes = ["16", "8", "4", "2"].into_iter().find(|lanes| name.ends_with(lanes))?;
+    let mut words = name.split('_');
+    let name = words.next()?;
+    let mut is_masked = false;
+    for word in words {
+        is_masked |= word == "mask";
+        let is_known = word == "mask" || PRECISIONS.contains(&word) || is_processor(word);
+        is_known.then_some(())?;
+    }
+    let lanes = ["16", "8", "4", "2", "1"].into_iter().find(|lanes| name.ends_with(lanes))?;
     let scalar = name.strip_suffix(lanes)?;
     let lanes = lanes.parse().ok()?;
     let size = if scalar.ends_with('f') && scalar != "erf" { 4 } else { 8 };
-    let has_mask = unmasked.is_some() && lanes * size == 64;
-    let vector = Vector { lanes, has_mask, keeps_registers: true, pointer_register: 0 };
-    Some(Parsed { vector, scalar, bytes: None, parameters: None })
+    let mask = match is_masked {
+        false => Mask::All,
+        true if lanes * size == 64 => Mask::Register,
+        true => Mask::Behind,
+    };
+    let vector = Vector { lanes, mask, keeps_registers: true, pointer_register: 0 };
+    Some(Parsed { vector, scalar, bytes: None, size, parameters: None })
 }
 
 impl Parsed<'_> {
@@ -83,6 +114,7 @@ impl Parsed<'_> {
             Format::Extended | Format::Binary128 => return false,
         };
         let bytes = self.vector.lanes * size;
-        self.bytes.map_or([16, 32, 64].contains(&bytes), |expected| expected == bytes)
+        let is_usual = self.vector.lanes == 1 || [16, 32, 64].contains(&bytes);
+        self.bytes.map_or(is_usual, |expected| expected == bytes)
     }
 }

@@ -1,5 +1,6 @@
 //! Numbers of 80 bits as numbers of formulas: operators and elementary functions by the x87 unit.
 
+use crate::angles;
 use crate::extended::{with_free_unit, Extended, Unit};
 use crate::number::Number;
 use crate::{Arguments, Function, Partials, MOST_ARGUMENTS, MOST_VALUES};
@@ -43,7 +44,7 @@ impl Function {
 impl Wide {
     /// The distance from the nearest multiple of a quarter turn, and the number of quarter turns modulo 4. `None` where
     /// the multiple has too many bits.
-    fn reduced(self) -> Option<(Wide, i64)> {
+    fn reduced(self) -> Option<(Wide, u64)> {
         let turns = (self * Wide::of(core::f64::consts::FRAC_2_PI)).rounded();
         if turns.is_nan() || turns.abs() > Wide::of(MOST_TURNS) {
             return None;
@@ -51,19 +52,17 @@ impl Wide {
         let (first, second, third, fourth) = HALF_PI;
         let rest =
             self - turns * Wide::of(first) - turns * Wide::of(second) - turns * Wide::sum_of(third, fourth);
-        Some((rest, (turns.to_f64() as i64).rem_euclid(4)))
-    }
-
-    /// Sine and cosine of a number with as many bits as binary64 has.
-    fn coarse_sine_and_cosine(self) -> (Wide, Wide) {
-        let high = self.to_f64();
-        let low = (self - Wide::of(high)).to_f64();
-        let (sine, cosine) = libm::sincos(high);
-        (Wide::of(sine + cosine * low), Wide::of(cosine - sine * low))
+        Some((rest, (turns.to_f64() as i64).rem_euclid(4) as u64))
     }
 
     fn sine_and_cosine(self) -> (Wide, Wide) {
-        let Some((rest, quarter)) = self.reduced() else { return self.coarse_sine_and_cosine() };
+        if !self.is_finite() {
+            return (Wide::nan(), Wide::nan());
+        }
+        let (rest, quarter) = self.reduced().unwrap_or_else(|| {
+            let (quarter, rest) = angles::reduced(self.0);
+            (Wide(rest) * Wide::pi() * Wide::of(0.5), quarter)
+        });
         let (sine, cosine) = (Wide(UNIT.sine(rest.0)), Wide(UNIT.cosine(rest.0)));
         match quarter {
             0 => (sine, cosine),
@@ -81,7 +80,7 @@ impl Wide {
 
 impl Number for Wide {
     const ASYMPTOTIC: f64 = 18.0;
-    const LARGEST_SQUARED_EXPONENT: f64 = 5600.0;
+    const LARGEST_SQUARED_EXPONENT: f64 = 5678.0;
     const SPLITTER: f64 = 4_294_967_297.0;
 
     fn of(number: f64) -> Wide {
@@ -110,6 +109,9 @@ impl Number for Wide {
         Wide(UNIT.scaled((Wide::one() + rest.small_exp_m1()).0, exponent.0))
     }
     fn exp2(self) -> Wide {
+        if self.abs() == Wide::infinity() {
+            return self.exp();
+        }
         let exponent = self.rounded();
         let rest = Wide(UNIT.power_of_two_minus_one((self - exponent).0));
         Wide(UNIT.scaled((Wide::one() + rest).0, exponent.0))
@@ -138,13 +140,18 @@ impl Number for Wide {
         half * root * root + half / root / root
     }
     fn pow(self, exponent: Wide) -> Wide {
+        if exponent == Wide::zero() || self == Wide::one() {
+            return Wide::one();
+        }
         let magnitude = (exponent * self.abs().ln()).exp();
         let half = exponent * Wide::of(0.5);
-        let is_odd = half.rounded() != half && exponent.rounded() == exponent;
-        if self < Wide::zero() && is_odd {
-            -magnitude
-        } else {
-            magnitude
+        let is_integer = exponent.rounded() == exponent;
+        let is_odd = is_integer && half.rounded() != half;
+        // A negative zero is no negative number.
+        match self.0.is_negative() {
+            true if is_odd => -magnitude,
+            true if !is_integer && self != Wide::zero() => Wide::nan(),
+            _ => magnitude,
         }
     }
     fn atan2(self, x: Wide) -> Wide {

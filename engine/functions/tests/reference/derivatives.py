@@ -83,6 +83,10 @@ def half_turns(function):
     return lambda x: function(PI * x)
 
 
+def degrees(function):
+    return lambda x: function(PI * x / 180)
+
+
 REAL = {
     "acos": (mp.acos, UNIT),
     "asin": (mp.asin, UNIT),
@@ -114,6 +118,14 @@ REAL = {
     "log1p": (mp.log1p, some(uniform(-1, 10), magnitudes(-60, 300))),
     "log2p1": (lambda x: mp.log1p(x) / mp.log(2), some(uniform(-1, 10), magnitudes(-60, 300))),
     "log10p1": (lambda x: mp.log1p(x) / mp.log(10), some(uniform(-1, 10), magnitudes(-60, 300))),
+    "invcbrt": (lambda x: mp.sign(x) / mp.cbrt(abs(x)), signed(magnitudes(-300, 300))),
+    "erfinv": (mp.erfinv, uniform(-0.99, 0.99)),
+    "erfcinv": (lambda x: mp.erfinv(1 - x), uniform(0.01, 1.99)),
+    "cdfnorm": (mp.ncdf, some(ALL, uniform(-30, 5))),
+    "cdfnorminv": (lambda x: mp.sqrt(2) * mp.erfinv(2 * x - 1), uniform(0.01, 0.99)),
+    "sind": (degrees(mp.sin), some(uniform(-1000, 1000), signed(magnitudes(-60, 20)))),
+    "cosd": (degrees(mp.cos), some(uniform(-1000, 1000), signed(magnitudes(-60, 20)))),
+    "tand": (degrees(mp.tan), uniform(-89, 89)),
     "rsqrt": (lambda x: 1 / mp.sqrt(x), magnitudes(-300, 300)),
     "cbrt": (lambda x: mp.sign(x) * mp.cbrt(abs(x)), signed(magnitudes(-300, 300))),
     "erf": (mp.erf, ALL),

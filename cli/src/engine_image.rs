@@ -68,6 +68,10 @@ pub fn config(
         text.push(b'\n');
         lines += 1;
     }
+    if let Some(descriptor) = options.exec_filters_fd {
+        text.extend_from_slice(format!("filters-fd={descriptor}\n").as_bytes());
+        lines += 1;
+    }
     lines += option_words.iter().filter(|word| !is_internal(word)).count();
     if text.iter().filter(|byte| **byte == b'\n').count() != lines {
         return Err(Failure::Option("an option or the path of derivgrind contains a line break".to_string()));
@@ -77,7 +81,10 @@ pub fn config(
 
 /// Options that the engine sets are about one start and not for the next program.
 fn is_internal(word: &OsString) -> bool {
-    word.as_bytes().starts_with(b"--exec-argv0=") || word == "--exec-in-place"
+    let bytes = word.as_bytes();
+    bytes.starts_with(b"--exec-argv0=")
+        || bytes.starts_with(b"--exec-filters-fd=")
+        || bytes == b"--exec-in-place"
 }
 
 /// Become the engine. Returns only if that failed.

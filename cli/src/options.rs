@@ -129,6 +129,10 @@ pub struct Options {
     #[arg(long, hide = true)]
     pub exec_in_place: bool,
 
+    /// The engine sets this with `--exec-argv0` if the client has filters for system calls: the descriptor with them.
+    #[arg(long, hide = true, require_equals = true)]
+    pub exec_filters_fd: Option<i32>,
+
     /// The engine sets this when the client has ended: the descriptor with the sites to be explained.
     #[arg(long, hide = true, require_equals = true)]
     pub report_from_fd: Option<i32>,

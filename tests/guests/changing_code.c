@@ -1,5 +1,6 @@
 /* Code that changes: through another mapping of its file, on the stack, in pages that are writable and executable. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -68,6 +69,51 @@ static void through_a_duplicate(void)
     sum += ((function)(void*)(second + 16))();
   }
   printf("duplicates: %ld\n", sum);
+}
+
+static void put(int file, int value)
+{
+  unsigned char code[6];
+  write_constant(code, value);
+  if (pwrite(file, code, sizeof code, 64) != sizeof code)
+    exit(1);
+}
+
+/* A system call changes the file, not a store. */
+static void by_writing_to_the_file(void)
+{
+  int file = memfd_create("code", 0);
+  char name[64];
+  snprintf(name, sizeof name, "/proc/self/fd/%d", file);
+  if (file < 0 || ftruncate(file, 8192) != 0)
+    exit(1);
+  int readable = open(name, O_RDONLY);
+  put(file, 1);
+  unsigned char* private = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, readable, 0);
+  unsigned char* shared = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, readable, 0);
+  unsigned char* later = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  if (private == MAP_FAILED || shared == MAP_FAILED || mprotect(later, 4096, PROT_READ | PROT_EXEC) != 0)
+    exit(1);
+  long sum = 0;
+  for (int i = 0; i < 100; i++) {
+    put(file, i * 7);
+    sum += ((function)(void*)(private + 64))() + ((function)(void*)(shared + 64))() + ((function)(void*)(later + 64))();
+  }
+  close(file);
+  printf("by writing: %ld\n", sum);
+  close(readable);
+  snprintf(name, sizeof name, "/tmp/changing-code-%d", (int)getpid());
+  file = open(name, O_CREAT | O_RDWR, 0700);
+  put(file, 5);
+  close(file);
+  readable = open(name, O_RDONLY);
+  private = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, readable, 0);
+  sum = ((function)(void*)(private + 64))();
+  file = open(name, O_WRONLY);
+  put(file, 50);
+  sum += ((function)(void*)(private + 64))();
+  printf("opened again: %ld\n", sum);
+  unlink(name);
 }
 
 static int apply(int (*inner)(int), int value)
@@ -158,6 +204,7 @@ int main(void)
 {
   through_another_mapping();
   through_a_duplicate();
+  by_writing_to_the_file();
   on_the_stack();
   by_another_thread();
   data_beside_code();

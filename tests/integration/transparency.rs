@@ -182,6 +182,16 @@ fn signals() {
 }
 
 #[test]
+fn faults_between_signals() {
+    same(&[text(&guest("faults_between_signals.c", &["-O2", "-pthread"]))]);
+}
+
+#[test]
+fn single_steps() {
+    same(&[text(&guest("single_steps.c", &["-O2"]))]);
+}
+
+#[test]
 fn waiting_for_signals() {
     same_in_all_modes(&[text(&guest("waiting_for_signals.c", &["-O2", "-pthread"]))]);
 }
@@ -214,6 +224,13 @@ fn process_state() {
     let words = [text(&program), "a b", ""];
     same_in_all_modes(&words);
     same_with_children(&words);
+}
+
+#[test]
+fn filters() {
+    let program = guest("filters.c", &["-O2", "-pthread"]);
+    same(&[text(&program)]);
+    same_with_children(&[text(&program)]);
 }
 
 #[test]

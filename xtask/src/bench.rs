@@ -194,17 +194,18 @@ fn time_of(work: &Work, command: &mut Command, clock: Clock) -> Result<f64> {
 }
 
 fn command(work: &Work, words: &[OsString], runner: Runner) -> Command {
+    let children = work.with_children.then_some("--trace-children=yes");
     let mut command = match runner {
         Runner::Native => Command::new(&words[0]),
         Runner::Derivgrind(launcher, options) => {
             let mut command = Command::new(launcher);
             command.arg("-q").arg(format!("--vector-shadows={}", work.shadows.name()));
-            command.args(options).arg(&words[0]);
+            command.args(options).args(children).arg(&words[0]);
             command
         }
         Runner::Valgrind(tool) => {
             let mut command = Command::new("valgrind");
-            command.arg("-q").arg(format!("--tool={tool}")).arg(&words[0]);
+            command.arg("-q").arg(format!("--tool={tool}")).args(children).arg(&words[0]);
             command
         }
     };
@@ -260,7 +261,7 @@ fn run_times(arguments: &Arguments, rows: &[Row]) -> String {
     if arguments.valgrind_runs > 0 {
         text += &format!(
             "The columns of Valgrind are over native, too, but both for less of the same work: half of the time steps with \
-             -O3,\na quarter with FMA, 1 MB, a tenth of the points, 10^6 additions, 5 products. `> N`: a run was killed \
+             -O3,\na quarter with FMA, 1 MB, 200 lines, a tenth of the points, 10^6 additions, 5 products. `> N`: a run was killed \
              after {0} seconds, and had used N times\nthe native time by then; `over {0} s`: the same where only the program could have said how long it \
              took.\n",
             arguments.valgrind_limit

@@ -59,6 +59,8 @@ pub struct Config {
     pub log_descriptor: i32,
     pub verbosity: Verbosity,
     pub recording: Option<RecordingFiles>,
+    /// A file with filters for system calls, from the program that has executed this one.
+    pub filters: Option<i32>,
     /// The launcher's own options, each ending with a zero byte.
     pub options: Vec<Vec<u8>>,
 }
@@ -94,6 +96,7 @@ pub fn parse(text: &[u8]) -> Result<Config, &[u8]> {
         log_descriptor: 2,
         verbosity: Verbosity::Normal,
         recording: None,
+        filters: None,
         options: Vec::new(),
     };
     for line in text.split(|byte| *byte == b'\n') {
@@ -113,6 +116,7 @@ pub fn parse(text: &[u8]) -> Result<Config, &[u8]> {
             b"log-fd" => config.log_descriptor = parse_number(value).ok_or(line)?,
             b"verbosity" => config.verbosity = parse_verbosity(value).ok_or(line)?,
             b"record" => config.recording = Some(parse_recording(value).ok_or(line)?),
+            b"filters-fd" => config.filters = Some(parse_number(value).ok_or(line)?),
             b"option" => config.options.push(with_zero(value)),
             _ => return Err(line),
         }

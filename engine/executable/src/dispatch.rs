@@ -127,6 +127,9 @@ fn sample(thread: &mut Thread, class: Class) -> Continuation {
 /// Prepares the return into translated code at `next`, unless a signal or an invalidation comes first.
 fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) {
     let epoch = thread.cache.epoch;
+    if let Some(trap) = thread.signals.trap_flag.trap_at(next.pc) {
+        thread.signals.enqueue_first(trap);
+    }
     loop {
         if thread.signals.is_pending() {
             if next.pc == RETURN_TRAP {
@@ -160,6 +163,10 @@ fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) 
         }
         shortcut = Shortcut::None;
         thread.context().resume = address;
+        if thread.signals.trap_flag.is_set() {
+            thread.context().flags |= TRAP_FLAG;
+            thread.signals.step_one_instruction(next.pc, thread.cache.enter_address());
+        }
         thread.set_in_cache(true);
         if invalidate::generation() == thread.seen_generation() && !thread.signals.is_pending() {
             if next.state.rule_is_applied() {
@@ -170,6 +177,7 @@ fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) 
             return;
         }
         thread.set_in_cache(false);
+        thread.context().flags &= !TRAP_FLAG;
     }
 }
 
@@ -238,7 +246,7 @@ fn raise(
     let information = SignalInformation::fault(signal, code, next.pc);
     let address = if trap == 14 { next.pc } else { 0 };
     let fault = Fault { error, trap, address };
-    thread.signals.enqueue(Queued { signal, information, fault: Some(fault) });
+    thread.signals.enqueue_raised(Queued { signal, information, fault: Some(fault) });
     next
 }
 

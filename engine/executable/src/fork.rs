@@ -4,6 +4,7 @@ use crate::allocator;
 use crate::atomic_lock;
 use crate::call;
 use crate::counters;
+use crate::filters;
 use crate::invalidate;
 use crate::leaving;
 use crate::library_functions;
@@ -48,6 +49,7 @@ pub fn fork(thread: &mut Thread, flags: u64, in_child: impl FnOnce(&mut Thread),
 
 /// In the order in which they nest elsewhere.
 fn acquire_all(thread: &Thread) {
+    filters::acquire_for_fork();
     threads::acquire_for_fork();
     memory::acquire_for_fork();
     invalidate::acquire_for_fork();
@@ -77,4 +79,5 @@ fn release_all(thread: &Thread) {
     invalidate::release_after_fork();
     memory::release_after_fork();
     threads::release_after_fork();
+    filters::release_after_fork();
 }

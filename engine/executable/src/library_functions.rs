@@ -203,9 +203,11 @@ fn read_symbols(
     let is_dynamic_program = is_program && file.has_interpreter()?;
     let kind = if is_program { Kind::All } else { Kind::Dynamic };
     if !is_dynamic_program {
-        if let Some(table) =
-            file.table(kind).filter(|table| contents != Contents::Other || table.mentions(INTEL))
-        {
+        let table = match contents {
+            Contents::Other => file.table_mentioning(kind, INTEL),
+            _ => file.table(kind),
+        };
+        if let Some(table) = table {
             let is_musl = is_program && table.contains(MUSL_SYMBOL);
             for symbol in table.functions().filter(|symbol| counts(symbol, contents, is_musl)) {
                 functions.insert(symbol);

@@ -36,6 +36,7 @@ mod direct_calls;
 mod dispatch;
 mod elf;
 mod extended;
+mod filters;
 mod fork;
 mod intrinsics;
 mod invalidate;

@@ -11,6 +11,8 @@ pub struct Module {
     pub end: u64,
     pub offset: u64,
     pub path: Vec<u8>,
+    /// Of the file, see [`sys::identity`].
+    pub identity: Option<u64>,
 }
 
 static MODULES: Mutex<Vec<Module>> = Mutex::new(Vec::new());
@@ -20,7 +22,7 @@ pub fn note(descriptor: i32, start: u64, end: u64, offset: u64) {
     let link = format!("/proc/self/fd/{descriptor}\0");
     let path = sys::read_link(link.as_bytes()).unwrap_or_default();
     library_functions::note_module(descriptor, &path, start, end, offset);
-    MODULES.lock().push(Module { start, end, offset, path });
+    MODULES.lock().push(Module { start, end, offset, path, identity: sys::identity(descriptor) });
 }
 
 /// Is this CPython's own code? Its exact fractions and decimal numbers are made of integers that have all digits of a number.

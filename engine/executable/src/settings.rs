@@ -135,6 +135,7 @@ pub fn choose(config: &Config, hardware_capabilities_2: u64) {
 
 /// Numbers of capabilities, see capabilities(7).
 pub const CAP_IPC_LOCK: u32 = 14;
+pub const CAP_SYS_ADMIN: u32 = 21;
 pub const CAP_SYS_RESOURCE: u32 = 24;
 
 /// Version 3 of the structures of capget(2).

@@ -4,6 +4,7 @@ use crate::atomic_lock;
 use crate::config;
 use crate::dispatch::{self, Continuation};
 use crate::elf::{ElfError, ElfFile};
+use crate::filters;
 use crate::memory;
 use crate::print::{self, EXIT_CANNOT_EXECUTE, EXIT_NOT_FOUND};
 use crate::process_words;
@@ -226,6 +227,9 @@ fn start_client(entry: u64, pointer: u64) -> ! {
     unsafe {
         (*thread).adopt_current();
         (*thread).signals.mask = mask;
+        if let Some(file) = config::current().filters {
+            filters::take_over(&*thread, file);
+        }
         let context = (*thread).context();
         context.registers[4] = pointer;
         context.flags = INITIAL_FLAGS;

@@ -90,6 +90,18 @@ impl SymbolFile {
     }
 
     pub fn table(&self, kind: Kind) -> Option<Table> {
+        self.table_with(kind, |_| true)
+    }
+
+    /// The table if this is a part of a name. In most libraries it is not, and their symbols are not read.
+    pub fn table_mentioning(&self, kind: Kind, part: &[u8]) -> Option<Table> {
+        self.table_with(kind, |strings| {
+            let mut places = strings.iter().enumerate().filter(|(_, byte)| **byte == part[0]);
+            places.any(|(at, _)| strings[at..].starts_with(part))
+        })
+    }
+
+    fn table_with(&self, kind: Kind, is_wanted: impl Fn(&[u8]) -> bool) -> Option<Table> {
         let wanted = match kind {
             Kind::Dynamic => SHT_DYNSYM,
             Kind::All => SHT_SYMTAB,
@@ -98,7 +110,11 @@ impl SymbolFile {
         let symbols = sections.clone().find(|header| half(header, 4) == Some(wanted))?;
         let strings = sections.nth(half(symbols, 40)? as usize)?;
         let read = |section: &[u8]| read_table(self.descriptor, word(section, 24)?, word(section, 32)?);
-        Some(Table { symbols: read(symbols)?, strings: Arc::new(read(strings)?), bias: self.bias })
+        let strings = read(strings)?;
+        if !is_wanted(&strings) {
+            return None;
+        }
+        Some(Table { symbols: read(symbols)?, strings: Arc::new(strings), bias: self.bias })
     }
 }
 
@@ -106,11 +122,6 @@ impl Table {
     /// Is this a name of the table?
     pub fn contains(&self, name: &[u8]) -> bool {
         self.strings.split(|byte| *byte == 0).any(|string| string == name)
-    }
-
-    /// Is this a part of a name?
-    pub fn mentions(&self, part: &[u8]) -> bool {
-        self.strings.windows(part.len()).any(|window| window == part)
     }
 
     /// Functions that the file defines.

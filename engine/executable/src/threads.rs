@@ -9,6 +9,7 @@
 
 use crate::cache::Cache;
 use crate::computed;
+use crate::filters::Filters;
 use crate::invalidate;
 use crate::library_calls::Call;
 use crate::library_functions::Awaited;
@@ -65,6 +66,10 @@ pub struct Thread {
     pub calls: Vec<Call>,
     /// Return addresses of such functions that are in their places, because a signal handler runs.
     pub shown: Vec<Shown>,
+    /// What the client has forbidden itself.
+    pub filters: Mutex<Filters>,
+    /// Another thread's filters came with its promise to gain no privileges, which this thread must make, too.
+    pub gives_up_privileges: AtomicBool,
     /// Counter of the request `DISABLE`.
     pub disabled: u64,
     pub recorder: Mutex<Recorder>,
@@ -114,6 +119,8 @@ impl Thread {
             awaited: Vec::new(),
             calls: Vec::new(),
             shown: Vec::new(),
+            filters: Mutex::new(Filters::None),
+            gives_up_privileges: AtomicBool::new(false),
             disabled: 0,
             recorder: Mutex::new(Recorder::new()),
             computed: computed::Pending::default(),
@@ -158,6 +165,11 @@ impl Thread {
         };
         // SAFETY: the stack lives as long as the thread.
         unsafe { call!(kernel::__NR_sigaltstack, &stack as *const _, 0) };
+    }
+
+    /// The process that a new thread will belong to.
+    pub fn join_process(&self, id: i32) {
+        self.process_id.store(id, Ordering::SeqCst);
     }
 
     pub fn process_id(&self) -> i32 {
@@ -307,6 +319,13 @@ pub fn for_each(mut visit: impl FnMut(&Thread)) {
 
 pub fn count() -> usize {
     REGISTRY.lock().0.len()
+}
+
+/// Threads of one process; others may share its memory.
+pub fn count_of_process(id: i32) -> usize {
+    let mut count = 0;
+    for_each(|thread| count += usize::from(thread.process_id() == id));
+    count
 }
 
 fn remove_from_registry(thread: *mut Thread) {

@@ -16,6 +16,8 @@ pub struct Work {
     /// More of it for native runs.
     pub native_environment: Vec<(OsString, OsString)>,
     pub shadows: Shadows,
+    /// Programs that the program executes run under the tool, too.
+    pub with_children: bool,
     pub measured: Measured,
     pub limit: Limit,
     /// Work that takes milliseconds is run more often.
@@ -184,7 +186,8 @@ fn without_inputs(workspace: &Workspace, scratch: &Path) -> Result<Vec<Work>> {
         python(workspace, "Python loop of 10^7 additions, no input", LOOP, None, 1.4),
         python(workspace, "NumPy matmul 500 x 500, no input", MATMUL, None, 1.1),
         calls(workspace, scratch, "no input", true, 1.1)?,
-        whole("import numpy, no input", &[PYTHON.into(), "-c".into(), "import numpy".into()], 2.2),
+        whole("import numpy, no input", &[PYTHON.into(), "-c".into(), "import numpy".into()], 1.8),
+        compilation(scratch)?,
     ])
 }
 
@@ -209,6 +212,19 @@ fn compression(scratch: &Path, suffix: &str, limit: f64) -> Work {
     let words = |file: &str| ["xz".into(), "-9".into(), "-c".into(), scratch.join(file).into()];
     let name = format!("xz -9 of 5 MB, {suffix}");
     Work { less: words("one-megabyte").to_vec(), ..whole(&name, &words("five-megabytes"), limit) }
+}
+
+/// A compiler, which starts two other programs.
+fn compilation(scratch: &Path) -> Result<Work> {
+    let words = |functions: usize| -> Result<Vec<OsString>> {
+        let source = scratch.join(format!("{functions}-functions.c"));
+        fs::write(&source, c_source(functions))
+            .with_context(|| format!("cannot write {}", source.display()))?;
+        let object = source.with_extension("o");
+        Ok(vec!["gcc".into(), "-O2".into(), "-c".into(), source.into(), "-o".into(), object.into()])
+    };
+    let work = whole("gcc -O2 of 1,000 lines, no input", &words(100)?, 3.0);
+    Ok(Work { less: words(20)?, with_children: true, ..work })
 }
 
 /// A script, and how often it repeats its work: in the row, and for Valgrind.
@@ -243,6 +259,7 @@ pub fn whole(name: &str, words: &[OsString], limit: f64) -> Work {
         environment: vec![("OPENBLAS_NUM_THREADS".into(), "1".into())],
         native_environment,
         shadows: Shadows::Auto,
+        with_children: false,
         measured: Measured::Process,
         limit: Limit::Ratio(limit),
         repetitions: 1,
@@ -256,16 +273,44 @@ fn has_avx512() -> bool {
         && std::is_x86_feature_detected!("avx512vl")
 }
 
-/// Text of made-up words, the same on each machine, that compresses about as well as prose.
-fn text(length: usize) -> Vec<u8> {
-    // Marsaglia, Xorshift RNGs (2003), the 64-bit generator with shifts 13, 7, 17.
+/// Functions of C of ten lines each, on the same machine or another always the same ones.
+fn c_source(functions: usize) -> String {
+    let mut random = random_numbers();
+    let mut text = String::from("#include <math.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n\n");
+    for number in 0..functions {
+        let mut constant = || 1.0 + random(1000) as f64 / 8.0;
+        let (first, second, third) = (constant(), constant(), constant());
+        let operator = ["+", "-", "*", "/"][random(4) as usize];
+        let function = ["sqrt", "fabs", "exp", "floor"][random(4) as usize];
+        let other = match number {
+            0 => String::from("a[0]"),
+            _ => format!("function_{}(a, n / 2)", random(number as u64)),
+        };
+        text += &format!(
+            "double function_{number}(double *a, int n) {{\n  double sum = {first:?};\n  for (int i = 1; i < n; i++) {{\n    \
+             if (a[i] > {second:?} && (i & {mask}) != 0)\n      sum += a[i] {operator} a[i - 1];\n    else\n      \
+             a[i] = {function}(sum) / ({third:?} + a[i] * a[i]);\n  }}\n  return n > 2 ? sum + {other} : sum;\n}}\n",
+            mask = random(64),
+        );
+    }
+    text
+}
+
+/// Numbers below a bound, the same on each machine: Marsaglia, Xorshift RNGs (2003), the 64-bit generator with shifts 13, 7,
+/// 17.
+fn random_numbers() -> impl FnMut(u64) -> u64 {
     let mut state: u64 = 0x2545_f491_4f6c_dd1d;
-    let mut random = move |below: u64| {
+    move |below| {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
         state % below
-    };
+    }
+}
+
+/// Text of made-up words, the same on each machine, that compresses about as well as prose.
+fn text(length: usize) -> Vec<u8> {
+    let mut random = random_numbers();
     let mut words = Vec::new();
     for _ in 0..4000 {
         let letters = 2 + random(8);

@@ -32,7 +32,9 @@ fn deliver_one(thread: &mut Thread, queued: &Queued, next: Continuation) -> Cont
     let signal = queued.signal;
     let action = thread.signals.actions.get(signal);
     let mask = thread.signals.temporary_mask.unwrap_or(thread.signals.mask);
-    let blocked = SYNCHRONOUS & bit(signal) & mask != 0;
+    // The kernel itself holds back all others.
+    let held_back_here = queued.fault.is_some() || SYNCHRONOUS & bit(signal) != 0;
+    let blocked = held_back_here && bit(signal) & mask != 0;
     if queued.fault.is_some() && (blocked || action.handler <= IGNORE) {
         end(thread, queued, next);
     }

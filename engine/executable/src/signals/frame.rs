@@ -8,6 +8,7 @@
 //! `rt_sigreturn` finds everything.
 
 use super::actions::Action;
+use super::handler::TRAP_FLAG;
 use super::{AlternateStack, Queued};
 use crate::client_memory;
 use crate::extended::{self, VectorShadows};
@@ -120,6 +121,7 @@ pub fn push(
         shadow::clear(pointer, frame_end - pointer);
         save_shadows(context, state, pointer, area_address);
     }
+    thread.signals.trap_flag.forget();
     extended::reset_for_handler();
     let user_offset = core::mem::offset_of!(Frame, user) as u64;
     let information_offset = core::mem::offset_of!(Frame, information) as u64;
@@ -162,7 +164,7 @@ fn user_context(thread: &Thread, queued: &Queued, pc: u64, area_address: u64) ->
         stack: thread.signals.alternate_stack,
         registers,
         instruction: pc,
-        flags: context.flags,
+        flags: context.flags | if thread.signals.trap_flag.is_set() { TRAP_FLAG } else { 0 },
         segments: [USER_CODE_SEGMENT, 0, 0, USER_DATA_SEGMENT],
         error: fault.map_or(0, |fault| fault.error),
         trap: fault.map_or(0, |fault| fault.trap),
@@ -239,7 +241,8 @@ pub fn pop(thread: &mut Thread) -> Result<(u64, State), StackOverflow> {
     for (place, number) in REGISTER_ORDER.iter().enumerate() {
         context.registers[*number] = user.registers[place];
     }
-    context.flags = user.flags & RESTORED_FLAGS | RFLAGS_FIXED;
+    context.flags = user.flags & RESTORED_FLAGS & !TRAP_FLAG | RFLAGS_FIXED;
+    thread.signals.trap_flag.change(user.flags & TRAP_FLAG != 0);
     restore_extended(context, user.extended)?;
     let state = restore_shadows(context, address, user.extended);
     thread.signals.alternate_stack = user.stack;

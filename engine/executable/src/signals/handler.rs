@@ -5,6 +5,7 @@
 
 use super::actions::Action;
 use super::frame::UserContext;
+use super::trap_flag::TRAP_TRACE;
 use super::{bit, Fault, Interruption, Queued, SignalInformation, KICK_SIGNAL, SYNCHRONOUS};
 use crate::atomic_lock;
 use crate::dispatch::INTERRUPTED;
@@ -39,6 +40,8 @@ extern "C" {
 pub const TRAP_FLAG: u64 = 1 << 8;
 /// The instruction `pushfq`, which would store the trap flag.
 const PUSHF: u8 = 0x9c;
+const POPF: u8 = 0x9d;
+const SIZE_PREFIX: u8 = 0x66;
 
 pub fn restorer() -> u64 {
     derivgrind_signal_return as *const () as u64
@@ -105,6 +108,14 @@ fn fault(thread: &Thread, signal: u32, information: &mut SignalInformation, user
         stepped(thread, user);
         return;
     }
+    let sets_trap_flag = signal == kernel::SIGTRAP && information.code() == TRAP_TRACE;
+    if sets_trap_flag && thread.in_cache() {
+        // The instruction after the `popf` of the client has begun; no address is that of an instruction before it.
+        thread.signals.trap_flag.change(true);
+        thread.signals.trap_flag.wait_for_end_of(0);
+        leave_or_step(thread, user);
+        return;
+    }
     // The engine copies to the client with no lock that this takes.
     let copies = signal == kernel::SIGSEGV && client_memory::is_copying(user);
     if copies && write_protection::resolve(thread, information.address(), user.error) {
@@ -142,7 +153,9 @@ fn fault(thread: &Thread, signal: u32, information: &mut SignalInformation, user
     let Some((block, found)) = thread.cache.find_block(user.instruction - executed) else {
         fatal!("internal error of derivgrind: signal {} in common code at {:#x}", signal, user.instruction);
     };
-    let pc = found.boundary.pc + executed;
+    // Behind the handler of a signal that is on its way already, the instruction raises its own again.
+    let comes_first = !thread.signals.is_pending();
+    let pc = found.boundary.pc + if comes_first { executed } else { 0 };
     let mut address = information.address();
     if signal == kernel::SIGSEGV || signal == kernel::SIGBUS {
         if (SHADOW_START..SHADOW_END).contains(&address) {
@@ -167,7 +180,9 @@ fn fault(thread: &Thread, signal: u32, information: &mut SignalInformation, user
     let code = block + u64::from(code_offset);
     recovery::restore(user, block, code, thread.context() as *const Context as u64, &held);
     let fault = Fault { error: user.error, trap: user.trap, address };
-    thread.signals.enqueue(Queued { signal, information: *information, fault: Some(fault) });
+    if comes_first {
+        thread.signals.enqueue(Queued { signal, information: *information, fault: Some(fault) });
+    }
     user.mask = !super::NEVER_BLOCKED;
     leave(thread, user, Interruption { pc, state: found.boundary.state });
 }
@@ -183,7 +198,7 @@ fn stepped(thread: &Thread, user: &mut UserContext) {
     let before = thread.signals.stepped_from.load(Ordering::SeqCst);
     // SAFETY: the thread has just executed the instruction there, and pushed the flags where its stack pointer points.
     unsafe {
-        if *(before as *const u8) == PUSHF {
+        if *(before as *const u8) == PUSHF && !is_client_instruction(thread, before, PUSHF) {
             *(user.stack_pointer() as *mut u64) &= !TRAP_FLAG;
         }
     }
@@ -191,7 +206,22 @@ fn stepped(thread: &Thread, user: &mut UserContext) {
         stop_stepping(thread, user);
         return;
     }
+    if user.flags & TRAP_FLAG == 0 && is_client_instruction(thread, before, POPF) {
+        thread.signals.trap_flag.change(false);
+    }
     leave_or_step(thread, user);
+}
+
+/// While the client has set its trap flag: does the code at `address` belong to such an instruction of the client?
+fn is_client_instruction(thread: &Thread, address: u64, code: u8) -> bool {
+    if !thread.signals.trap_flag.is_set() || !thread.cache.contains(address) {
+        return false;
+    }
+    let found = thread.cache.find_boundary(address).and_then(|found| {
+        // It may have a prefix for the size.
+        client_memory::read_value::<[u8; 2]>(found.boundary.pc).ok()
+    });
+    found.is_some_and(|bytes| bytes[0] == code || bytes[0] == SIZE_PREFIX && bytes[1] == code)
 }
 
 /// Leaves translated code if it is at an instruction boundary with all registers in place, else executes one more instruction of it.
@@ -202,12 +232,19 @@ fn leave_or_step(thread: &Thread, user: &mut UserContext) {
         None
     };
     match found {
-        Some(found) if found.exact && !found.boundary.parked => {
+        Some(found) if found.exact && !found.boundary.parked && !goes_on(thread, found.boundary.pc) => {
             stop_stepping(thread, user);
             leave(thread, user, Interruption { pc: found.boundary.pc, state: found.boundary.state });
         }
         _ => step(thread, user),
     }
+}
+
+/// Is the thread at an instruction that it is to execute before it leaves?
+fn goes_on(thread: &Thread, pc: u64) -> bool {
+    thread.signals.trap_flag.waits_for_end_of(pc)
+        && !thread.signals.is_pending()
+        && thread.seen_generation() == invalidate::generation()
 }
 
 fn step(thread: &Thread, user: &mut UserContext) {

@@ -18,6 +18,7 @@ pub mod breakpoint;
 pub mod delivery;
 pub mod frame;
 pub mod handler;
+pub mod trap_flag;
 
 pub use actions::ActionTable;
 
@@ -28,6 +29,7 @@ use breakpoint::Breakpoint;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use derivgrind_translate::state::State;
+use trap_flag::ClientTrapFlag;
 
 /// Makes a thread leave its code cache. The last real-time signal, which C libraries leave alone.
 pub const KICK_SIGNAL: u32 = 64;
@@ -142,6 +144,7 @@ pub struct SignalState {
     /// Address of the instruction that was executed last with the trap flag.
     stepped_from: AtomicU64,
     breakpoint: Breakpoint,
+    pub trap_flag: ClientTrapFlag,
     /// A kick came while the thread was not in its cache.
     kicked: AtomicBool,
 }
@@ -160,6 +163,7 @@ impl SignalState {
             stepping: AtomicBool::new(false),
             stepped_from: AtomicU64::new(0),
             breakpoint: Breakpoint::default(),
+            trap_flag: ClientTrapFlag::new(),
             kicked: AtomicBool::new(false),
         }
     }
@@ -183,6 +187,35 @@ impl SignalState {
         // SAFETY: the dispatcher takes signals out only with signals blocked.
         unsafe { (*self.queue.get())[count] = Some(signal) };
         self.queued.store(count as u32 + 1, Ordering::SeqCst);
+    }
+
+    /// Queues what an instruction of the client raises; not if another signal comes first, since the instruction will be
+    /// executed again behind its handler.
+    pub fn enqueue_raised(&self, signal: Queued) -> bool {
+        let before = block_everything();
+        let first = !self.is_pending();
+        if first {
+            self.enqueue(signal);
+        }
+        set_kernel_mask(before);
+        first
+    }
+
+    /// Queues what the client's last instruction has raised, in front of all others.
+    pub fn enqueue_first(&self, signal: Queued) {
+        let before = block_everything();
+        self.enqueue(signal);
+        let count = self.queued.load(Ordering::SeqCst) as usize;
+        // SAFETY: signals are blocked, so the handler does not run.
+        unsafe { (&mut *self.queue.get())[..count].rotate_right(1) };
+        set_kernel_mask(before);
+    }
+
+    /// The dispatcher is about to enter the cache for one instruction, with the trap flag; `before` is an address of code.
+    pub fn step_one_instruction(&self, pc: u64, before: u64) {
+        self.trap_flag.wait_for_end_of(pc);
+        self.stepped_from.store(before, Ordering::SeqCst);
+        self.stepping.store(true, Ordering::SeqCst);
     }
 
     /// Takes the oldest signal out of the queue.

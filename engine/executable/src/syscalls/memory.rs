@@ -1,6 +1,6 @@
 //! mmap, munmap, mprotect, mremap, brk, madvise, System V shared memory.
 
-use super::{limits, locking, Call};
+use super::{code_files, limits, locking, Call};
 use crate::call;
 use crate::invalidate;
 use crate::leaving;
@@ -127,6 +127,7 @@ fn map(thread: &Thread, request: &MapRequest) -> Outcome {
     let start = outcome as u64;
     let end = start + page_up(request.length);
     if request.protection & kernel::PROT_EXEC != 0 && !request.is_anonymous() {
+        code_files::note_mapped(request.descriptor);
         modules::note(request.descriptor, start, end, request.offset);
     }
     invalidate::code_changed(thread, start, end);
@@ -262,6 +263,9 @@ fn protect(
         return outcome;
     }
     let was_executable = executable_part(&space, start, end);
+    if wanted & kernel::PROT_EXEC != 0 {
+        code_files::note_executable(&space, start, end);
+    }
     let writable = wanted & kernel::PROT_WRITE != 0;
     space.mappings.protect(start, end, wanted & PROTECTION_BITS, writable);
     drop(space);

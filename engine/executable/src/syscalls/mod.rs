@@ -4,6 +4,7 @@
 //! segment bases) or that would show the engine to the client are handled, one file per group. A handler returns
 //! `None` for what it does not handle.
 
+mod code_files;
 pub mod entry;
 mod file;
 mod leaving;
@@ -18,13 +19,14 @@ mod written;
 
 use crate::client_memory;
 use crate::dispatch::Continuation;
+use crate::filters::{self, Verdict};
 use crate::shadow;
 use crate::sys::{self, kernel, Outcome};
 use crate::threads::Thread;
 use crate::write_protection;
 
 /// Length of the `syscall` instruction.
-const INSTRUCTION_LENGTH: u64 = 2;
+pub const INSTRUCTION_LENGTH: u64 = 2;
 const RAX: usize = 0;
 const RCX: usize = 1;
 const R11: usize = 11;
@@ -53,7 +55,12 @@ pub fn serve(thread: &mut Thread, next: Continuation) -> Continuation {
         return again;
     }
     let call = read_call(thread, entry::number_of(thread.context().registers[RAX]), again.pc);
-    let outcome = match execute(thread, &call, next) {
+    let done = match filters::judge(thread, &call, again, next) {
+        Some(Verdict::Elsewhere(continuation)) => Done::Elsewhere(continuation),
+        Some(Verdict::Value(outcome)) => Done::Value(outcome),
+        None => execute(thread, &call, next),
+    };
+    let outcome = match done {
         Done::Elsewhere(continuation) => return continuation,
         Done::Value(outcome) => outcome,
     };
@@ -78,10 +85,20 @@ pub fn serve_function(thread: &mut Thread, number: u32, pc: u64) -> Outcome {
 
 /// Sets the registers as the processor and the kernel leave them.
 fn finish(thread: &mut Thread, outcome: Outcome, next: Continuation) {
+    thread.context().registers[RAX] = outcome as u64;
+    leave_instruction(thread, next);
+}
+
+/// What the instruction itself does to registers.
+pub fn leave_instruction(thread: &mut Thread, next: Continuation) {
     let context = thread.context();
-    context.registers[RAX] = outcome as u64;
     context.registers[RCX] = next.pc;
     context.registers[R11] = context.flags;
+}
+
+/// Ends the calling thread as `exit` does.
+pub fn end_thread(thread: &mut Thread, status: u64) -> ! {
+    thread::exit(thread, kernel::__NR_exit, status)
 }
 
 /// With these the kernel reads and writes memory when nobody asks for it, so that shadows cannot follow. Programs do
@@ -133,6 +150,7 @@ fn pass(thread: &mut Thread, call: &Call) -> Outcome {
     if !sys::is_failure(outcome) {
         leaving::count(thread, call, outcome);
         written::make_passive(call, outcome);
+        code_files::follow(thread, call, outcome);
     }
     outcome
 }

@@ -4,7 +4,7 @@ use super::Call;
 use crate::call;
 use crate::client_memory;
 use crate::config::{self, Verbosity};
-use crate::detail;
+use crate::filters;
 use crate::print;
 use crate::program;
 use crate::recording;
@@ -35,6 +35,7 @@ pub fn execute(thread: &mut Thread, call: &Call) -> Option<Outcome> {
         }
         kernel::__NR_execve => {
             let request = ExecRequest {
+                number: call.number,
                 directory: kernel::AT_FDCWD as u64,
                 path: first,
                 arguments: second,
@@ -45,6 +46,7 @@ pub fn execute(thread: &mut Thread, call: &Call) -> Option<Outcome> {
         }
         kernel::__NR_execveat => {
             let request = ExecRequest {
+                number: call.number,
                 directory: first,
                 path: second,
                 arguments: third,
@@ -57,26 +59,15 @@ pub fn execute(thread: &mut Thread, call: &Call) -> Option<Outcome> {
             thread.is_debugged = true;
             None
         }
-        kernel::__NR_prctl if first == PR_SET_SECCOMP => Some(refuse_filter(call.pc)),
-        kernel::__NR_seccomp => Some(refuse_filter(call.pc)),
-        _ => None,
+        _ => filters::execute(thread, call),
     }
 }
 
 const PTRACE_TRACEME: u64 = 0;
-const PR_SET_SECCOMP: u64 = 22;
-
-/// A filter would forbid the engine what it needs, and the kernel cannot tell its calls from the client's. Programs find a
-/// kernel without filters, which they have to cope with.
-fn refuse_filter(pc: u64) -> Outcome {
-    detail!(
-        "the filter for system calls (seccomp) at {:#x} is refused: it would concern derivgrind, too",
-        pc
-    );
-    failure(errno::EINVAL)
-}
 
 struct ExecRequest {
+    /// Of the system call.
+    number: u32,
     directory: u64,
     path: u64,
     arguments: u64,
@@ -103,14 +94,9 @@ fn execute_program(thread: &mut Thread, request: &ExecRequest) -> Outcome {
             return outcome;
         }
     }
-    replace(
-        thread,
-        request.directory,
-        path.as_ptr() as u64,
-        request.arguments,
-        request.environment,
-        request.flags,
-    )
+    let request = ExecRequest { path: path.as_ptr() as u64, ..*request };
+    let gets_filters = is_executable(&request, &path);
+    replace(thread, &request, gets_filters)
 }
 
 /// A program that replaces what the user has started (a wrapper, a shell with one command) runs natively, and the user
@@ -126,20 +112,23 @@ fn announce_native_program(request: &ExecRequest, path: &[u8]) {
     ));
 }
 
-/// The system call itself, with the signal state that the new program inherits.
-fn replace(
-    thread: &Thread,
-    directory: u64,
-    path: u64,
-    arguments: u64,
-    environment: u64,
-    flags: u64,
-) -> Outcome {
+/// The system call itself, with the signal state that the new program inherits, and with the client's filters in the
+/// kernel: nothing else may be asked of the kernel from there on.
+fn replace(thread: &Thread, request: &ExecRequest, gets_filters: bool) -> Outcome {
     thread.signals.actions.pass_ignored_to_kernel();
     limits::give_back();
     signals::set_kernel_mask(thread.signals.mask);
-    // SAFETY: either everything is replaced or nothing changes.
-    let outcome = unsafe { call!(kernel::__NR_execveat, directory, path, arguments, environment, flags) };
+    let refused = if gets_filters { filters::give_to_kernel(thread) } else { 0 };
+    let ExecRequest { number, directory, path, arguments, environment, flags } = *request;
+    let outcome = if sys::is_failure(refused) {
+        refused
+    } else if number == kernel::__NR_execve {
+        // SAFETY: either everything is replaced or nothing changes.
+        unsafe { call!(number, path, arguments, environment) }
+    } else {
+        // SAFETY: as above.
+        unsafe { call!(number, directory, path, arguments, environment, flags) }
+    };
     limits::take_back();
     report::make_again_later();
     signals::set_kernel_mask(thread.signals.kernel_mask());
@@ -176,13 +165,27 @@ fn execute_traced(thread: &Thread, request: &ExecRequest, path: &[u8]) -> Option
     if !thread.borrows_memory && recording::is_unused() {
         words.push(c"--exec-in-place".as_ptr() as u64);
     }
+    let filters = match filters::give_to_next_engine(thread) {
+        Ok(filters) => filters,
+        Err(error) => return Some(error),
+    };
+    let filters_option = filters.map(|file| alloc::format!("--exec-filters-fd={file}\0"));
+    words.extend(filters_option.iter().map(|option| option.as_ptr() as u64));
     words.push(c"--".as_ptr() as u64);
     words.push(full.as_ptr() as u64);
     words.extend(arguments.iter().skip(1));
     words.push(0);
-    let launcher = configuration.launcher.as_ptr() as u64;
-    let directory = kernel::AT_FDCWD as u64;
-    Some(replace(thread, directory, launcher, words.as_ptr() as u64, request.environment, 0))
+    let launcher = ExecRequest {
+        number: kernel::__NR_execve,
+        path: configuration.launcher.as_ptr() as u64,
+        arguments: words.as_ptr() as u64,
+        ..*request
+    };
+    let outcome = replace(thread, &launcher, false);
+    if let Some(file) = filters {
+        sys::close(file);
+    }
+    Some(outcome)
 }
 
 /// The path as the launcher can open it.

@@ -4,6 +4,7 @@ use super::Call;
 use crate::client_memory;
 use crate::dispatch::{self, Continuation};
 use crate::extended::{self, ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS};
+use crate::filters;
 use crate::fork;
 use crate::lock;
 use crate::recording;
@@ -236,6 +237,7 @@ fn prepare_child(parent: &mut Thread, child: &mut Thread, request: &CloneRequest
         shadow::write_numbers(to, shadow::numbers(from));
     }
     child.set_shadows_in_registers(parent.shadows_in_registers());
+    filters::inherit(parent, child, request.has(kernel::CLONE_THREAD));
     child.signals.mask = parent.signals.mask;
     child.signals.alternate_stack = AlternateStack::DISABLED;
     child.disabled = 0;
@@ -254,7 +256,7 @@ extern "C" fn start_child(start: *mut Start) -> ! {
     }
 }
 
-fn exit(thread: &mut Thread, number: u32, status: u64) -> Outcome {
+pub fn exit(thread: &mut Thread, number: u32, status: u64) -> ! {
     if thread.freed_by_creator {
         sys::exit_group(status as i32);
     }

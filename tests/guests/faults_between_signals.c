@@ -80,6 +80,7 @@ int main(void)
   pthread_join(sender, NULL);
   struct itimerval never = {{0, 0}, {0, 0}};
   setitimer(ITIMER_REAL, &never, NULL);
-  printf("as many loads as calls %d, others %d, ticks %d, queued %d\n", loads == calls && loads >= FAULTS, others, ticks > 10, queued);
+  printf("as many loads as calls %d, others %d, ticks %d, queued %d\n",
+         loads == calls && loads >= FAULTS, others, ticks > 10, queued);
   return 0;
 }

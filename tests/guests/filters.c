@@ -78,12 +78,14 @@ static struct sock_filter random_instruction(unsigned left)
     BPF_LD | BPF_W | BPF_ABS, BPF_LD | BPF_IMM, BPF_LDX | BPF_IMM, BPF_LD | BPF_W | BPF_LEN, BPF_LDX | BPF_W | BPF_LEN,
     BPF_ST, BPF_STX, BPF_LD | BPF_MEM, BPF_LDX | BPF_MEM, BPF_MISC | BPF_TAX, BPF_MISC | BPF_TXA, BPF_ALU | BPF_NEG,
     BPF_JMP | BPF_JA, BPF_RET | BPF_K};
-  static const unsigned short operations[] = {BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_OR, BPF_AND, BPF_LSH, BPF_RSH, BPF_XOR};
+  static const unsigned short operations[] = {BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_OR, BPF_AND,
+                                              BPF_LSH, BPF_RSH, BPF_XOR};
   static const unsigned short comparisons[] = {BPF_JEQ, BPF_JGT, BPF_JGE, BPF_JSET};
   unsigned short source = random_number() % 2 ? BPF_X : BPF_K;
   uint32_t small = random_number() % 40;
-  struct sock_filter instruction = {0, (unsigned char)(random_number() % (left + 1)), (unsigned char)(random_number() % (left + 1)),
-                                    random_number() % 3 ? small : random_number()};
+  unsigned char if_true = (unsigned char)(random_number() % (left + 1));
+  unsigned char if_false = (unsigned char)(random_number() % (left + 1));
+  struct sock_filter instruction = {0, if_true, if_false, random_number() % 3 ? small : random_number()};
   switch (random_number() % 4) {
   case 0:
     instruction.code = (unsigned short)(BPF_ALU | operations[random_number() % LENGTH(operations)] | source);
@@ -192,8 +194,8 @@ static void trapped(int number, siginfo_t* information, void* context)
   greg_t* registers = ((ucontext_t*)context)->uc_mcontext.gregs;
   call_address = (uintptr_t)information->si_call_addr;
   printf("signal %d, code %d, data %d, call %d, architecture %d, address %d, rax %lld, rcx %d, error %lld\n", number,
-         information->si_code, information->si_errno, information->si_syscall, information->si_arch == AUDIT_ARCH_X86_64,
-         call_address == (uintptr_t)registers[REG_RIP], registers[REG_RAX], registers[REG_RCX] == registers[REG_RIP],
+         information->si_code, information->si_errno, information->si_syscall,
+         information->si_arch == AUDIT_ARCH_X86_64, call_address == (uintptr_t)registers[REG_RIP], registers[REG_RAX], registers[REG_RCX] == registers[REG_RIP],
          registers[REG_RDI]);
   registers[REG_RAX] = -77;
 }
@@ -326,8 +328,8 @@ static void synchronise(void* alone)
   long as_error = value(install(filter, LENGTH(filter), SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH));
   pthread_barrier_wait(&barrier);
   pthread_join(thread, &number);
-  printf("all threads %ld, %ld; here %ld, there %ld, its privileges %ld\n", outcome == (long)number ? -1 : outcome, as_error,
-         value(syscall(NONE)), in_thread[0], in_thread[1]);
+  printf("all threads %ld, %ld; here %ld, there %ld, its privileges %ld\n",
+         outcome == (long)number ? -1 : outcome, as_error, value(syscall(NONE)), in_thread[0], in_thread[1]);
 }
 
 static void synchronised(void)

@@ -1,4 +1,4 @@
-/* A program sets the trap flag for itself: SIGTRAP after each of its instructions, at the addresses of the processor. */
+/* A program sets the trap flag for itself: SIGTRAP after each of its instructions, where the processor is then. */
 #define _GNU_SOURCE
 #include <math.h>
 #include <signal.h>
@@ -64,7 +64,7 @@ static void start(int number, siginfo_t* information, void* context)
   ((ucontext_t*)context)->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
 }
 
-/* A handler of another signal sets it for the code that it has interrupted, and the handler of the traps takes it away. */
+/* A handler of another signal sets it for what it has interrupted, and the handler of the traps takes it away. */
 static void for_some_time(void)
 {
   traps = 0;

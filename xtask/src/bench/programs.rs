@@ -276,7 +276,8 @@ fn has_avx512() -> bool {
 /// Functions of C of ten lines each, on the same machine or another always the same ones.
 fn c_source(functions: usize) -> String {
     let mut random = random_numbers();
-    let mut text = String::from("#include <math.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n\n");
+    let mut text =
+        String::from("#include <math.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n\n");
     for number in 0..functions {
         let mut constant = || 1.0 + random(1000) as f64 / 8.0;
         let (first, second, third) = (constant(), constant(), constant());

@@ -25,8 +25,7 @@ pub fn give_to_kernel(thread: &Thread) -> Outcome {
     let Filters::Programs(filters) = thread.filters.lock().clone() else { return 0 };
     for filter in &filters {
         let instructions = filter.program.instructions();
-        let program =
-            SocketFilter { count: instructions.len() as u16, instructions: instructions.as_ptr() };
+        let program = SocketFilter { count: instructions.len() as u16, instructions: instructions.as_ptr() };
         // The filters before this one have let the client make the same call.
         // SAFETY: the kernel copies the program.
         let outcome = unsafe {

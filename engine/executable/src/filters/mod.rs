@@ -1,9 +1,9 @@
 //! Filters for system calls that the client installs (seccomp(2)), applied by the engine.
 //!
-//! Installed in the kernel, a filter would see the engine's own system calls, too, and could end the process for them. So
-//! the engine keeps the filters of each thread and asks them at each system call of the client, newest first, as the kernel
-//! does. Threads and children inherit them. A program that is executed without the engine gets them from the kernel, one
-//! that runs under derivgrind from a file in memory.
+//! Installed in the kernel, a filter would see the engine's own system calls, too, and could end the process for them.
+//! So the engine keeps the filters of each thread and asks them at each system call of the client, newest first, as the
+//! kernel does. Threads and children inherit them. A program that is executed without the engine gets them from the
+//! kernel, one that runs under derivgrind from a file in memory.
 //!
 //! A filter that hands decisions to another process (`SECCOMP_FILTER_FLAG_NEW_LISTENER`) is refused.
 
@@ -174,7 +174,7 @@ fn end_thread(thread: &mut Thread, call: &Call, signal: u32, data: u32) -> ! {
     syscalls::end_thread(thread, u64::from(signal))
 }
 
-/// A new thread has the filters of its creator. It is one of those that follow others if it belongs to the same process.
+/// A new thread has the filters of its creator, and follows other threads if it belongs to the same process.
 pub fn inherit(from: &Thread, to: &Thread, same_process: bool) {
     let _changes = CHANGES.lock();
     if same_process {

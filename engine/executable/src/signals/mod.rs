@@ -189,8 +189,8 @@ impl SignalState {
         self.queued.store(count as u32 + 1, Ordering::SeqCst);
     }
 
-    /// Queues what an instruction of the client raises; not if another signal comes first, since the instruction will be
-    /// executed again behind its handler.
+    /// Queues what an instruction of the client raises; not if another signal comes first, since the instruction will
+    /// be executed again behind its handler.
     pub fn enqueue_raised(&self, signal: Queued) -> bool {
         let before = block_everything();
         let first = !self.is_pending();
@@ -211,7 +211,7 @@ impl SignalState {
         set_kernel_mask(before);
     }
 
-    /// The dispatcher is about to enter the cache for one instruction, with the trap flag; `before` is an address of code.
+    /// The dispatcher is about to enter the cache for one instruction, with the trap flag; `before` is where code is.
     pub fn step_one_instruction(&self, pc: u64, before: u64) {
         self.trap_flag.wait_for_end_of(pc);
         self.stepped_from.store(before, Ordering::SeqCst);

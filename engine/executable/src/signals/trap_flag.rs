@@ -1,8 +1,9 @@
 //! The trap flag that the client sets for itself: after each of its instructions the processor raises SIGTRAP.
 //!
-//! The engine's handler steps through a translation with the same flag. So while the client has set it, a thread enters its
-//! cache with the flag, steps until it is at another instruction of the client, leaves, and the dispatcher queues the
-//! signal. In the client's handler the flag is not set, and its frame has it.
+//! The engine's handler steps through a translation with the same flag. So while the client has set it, a thread enters
+//! its cache with the flag, steps until it is at another instruction of the client, leaves, and the dispatcher queues
+//! the signal. In the client's handler the flag is not set, and its frame has it. An instruction that repeats itself is
+//! not left in between.
 
 use super::{Queued, SignalInformation};
 use crate::sys::kernel;

@@ -1,7 +1,7 @@
 //! Code in files that are written to while they are mapped.
 //!
-//! A write through memory faults, a write by a system call does not. Few programs do that, so nobody looks before a file
-//! that has code in this process is open for writing.
+//! A write through memory faults, a write by a system call does not. Few programs do that, so nobody looks before a
+//! file that has code in this process is open for writing.
 
 use super::Call;
 use crate::call;

@@ -14,7 +14,7 @@ void load(void* address);
 void behind_load(void);
 __asm__(".globl load\nload: mov (%rdi), %eax\n.globl behind_load\nbehind_load: ret\n");
 
-enum { FAULTS = 20000, NOWHERE = 8192, QUEUED = 2000 };
+enum { FAULTS = 5000, NOWHERE = 8192, QUEUED = 1000 };
 
 static volatile sig_atomic_t loads, calls, others, ticks, queued;
 
@@ -69,7 +69,7 @@ int main(void)
   sigaction(SIGALRM, &counting, NULL);
   counting.sa_handler = on_queued;
   sigaction(SIGRTMIN, &counting, NULL);
-  struct itimerval often = {{0, 50}, {0, 50}};
+  struct itimerval often = {{0, 200}, {0, 200}};
   pthread_t self = pthread_self(), sender;
   pthread_create(&sender, NULL, send, &self);
   setitimer(ITIMER_REAL, &often, NULL);

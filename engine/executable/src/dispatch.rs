@@ -246,7 +246,7 @@ fn raise(
     let information = SignalInformation::fault(signal, code, next.pc);
     let address = if trap == 14 { next.pc } else { 0 };
     let fault = Fault { error, trap, address };
-    thread.signals.enqueue_raised(Queued { signal, information, fault: Some(fault) });
+    thread.signals.enqueue_first(Queued { signal, information, fault: Some(fault) });
     next
 }
 

@@ -82,8 +82,8 @@ const LARGEST_ERROR: u32 = 4095;
 /// `AUDIT_ARCH_X86_64` of linux/audit.h.
 const ARCHITECTURE: u32 = 0xc000_003e;
 
-/// Asks the filters of the thread; `None` if the call is to be made. `again` is the call's own place.
-pub fn judge(thread: &mut Thread, call: &Call, again: Continuation, next: Continuation) -> Option<Verdict> {
+/// Asks the filters of the thread; `None` if the call is to be made.
+pub fn judge(thread: &mut Thread, call: &Call, next: Continuation) -> Option<Verdict> {
     if !ANY.load(Ordering::Relaxed) {
         return None;
     }
@@ -104,7 +104,7 @@ pub fn judge(thread: &mut Thread, call: &Call, again: Continuation, next: Contin
         ERRNO => Some(Verdict::Value(failure(data.min(LARGEST_ERROR)))),
         // Nobody listens, and nobody traces.
         USER_NOTIFICATION | TRACE => Some(Verdict::Value(failure(crate::sys::errno::ENOSYS))),
-        TRAP => Some(Verdict::Elsewhere(trap(thread, call, data, again, next))),
+        TRAP => Some(Verdict::Elsewhere(trap(thread, call, data, next))),
         KILL_THREAD => end_thread(thread, call, kernel::SIGSYS, data),
         // Also what is not known.
         _ => end_process(thread, &queued(call, next.pc, data)),
@@ -148,16 +148,8 @@ fn queued(call: &Call, next_pc: u64, data: u32) -> Queued {
 }
 
 /// The registers are those in front of the call, but the instruction has been executed.
-fn trap(
-    thread: &mut Thread,
-    call: &Call,
-    data: u32,
-    again: Continuation,
-    next: Continuation,
-) -> Continuation {
-    if !thread.signals.enqueue_raised(queued(call, next.pc, data)) {
-        return again;
-    }
+fn trap(thread: &mut Thread, call: &Call, data: u32, next: Continuation) -> Continuation {
+    thread.signals.enqueue_first(queued(call, next.pc, data));
     syscalls::leave_instruction(thread, next);
     next
 }

@@ -1,7 +1,7 @@
 //! Hands queued signals to the client, between two of its instructions.
 
 use super::actions::{self, DEFAULT, IGNORE};
-use super::{bit, frame, Queued, SYNCHRONOUS};
+use super::{bit, frame, Queued};
 use crate::dispatch::Continuation;
 use crate::report;
 use crate::return_addresses;
@@ -32,9 +32,8 @@ fn deliver_one(thread: &mut Thread, queued: &Queued, next: Continuation) -> Cont
     let signal = queued.signal;
     let action = thread.signals.actions.get(signal);
     let mask = thread.signals.temporary_mask.unwrap_or(thread.signals.mask);
-    // The kernel itself holds back all others.
-    let held_back_here = queued.fault.is_some() || SYNCHRONOUS & bit(signal) != 0;
-    let blocked = held_back_here && bit(signal) & mask != 0;
+    // The kernel itself holds back most, but one that comes with a fault may be blocked by the handler of that.
+    let blocked = bit(signal) & mask != 0;
     if queued.fault.is_some() && (blocked || action.handler <= IGNORE) {
         end(thread, queued, next);
     }

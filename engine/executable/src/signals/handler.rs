@@ -153,9 +153,7 @@ fn fault(thread: &Thread, signal: u32, information: &mut SignalInformation, user
     let Some((block, found)) = thread.cache.find_block(user.instruction - executed) else {
         fatal!("internal error of derivgrind: signal {} in common code at {:#x}", signal, user.instruction);
     };
-    // Behind the handler of a signal that is on its way already, the instruction raises its own again.
-    let comes_first = !thread.signals.is_pending();
-    let pc = found.boundary.pc + if comes_first { executed } else { 0 };
+    let pc = found.boundary.pc + executed;
     let mut address = information.address();
     if signal == kernel::SIGSEGV || signal == kernel::SIGBUS {
         if (SHADOW_START..SHADOW_END).contains(&address) {
@@ -180,9 +178,7 @@ fn fault(thread: &Thread, signal: u32, information: &mut SignalInformation, user
     let code = block + u64::from(code_offset);
     recovery::restore(user, block, code, thread.context() as *const Context as u64, &held);
     let fault = Fault { error: user.error, trap: user.trap, address };
-    if comes_first {
-        thread.signals.enqueue(Queued { signal, information: *information, fault: Some(fault) });
-    }
+    thread.signals.enqueue_first(Queued { signal, information: *information, fault: Some(fault) });
     user.mask = !super::NEVER_BLOCKED;
     leave(thread, user, Interruption { pc, state: found.boundary.state });
 }

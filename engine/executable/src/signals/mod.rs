@@ -189,19 +189,7 @@ impl SignalState {
         self.queued.store(count as u32 + 1, Ordering::SeqCst);
     }
 
-    /// Queues what an instruction of the client raises; not if another signal comes first, since the instruction will
-    /// be executed again behind its handler.
-    pub fn enqueue_raised(&self, signal: Queued) -> bool {
-        let before = block_everything();
-        let first = !self.is_pending();
-        if first {
-            self.enqueue(signal);
-        }
-        set_kernel_mask(before);
-        first
-    }
-
-    /// Queues what the client's last instruction has raised, in front of all others.
+    /// Queues what an instruction of the client has raised, in front of all others: the kernel delivers in this order.
     pub fn enqueue_first(&self, signal: Queued) {
         let before = block_everything();
         self.enqueue(signal);

@@ -55,7 +55,7 @@ pub fn serve(thread: &mut Thread, next: Continuation) -> Continuation {
         return again;
     }
     let call = read_call(thread, entry::number_of(thread.context().registers[RAX]), again.pc);
-    let done = match filters::judge(thread, &call, again, next) {
+    let done = match filters::judge(thread, &call, next) {
         Some(Verdict::Elsewhere(continuation)) => Done::Elsewhere(continuation),
         Some(Verdict::Value(outcome)) => Done::Value(outcome),
         None => execute(thread, &call, next),

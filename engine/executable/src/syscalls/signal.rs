@@ -101,15 +101,18 @@ fn wait(thread: &mut Thread, call: &Call) -> Outcome {
     let Ok(wanted) = client_memory::read_value::<u64>(set) else {
         return failure(errno::EFAULT);
     };
-    let synchronous = wanted & SYNCHRONOUS & thread.signals.mask;
-    if size != SET_SIZE || synchronous == 0 {
+    if size != SET_SIZE {
         return super::pass(thread, call);
     }
-    if let Some(queued) = thread.signals.take_held(synchronous) {
+    if let Some(queued) = thread.signals.take_held(wanted & thread.signals.mask) {
         if information != 0 && client_memory::write(information, &queued.information.0).is_err() {
             return failure(errno::EFAULT);
         }
         return Outcome::from(queued.signal);
+    }
+    let synchronous = wanted & SYNCHRONOUS & thread.signals.mask;
+    if synchronous == 0 {
+        return super::pass(thread, call);
     }
     signals::set_kernel_mask(thread.signals.kernel_mask() | synchronous);
     // SAFETY: the call has no effect but on signals; no instruction of the engine faults meanwhile.

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/ucontext.h>
@@ -374,7 +375,13 @@ static void executed(void)
   struct sock_fprog second = {LENGTH(filter), filter};
   prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &second);
   execl("/nonexistent/program", "program", (char*)NULL);
-  printf("not executed %d\n", errno);
+  printf("not executed %d", errno);
+  int file = memfd_create("text", 0);
+  char name[64];
+  snprintf(name, sizeof name, "/proc/self/fd/%d", file);
+  if (write(file, "text\n", 5) == 5)
+    execl(name, "text", (char*)NULL);
+  printf(" %d\n", errno);
   fflush(stdout);
   execl(program, program, "executed", (char*)NULL);
 }

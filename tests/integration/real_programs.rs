@@ -63,6 +63,13 @@ fn luajit() {
     same(&["luajit", "-e", program]);
 }
 
+/// A script that writes code beside that of the compiler, and executes it in threads.
+#[test]
+fn luajit_with_threads() {
+    let script = derivgrind_tests::repository("tests/guests/code_and_threads.lua");
+    same(&["luajit", script.to_str().expect("the repository has a plain name")]);
+}
+
 #[test]
 fn ruby() {
     let program = "h = Hash.new(0); 50000.times { |i| h[i % 97] += Math.sqrt(i) }; p h.values.sum; p (1..200).reduce(:*); \
@@ -151,6 +158,28 @@ fn imagemagick() {
         "convert -size 200x200 gradient:red-blue -swirl 90 -blur 0x3 -resize 50% -depth 8 PNG24:x.png; \
          convert x.png -quality 90 x.jpg; convert x.jpg rgb:- | md5sum",
     );
+}
+
+#[test]
+fn ffmpeg() {
+    let quiet = "ffmpeg -nostdin -loglevel error -bitexact";
+    same_script(
+        "ffmpeg",
+        &format!(
+            "{quiet} -f lavfi -i testsrc=duration=1:size=160x120:rate=10 -f lavfi -i sine=frequency=440:duration=1 \
+             -c:v mpeg4 -c:a ac3 -flags bitexact -fflags +bitexact -y film.mkv; md5sum film.mkv; \
+             {quiet} -i film.mkv -vf scale=80:60 -f rawvideo -pix_fmt rgb24 - | md5sum"
+        ),
+    );
+}
+
+#[test]
+fn octave() {
+    let program = "printf('%.17g ', eig(hilb(6)), det(hilb(6)), trapz(exp(linspace(0, 1, 1001)))); \
+                   [t, y] = ode45(@(t, y) -y, [0 1], 1); printf('%.17g ', y(end)); disp(regexprep('abc', '(b)', '[$1]')); \
+                   try; error('bad'); catch e; disp(e.message); end; system('echo hi'); \
+                   printf('%.17g ', real(fft(1:9)), sparse(1:3, 1:3, 4:6) \\ [1; 2; 3]);";
+    same(&["octave-cli", "--norc", "--eval", program]);
 }
 
 #[test]

@@ -95,7 +95,8 @@ fn execute_program(thread: &mut Thread, request: &ExecRequest) -> Outcome {
         }
     }
     let request = ExecRequest { path: path.as_ptr() as u64, ..*request };
-    let gets_filters = is_executable(&request, &path);
+    let full = full_path(&request, &path);
+    let gets_filters = is_accessible(&full) && first_bytes(&full).is_none_or(|start| is_program(&start));
     replace(thread, &request, gets_filters)
 }
 
@@ -112,8 +113,8 @@ fn announce_native_program(request: &ExecRequest, path: &[u8]) {
     ));
 }
 
-/// The system call itself, with the signal state that the new program inherits, and with the client's filters in the
-/// kernel: nothing else may be asked of the kernel from there on.
+/// The system call itself, with the signal state that the new program inherits. If it gets the client's filters, they
+/// stay in the kernel also if the call fails: so it gets them only if that is not to be expected.
 fn replace(thread: &Thread, request: &ExecRequest, gets_filters: bool) -> Outcome {
     thread.signals.actions.pass_ignored_to_kernel();
     limits::give_back();
@@ -223,6 +224,7 @@ fn is_executable(request: &ExecRequest, path: &[u8]) -> bool {
 
 /// First bytes of an ELF file for 64-bit little-endian machines.
 const ELF_64_LITTLE_ENDIAN: [u8; 6] = *b"\x7fELF\x02\x01";
+const SCRIPT: &[u8] = b"#!";
 const MACHINE_OFFSET: usize = 18;
 const EM_X86_64: u16 = 62;
 
@@ -231,18 +233,26 @@ fn can_be_traced(path: &[u8]) -> bool {
     if !is_accessible(path) {
         return false;
     }
+    let Some(start) = first_bytes(path) else { return false };
+    let machine = u16::from_le_bytes([start[MACHINE_OFFSET], start[MACHINE_OFFSET + 1]]);
+    start.starts_with(SCRIPT) || (start.starts_with(&ELF_64_LITTLE_ENDIAN) && machine == EM_X86_64)
+}
+
+/// Is it a script or a program, of whatever machine? Else the kernel says that it cannot execute it.
+fn is_program(start: &[u8]) -> bool {
+    start.starts_with(SCRIPT) || start.starts_with(&ELF_64_LITTLE_ENDIAN[..4])
+}
+
+/// The beginning of a file that can be read.
+fn first_bytes(path: &[u8]) -> Option<[u8; 20]> {
     let descriptor = sys::open_for_reading(path);
     if sys::is_failure(descriptor) {
-        return false;
+        return None;
     }
     let mut start = [0u8; 20];
     let count = sys::read_at(descriptor as i32, &mut start, 0);
     sys::close(descriptor as i32);
-    if count.is_err() {
-        return false;
-    }
-    let machine = u16::from_le_bytes([start[MACHINE_OFFSET], start[MACHINE_OFFSET + 1]]);
-    start.starts_with(b"#!") || (start.starts_with(&ELF_64_LITTLE_ENDIAN) && machine == EM_X86_64)
+    count.is_ok().then_some(start)
 }
 
 /// Pointers of a zero-terminated array.

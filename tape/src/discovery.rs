@@ -141,7 +141,7 @@ fn structures(file: &[u8], chunks: &[(u64, ChunkHeader)]) -> Result<BTreeMap<u32
 }
 
 /// Is the content what the checksum is of, if there is one?
-pub fn is_whole(chunk: &ChunkHeader, content: &[u8]) -> bool {
+fn is_whole(chunk: &ChunkHeader, content: &[u8]) -> bool {
     chunk.checksum == 0 || chunk.checksum == checksum::of(chunk, content)
 }
 

@@ -4,7 +4,8 @@
 
 use crate::blocks;
 use crate::cell::Cell;
-use crate::discovery::{discover, is_whole, Chunks};
+use crate::checksum::Checksum;
+use crate::discovery::{discover, Chunks};
 use crate::format::{ChunkHeader, Ended, CHUNK_HEADER, FILE_MAGIC};
 use crate::generated::Generated;
 use crate::mapping;
@@ -201,7 +202,6 @@ impl Tape {
         assert!(cells.len() as u64 >= self.indices(), "there is a cell for each index");
         let programs = self.programs(direction)?;
         for stretch in self.stretches(direction) {
-            self.check(&stretch)?;
             self.sweep_stretch(&programs, &stretch, cells)?;
             progress(stretch.bytes as u64);
         }
@@ -235,8 +235,7 @@ impl Tape {
             None => Memory::Managed,
         };
         let kept_by = Keeping { memory, kept };
-        let check = |stretch: &Stretch| self.check(stretch);
-        pipeline::run(&self.map, &stretches, direction, cells, &kept_by, check, |stretch, cells| {
+        pipeline::run(&self.map, &stretches, direction, cells, &kept_by, |stretch, cells| {
             let mut passed = |indices| {
                 if let Some(recycler) = &mut recycler {
                     recycler.passed(indices);
@@ -262,21 +261,25 @@ impl Tape {
         for chunk in self.chunks()[stretch.chunks.clone()].iter().rev() {
             let cells = bytemuck::cast_slice_mut(cells);
             let swept = generated.sweep(self.executions(chunk), chunk.indices.clone(), cells, kept, passed);
-            swept.map_err(|damage| self.execution_error(chunk, damage))?;
+            let checksum = swept.map_err(|damage| self.execution_error(chunk, damage))?;
+            self.check(chunk, checksum)?;
         }
         Ok(())
     }
 
-    /// Is the stretch as it was recorded? The classic layout has nothing to tell.
-    fn check(&self, stretch: &Stretch) -> Result<(), TapeError> {
-        self.chunks()[stretch.chunks.clone()].iter().try_for_each(|chunk| self.check_chunk(chunk))
-    }
-
-    fn check_chunk(&self, chunk: &ExecutionChunk) -> Result<(), TapeError> {
-        if chunk.is_finished && !is_whole(&chunk.header, self.executions(chunk)) {
+    /// Is the chunk, whose executions have this checksum, as it was recorded?
+    fn check(&self, chunk: &ExecutionChunk, checksum: Checksum) -> Result<(), TapeError> {
+        let recorded = chunk.header.checksum;
+        if chunk.is_finished && recorded != 0 && recorded != checksum.finish(&chunk.header) {
             return Err(self.damaged(chunk.offset - CHUNK_HEADER, Fault::Checksum));
         }
         Ok(())
+    }
+
+    fn check_executions(&self, chunk: &ExecutionChunk) -> Result<(), TapeError> {
+        let mut checksum = Checksum::default();
+        checksum.add(0, self.executions(chunk));
+        self.check(chunk, checksum)
     }
 
     fn programs<C: Cell>(&self, direction: Direction) -> Result<Programs<C>, TapeError> {
@@ -302,6 +305,7 @@ impl Tape {
                         Direction::Reverse => count - 1 - position,
                     };
                     let chunk = &chunks.executions[stretch.chunks.start + position];
+                    self.check_executions(chunk)?;
                     let swept = sweep(programs, self.executions(chunk), chunk.indices.clone(), cells);
                     swept.map_err(|damage| self.execution_error(chunk, damage))?;
                 }
@@ -331,7 +335,7 @@ impl Tape {
             return blocks::visit(&self.map, |block| self.block_error(block), visitor);
         };
         for chunk in &chunks.executions {
-            self.check_chunk(chunk)?;
+            self.check_executions(chunk)?;
             let visited = visit(
                 &chunks.structures,
                 self.executions(chunk),

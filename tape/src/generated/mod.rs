@@ -32,6 +32,7 @@ mod state;
 mod tests;
 
 use crate::cell::Cell;
+use crate::checksum::Checksum;
 use crate::program::Programs;
 use crate::structure::Structure;
 use crate::sweep::{last_execution, run, Damage, DamageKind};
@@ -53,6 +54,8 @@ const MOST_VERSIONS: u32 = 8;
 
 /// After so many results, the caller is told.
 const STEP: u64 = 1 << 18;
+/// So many results are swept before the checksum of their executions is formed: some ten kilobytes.
+const PIECE: u64 = 1 << 12;
 
 /// What is known of a structure.
 struct Known {
@@ -127,7 +130,7 @@ impl<'a> Generated<'a> {
 
     /// As [`crate::sweep::sweep`] in reverse, but afterwards only the cells of `kept` indices, which ascend, and of
     /// smaller indices than those of the executions have their values; others are zero. `passed` is told of which they
-    /// are, from time to time, from the last to the first.
+    /// are, from time to time, from the last to the first. What is returned is of the executions.
     pub fn sweep(
         &mut self,
         executions: &[u8],
@@ -135,7 +138,7 @@ impl<'a> Generated<'a> {
         cells: &mut [Bar],
         kept: &[u64],
         passed: &mut dyn FnMut(Range<u64>),
-    ) -> Result<(), Damage> {
+    ) -> Result<Checksum, Damage> {
         if indices.start == 0 || indices.start > indices.end || indices.end > cells.len() as u64 {
             return Err(Damage { offset: 0, kind: DamageKind::Indices });
         }
@@ -152,19 +155,25 @@ impl<'a> Generated<'a> {
         cells: &mut [Bar],
         mut kept: &[u64],
         passed: &mut dyn FnMut(Range<u64>),
-    ) -> Result<(), Damage> {
+    ) -> Result<Checksum, Damage> {
         let mut end = executions.len();
         let mut index = indices.end;
         let mut told = indices.end;
+        let mut checksum = Checksum::default();
         while end > 0 {
             kept = &kept[..kept.partition_point(|kept| *kept < index)];
             if told - index >= STEP {
                 passed(index..told);
                 told = index;
             }
-            let lowest = indices.start.max(told.saturating_sub(STEP));
+            let lowest = indices.start.max(index.saturating_sub(PIECE));
             let stop = kept.last().map_or(lowest, |kept| lowest.max(kept + 1));
-            (end, index) = self.run_code(executions, end, index, stop, cells);
+            let (start, first) = self.run_code(executions, end, index, stop, cells);
+            if start < end {
+                checksum.add(start as u64, &executions[start..end]);
+                (end, index) = (start, first);
+                continue;
+            }
             let execution = last_execution(executions, end, |number| {
                 let program = self.programs.find(number)?;
                 Some((program, program.length))
@@ -174,6 +183,7 @@ impl<'a> Generated<'a> {
                 return Err(Damage { offset: execution.start, kind: DamageKind::ManyResults });
             }
             let first = index - results;
+            checksum.add(execution.start as u64, &executions[execution.start..end]);
             run(self.programs, executions, execution, first, cells)?;
             self.interpreted += 1;
             self.learn(execution.structure, &executions[execution.start..end], first);
@@ -189,11 +199,11 @@ impl<'a> Generated<'a> {
         if index != indices.start {
             return Err(Damage { offset: 0, kind: DamageKind::FewResults });
         }
-        Ok(())
+        Ok(checksum)
     }
 
-    /// Run code for executions before `end` as far as there is code. What is returned is the end of the next one, and the
-    /// index behind its last result. There is a next one.
+    /// Run code for executions before `end` as far as there is code and results are not below `stop`. What is returned is
+    /// the end of the next one, and the index behind its last result.
     #[allow(unsafe_code)]
     fn run_code(
         &mut self,

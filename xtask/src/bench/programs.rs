@@ -20,7 +20,7 @@ pub struct Work {
     pub with_children: bool,
     pub measured: Measured,
     pub limit: Limit,
-    /// Work that takes milliseconds is run more often.
+    /// Work that takes less than half a second is run more often.
     pub repetitions: usize,
 }
 
@@ -242,7 +242,7 @@ fn python(workspace: &Workspace, name: &str, script: Script, library: Option<&Os
         words
     };
     let work = whole(name, &words(often), limit);
-    Work { measured: Measured::Printed, less: words(less_often), ..work }
+    Work { measured: Measured::Printed, less: words(less_often), repetitions: 3, ..work }
 }
 
 /// Work that is measured as a whole.

@@ -306,12 +306,12 @@ impl Tape {
                 let header = empty_chunk(length);
                 self.write(&header.encode(), offset);
                 self.publish();
-                StructuresChunk { offset, header, checksum: Checksum::new() }
+                StructuresChunk { offset, header, checksum: Checksum::default() }
             }
         };
         self.write(&bytes, chunk.offset + CHUNK_HEADER + chunk.header.used);
+        chunk.checksum.add(chunk.header.used, &bytes);
         chunk.header.used += needed;
-        chunk.checksum.add(&bytes);
         chunk.header.checksum = chunk.checksum.finish(&chunk.header);
         // Number of bytes and checksum change at once.
         self.write(&chunk.header.encode(), chunk.offset);

@@ -24,26 +24,28 @@ impl Checksum {
         let first = offset / BLOCK as u64;
         let before = (offset % BLOCK as u64) as usize;
         let (head, part) = part.split_at(part.len().min((BLOCK - before) % BLOCK));
-        let (blocks, tail) = part.as_chunks();
+        let (blocks, tail) = part.split_at(part.len() / BLOCK * BLOCK);
         let next = first + u64::from(before > 0);
-        self.add_blocks(first, &[filled(before, head)]);
+        self.add_blocks(first, &filled(before, head));
         self.add_blocks(next, blocks);
-        self.add_blocks(next + blocks.len() as u64, &[filled(0, tail)]);
+        self.add_blocks(next + (blocks.len() / BLOCK) as u64, &filled(0, tail));
     }
 
     /// Block number p has the weight 2 p + 1.
-    fn add_blocks(&mut self, first: u64, blocks: &[[u8; BLOCK]]) {
+    fn add_blocks(&mut self, first: u64, blocks: &[u8]) {
         let mut sums = [0_u64; 8];
         // Of all sums so far: the last block counts once, the one before twice. This needs no multiplication.
         let mut sums_of_sums = [0_u64; 8];
+        let blocks = blocks.chunks_exact(BLOCK);
+        let end = first + blocks.len() as u64;
         for block in blocks {
-            let words: &[[u8; 8]] = block.as_chunks().0;
+            let words: [u64; 8] = bytemuck::pod_read_unaligned(block);
             for ((word, sum), of_sums) in words.iter().zip(&mut sums).zip(&mut sums_of_sums) {
-                *sum = sum.wrapping_add(u64::from_le_bytes(*word));
+                *sum = sum.wrapping_add(u64::from_le(*word));
                 *of_sums = of_sums.wrapping_add(*sum);
             }
         }
-        let weight = 2 * (first + blocks.len() as u64) + 1;
+        let weight = 2 * end + 1;
         let weighted =
             |(sum, of_sums): (u64, u64)| weight.wrapping_mul(sum).wrapping_sub(of_sums.wrapping_mul(2));
         let words = sums.into_iter().zip(sums_of_sums).map(weighted);

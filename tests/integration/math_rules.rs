@@ -81,6 +81,8 @@ fn rules_for_functions_that_no_file_has_are_named() {
     assert!(report.lines().any(|line| line.ends_with(expected)), "{report}");
     let quiet = run(&mut derivgrind(&["-q", &option], &words, Shadows::all()[0])).unwrap();
     assert_eq!(quiet.stderr(), "");
+    let without_inputs = run(&mut derivgrind(&[&option], &["/bin/true"], Shadows::all()[0])).unwrap();
+    assert_eq!(without_inputs.stderr(), "");
 }
 
 /// The working directory of a program that the client executes is another one.

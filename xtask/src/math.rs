@@ -89,7 +89,11 @@ result `value`, the first integer argument `n`, `pi` and `e`, with `+ - * / ^` a
 log, log2, log10, log1p, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh, atan2, hypot, pow, min and
 max. `treat = \"instructions\"` leaves a function to rules for instructions, also one of the table. A symbol is found in a
 library's or program's table of dynamic symbols, or of all symbols if it has not been stripped. Mistakes are reported with
-line and column before the program starts, functions that no file has at its end. `--math-interception=no` turns these rules off, too.
+line and column before the program starts, functions that no file has at its end. `--math-interception=no` turns these
+rules off, too.
+
+With active arguments a function that has partial derivatives must return: the program is killed if an exception of C++
+leaves it. `longjmp` may.
 ";
 
 /// Write the document, or with `check` fail if the committed one is stale.

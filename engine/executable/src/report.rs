@@ -45,7 +45,9 @@ fn make_for(thread: &Thread, ends: bool) {
     let conversion = recording::conversion();
     leaving::count_shared(&memory::read(), 0, u64::MAX);
     let left = what_has_left();
-    let unused_rules = if ends { unused_rules() } else { String::new() };
+    // Programs without inputs, such as a shell that starts others, have no use for rules.
+    let has_use = ends && thread.settings().differentiating;
+    let unused_rules = if has_use { unused_rules() } else { String::new() };
     let is_any = !totals.is_empty() || !passive_outputs.is_empty() || conversion.is_some();
     if !is_any && left.is_empty() && unused_rules.is_empty() {
         return;

@@ -50,7 +50,7 @@ With `--math-interception=no` a library's code is differentiated instruction by 
 tables, polynomials and roundings in it. In binary64, of glibc's functions all but those below have then ten digits at all
 points of the test, although tests of bits in some of them are reported. Musl's reduction of angles above 10⁶ has not.
 
-Not good enough, with glibc: `acos`, `atan`, `atan2`, `cos`, `cosh`, `erf`, `erfc`, `exp2`, `expm1`, `hypot`, `tanh`.
+Not good enough, with glibc: `acos`, `atan`, `atan2`, `cos`, `cosh`, `erf`, `erfc`, `exp10`, `exp2`, `expm1`, `hypot`, `tanh`.
 
 At tiny or huge arguments they return a constant, or one plus the argument, where that is the nearest number, and so the
 derivative is that of the constant.

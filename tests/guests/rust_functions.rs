@@ -52,6 +52,7 @@ fn main() {
     check("min", t().min(2.0), 1.0);
     check("max", t().max(2.0), 0.0);
     check("clamp", t().clamp(0.0, 1.0), 0.0);
+    check("max, behind a lane that nobody needs", max_of_two_lanes(t()), 3.0);
     check("recip", t().recip(), -1.0 / (x * x));
     check("to_degrees", t().to_degrees(), 180.0 / std::f64::consts::PI);
     let narrow = x as f32;
@@ -59,4 +60,16 @@ fn main() {
     check("sine of f32", of_float(f32::sin), f64::from(narrow.cos()));
     check("logarithm of f32", of_float(f32::ln), f64::from(1.0 / narrow));
     check("exponential of f32", of_float(f32::exp), f64::from(narrow.exp()));
+}
+
+/// The maximum is selected by a mask, whose upper lane is what was in the register before: bits of an active number.
+#[inline(never)]
+fn max_of_two_lanes(x: f64) -> f64 {
+    use std::arch::x86_64::{_mm_cvtsd_f64, _mm_mul_pd, _mm_set1_pd, _mm_set_pd, _mm_unpackhi_pd};
+    // SAFETY: every processor for which this is compiled has these instructions.
+    #[allow(unused_unsafe)]
+    unsafe {
+        let pair = _mm_mul_pd(_mm_set1_pd(x), _mm_set_pd(3.0, 2.0));
+        _mm_cvtsd_f64(pair).max(_mm_cvtsd_f64(_mm_unpackhi_pd(pair, pair)))
+    }
 }

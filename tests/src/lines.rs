@@ -58,8 +58,11 @@ const FALSE_ALARMS: &[FalseAlarm] = &[
     FalseAlarm { instructions: &["SHL ", "SHLD "], places: &["::cbrt_round "] },
     // A mask of binary32 lanes that keeps the upper half of a 64-bit lane looks as if it cut the mantissa of a binary64.
     FalseAlarm { instructions: &["ANDPS "], places: &[" in select_branch "] },
-    // Where clang selects a scalar by a mask, the upper lane holds leftovers.
-    FalseAlarm { instructions: &["ANDPD ", "ANDNPD "], places: &[" in part"] },
+    // Where clang and Rust select a scalar by a mask, the upper lane holds leftovers.
+    FalseAlarm {
+        instructions: &["ANDPD ", "ANDNPD "],
+        places: &[" in part", "::max_of_two_lanes ", " in <f64>::max "],
+    },
 ];
 
 /// Is there anything in the summary but false alarms?

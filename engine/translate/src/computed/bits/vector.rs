@@ -147,7 +147,8 @@ fn each_lane(
             (Some(other), Second::Count) => seen.word(other, 0, 8),
             (None, _) => passive()?,
         };
-        changes.extend(lane(seen, operation, place, word, operand, is_binary64)?);
+        let known = lane(seen, operation, place, word, operand, is_binary64);
+        changes.extend(known.unwrap_or_else(|| place.lost(&[word, operand])));
     }
     Some(changes)
 }

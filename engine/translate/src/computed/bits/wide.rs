@@ -83,7 +83,9 @@ impl Wide<'_> {
                 (_, Second::Lane) => self.word(last, number, size)?,
                 (_, Second::Count) => self.word(last, 0, 8)?,
             };
-            lane(self.seen, operation, self.target(number, size)?, first, other, is_binary64)
+            let target = self.target(number, size)?;
+            let known = lane(self.seen, operation, target, first, other, is_binary64);
+            Some(known.unwrap_or_else(|| target.lost(&[first, other])))
         })
     }
 

@@ -60,6 +60,14 @@ impl Target {
         Change::Zero { to: self.place, size: self.size }
     }
 
+    /// What comes of these words is not understood: the target is passive, and they are counted. In a register that holds
+    /// a scalar, it may be about a lane that nobody needs; the others have their derivatives.
+    pub fn lost(self, words: &[Word]) -> Vec<Change> {
+        let places = words.iter().filter_map(|word| word.place);
+        let lost = places.map(|from| Change::Lose { from, size: self.size });
+        lost.chain([self.cleared()]).collect()
+    }
+
     /// All its bits.
     pub fn mask(self) -> u64 {
         u64::MAX >> (64 - 8 * self.size)

@@ -5,8 +5,8 @@
 //! summary belongs to a process. `docs/python.md` is the table of the cases.
 
 use derivgrind_tests::lines::{agree, numbers};
-use derivgrind_tests::python::{run_script, script, Interpreter, Mode};
-use derivgrind_tests::{each, launcher, repository, Finished};
+use derivgrind_tests::python::{run_script, run_script_with, script, shadows, Interpreter, Mode};
+use derivgrind_tests::{each, full, launcher, repository, Finished, Shadows};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -34,12 +34,12 @@ fn word(directory: &Path, name: &str) -> String {
 }
 
 /// Runs cases in all modes, in which nothing may be reported, and compares derivatives.
-fn compare_cases(interpreter: Interpreter, modules: &str) -> Finished {
+fn compare_cases(shadows: Shadows, interpreter: Interpreter, modules: &str) -> Finished {
     let directory = TempDir::new().expect("a temporary directory");
     let file = |name: &str| word(directory.path(), name);
     let (native, forward, recorded, tape) = (file("native"), file("forward"), file("recorded"), file("tape"));
     let run = |mode, target: &str| {
-        succeeded(run_script(interpreter, mode, "run_cases.py", &[target, modules]).unwrap())
+        succeeded(run_script_with(shadows, interpreter, mode, "run_cases.py", &[target, modules]).unwrap())
     };
     let all = [Mode::Native, Mode::Forward, Mode::Recording(Path::new(&tape))];
     let files = [&native, &forward, &recorded];
@@ -57,7 +57,7 @@ fn compare_cases(interpreter: Interpreter, modules: &str) -> Finished {
 }
 
 fn cases_are_exact(interpreter: Interpreter, modules: &str) {
-    succeeded(compare_cases(interpreter, modules));
+    succeeded(compare_cases(shadows(), interpreter, modules));
 }
 
 #[test]
@@ -73,6 +73,16 @@ fn cases_with_an_interpreter_in_an_environment() {
 #[test]
 fn cases_of_scipy() {
     cases_are_exact(Interpreter::Environment, "scipy_cases");
+}
+
+/// With shadows in memory NumPy and OpenBLAS see AVX-512, and take other functions.
+#[test]
+fn cases_with_the_features_of_the_processor() {
+    if full() {
+        for modules in ["core_cases,numpy_cases", "scipy_cases"] {
+            succeeded(compare_cases(Shadows::Memory, Interpreter::Environment, modules));
+        }
+    }
 }
 
 /// Names of the cases of a module, and what the summary says about them.
@@ -113,7 +123,7 @@ fn what_is_not_differentiated_is_reported() {
 /// Neither differentiated nor reported: an exact sum drops a term that is zero, although its derivative is not.
 #[test]
 fn known_limits_that_are_silent() {
-    let compared = compare_cases(Interpreter::System, "silent_cases").stdout();
+    let compared = compare_cases(shadows(), Interpreter::System, "silent_cases").stdout();
     for (name, _) in listed("silent_cases") {
         assert!(
             compared.contains(&format!("{name}: dot values")),

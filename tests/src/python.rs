@@ -79,21 +79,32 @@ pub fn run_script(
     name: &str,
     arguments: &[&str],
 ) -> Result<Finished, String> {
+    run_script_with(shadows(), interpreter, mode, name, arguments)
+}
+
+/// The same with shadows in some place.
+pub fn run_script_with(
+    shadows: Shadows,
+    interpreter: Interpreter,
+    mode: Mode,
+    name: &str,
+    arguments: &[&str],
+) -> Result<Finished, String> {
     let path = interpreter.path();
     let name = script(name);
     let mut words = vec![path.to_str().expect("target directories have plain names"), &name];
     words.extend(arguments);
     let record;
     let mut command = match mode {
-        Mode::Native => crate::native(&words, shadows()),
-        Mode::Forward => crate::derivgrind(&[], &words, shadows()),
+        Mode::Native => crate::native(&words, shadows),
+        Mode::Forward => crate::derivgrind(&[], &words, shadows),
         Mode::Recording(directory) => {
             record = format!("--record={}", directory.display());
-            crate::derivgrind(&[&record], &words, shadows())
+            crate::derivgrind(&[&record], &words, shadows)
         }
     };
     interpreter.prepare(&mut command);
-    if matches!(mode, Mode::Native) && shadows() == Shadows::Registers {
+    if matches!(mode, Mode::Native) && shadows == Shadows::Registers {
         command.env("NPY_DISABLE_CPU_FEATURES", interpreter.hidden_features());
     }
     run(&mut command)

@@ -91,6 +91,13 @@ fn log_file_that_cannot_be_written() {
     assert!(sentence.starts_with("cannot write the log file /nonexistent/log: No such file"), "{sentence}");
 }
 
+/// A program must not run with fewer filters than the one that has executed it.
+#[test]
+fn filters_that_cannot_be_read() {
+    let sentence = refusal(&[word("--exec-filters-fd=77"), word("/bin/true")], 125);
+    assert_eq!(sentence, "The filters for system calls cannot be read from descriptor 77.");
+}
+
 #[test]
 fn missing_program() {
     assert_eq!(refusal(&[word("no-such-program")], 127), "no-such-program: no such program in PATH");

@@ -76,7 +76,7 @@ pub fn write_value<T: Copy>(address: u64, value: &T) -> Result<(), BadAddress> {
     write(address, bytes)
 }
 
-/// Reads a C string without its zero, up to a page long as paths are.
+/// Reads a C string without its zero.
 pub fn read_string(address: u64) -> Result<alloc::vec::Vec<u8>, BadAddress> {
     let mut text = alloc::vec::Vec::new();
     loop {

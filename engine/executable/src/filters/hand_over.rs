@@ -2,9 +2,9 @@
 
 use super::program::{FilterProgram, Instruction};
 use super::{Filter, Filters, ANY};
-use crate::call;
 use crate::sys::{self, kernel, Outcome};
 use crate::threads::Thread;
+use crate::{call, fatal};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -71,26 +71,31 @@ pub fn give_to_next_engine(thread: &Thread) -> Result<Option<i32>, Outcome> {
     Ok(Some(file as i32))
 }
 
-/// In the next engine: takes the filters from the file.
+/// In the next engine: takes the filters from the file. Without them the program would be allowed too much.
 pub fn take_over(thread: &Thread, descriptor: i32) {
     let mut bytes = alloc::vec![0; sys::file_length(descriptor) as usize];
     let complete = sys::read_at(descriptor, &mut bytes, 0) == Ok(bytes.len());
     sys::close(descriptor);
+    let Some(filters) = read(&bytes).filter(|_| complete) else {
+        fatal!("The filters for system calls cannot be read from descriptor {}.", descriptor);
+    };
+    *thread.filters.lock() = Filters::Programs(filters);
+    ANY.store(true, Ordering::SeqCst);
+}
+
+fn read(mut bytes: &[u8]) -> Option<Vec<Arc<Filter>>> {
     let mut filters = Vec::new();
-    let mut rest = &bytes[..];
-    while complete && rest.len() >= core::mem::size_of::<Head>() {
-        let word = |at: usize| u32::from_le_bytes(rest[at..at + 4].try_into().expect("four bytes"));
-        let (count, by_prctl) = (word(0) as usize, word(4) == 1);
-        let (program, others) = rest[8..].split_at(INSTRUCTION_SIZE * count);
+    while !bytes.is_empty() {
+        let (head, rest) = bytes.split_at_checked(size_of::<Head>())?;
+        let word = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().expect("four bytes"));
+        let (program, others) = rest.split_at_checked(INSTRUCTION_SIZE * word(0) as usize)?;
         let instructions = program.chunks_exact(INSTRUCTION_SIZE).map(|bytes| {
             // SAFETY: any eight bytes are an instruction.
             unsafe { bytes.as_ptr().cast::<Instruction>().read_unaligned() }
         });
-        if let Ok(program) = FilterProgram::check(instructions.collect()) {
-            filters.push(Arc::new(Filter { program, by_prctl }));
-        }
-        rest = others;
+        let program = FilterProgram::check(instructions.collect()).ok()?;
+        filters.push(Arc::new(Filter { program, by_prctl: word(4) == 1 }));
+        bytes = others;
     }
-    *thread.filters.lock() = Filters::Programs(filters);
-    ANY.store(true, Ordering::SeqCst);
+    (!filters.is_empty()).then_some(filters)
 }

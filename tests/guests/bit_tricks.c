@@ -79,6 +79,41 @@ static APART REAL magnitude_in_memory(REAL x)
   return x;
 }
 
+/* Fields of bits. Unoptimised, they are changed in the memory of the union. */
+typedef union {
+  REAL number;
+  struct {
+#ifdef REAL_IS_FLOAT
+    uint32_t fraction : 23, exponent : 8, sign : 1;
+#else
+    uint32_t low;
+    uint32_t fraction : 20, exponent : 11, sign : 1;
+#endif
+  } fields;
+  uint32_t words[sizeof(REAL) / 4];
+} number_union;
+
+static APART REAL field_of_sign(REAL x)
+{
+  number_union u = {x};
+  u.fields.sign ^= 1;
+  return u.number;
+}
+
+static APART REAL field_of_exponent(REAL x)
+{
+  number_union u = {x};
+  u.fields.exponent = BIAS - 1;
+  return u.number;
+}
+
+static APART REAL upper_half_negated(REAL x)
+{
+  number_union u = {x};
+  u.words[sizeof(REAL) / 4 - 1] ^= 0x80000000;
+  return u.number;
+}
+
 static APART REAL rounded(REAL x)
 {
   REAL shifted = x + ROUNDING;
@@ -144,17 +179,13 @@ int main(void)
     REAL first = head(y), rest = y - first;
     check("head_and_tail", first * first + (2 * first * rest + rest * rest), 2 * y * (REAL)-0.5);
   }
-  if (DG_GET_MODE != DERIVGRIND_MODE_RECORDING) {
-    check("through_bytes", through_bytes(x), (REAL)1.5);
-    check("negated_in_memory", negated_in_memory(x), (REAL)-1.5);
-    check("magnitude_in_memory", magnitude_in_memory(x), (REAL)-1.5);
-    check("magnitude_of_positive_in_memory", magnitude_in_memory(y), (REAL)-0.5);
-  } else {
-    check("through_bytes", x, (REAL)1.5);
-    check("negated_in_memory", -x, (REAL)-1.5);
-    check("magnitude_in_memory", -x, (REAL)-1.5);
-    check("magnitude_of_positive_in_memory", y, (REAL)-0.5);
-  }
+  check("through_bytes", DG_GET_MODE != DERIVGRIND_MODE_RECORDING ? through_bytes(x) : x, (REAL)1.5);
+  check("negated_in_memory", negated_in_memory(x), (REAL)-1.5);
+  check("magnitude_in_memory", magnitude_in_memory(x), (REAL)-1.5);
+  check("magnitude_of_positive_in_memory", magnitude_in_memory(y), (REAL)-0.5);
+  check("upper_half_negated", upper_half_negated(x), (REAL)-1.5);
+  check("field_of_sign", field_of_sign(x), (REAL)-1.5);
+  check("field_of_exponent", field_of_exponent(x), (REAL)(1.5 / 16));
 #ifndef __FAST_MATH__ /* Else the compiler leaves both sums out. */
   check("rounded", x * rounded(x), (REAL)1.5 * rounded(x));
   check("remainder", x - rounded(x), (REAL)1.5);

@@ -47,6 +47,10 @@ impl Translator<'_> {
             self.applied(client);
             return;
         }
+        if self.upper_part() != 0 {
+            let on_active = self.apply_rule(instruction);
+            self.check_upper_part(instruction, on_active);
+        }
         if rules::uses_mmx(instruction) && !matches!(rule, Rule::MaskedStore | Rule::Passive) {
             return self.x87(client);
         }
@@ -129,7 +133,8 @@ impl Translator<'_> {
             | Rule::Wide(_)
             | Rule::Binary16(_)
             | Rule::ConvertPair
-            | Rule::SumOfProducts => unreachable!("a rule of EVEX encodings"),
+            | Rule::SumOfProducts
+            | Rule::ComplexProduct { .. } => unreachable!("a rule of EVEX encodings"),
             Rule::None => self.without_rule(client),
         }
     }

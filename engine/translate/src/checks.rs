@@ -73,13 +73,24 @@ impl Translator<'_> {
 
     /// Tests `size` bytes of the shadow of the instruction's memory operand.
     pub(crate) fn check_operand(&mut self, instruction: &Instruction, size: usize, on_active: OnActive) {
-        let direct = memory::direct(instruction);
+        self.check_beside_operand(instruction, 0, size, on_active);
+    }
+
+    /// The same some bytes further on.
+    pub(crate) fn check_beside_operand(
+        &mut self,
+        instruction: &Instruction,
+        start: i64,
+        size: usize,
+        on_active: OnActive,
+    ) {
+        let direct = memory::direct(instruction).map(|operand| operand.offset_by(start));
         if direct.is_some_and(|operand| self.proven.contains(operand, size)) {
             return;
         }
         for (distance, width) in words(size) {
             let opened = self.open(instruction);
-            self.check_word(opened.memory.offset_by(distance), width, opened.in_rcx, on_active);
+            self.check_word(opened.memory.offset_by(start + distance), width, opened.in_rcx, on_active);
             if opened.in_rcx {
                 self.restore_rcx();
             }

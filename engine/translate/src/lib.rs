@@ -54,6 +54,7 @@ pub mod state;
 mod strings;
 pub mod templates;
 pub mod translate;
+mod upper_parts;
 mod vectors;
 mod wide_arithmetic;
 mod wide_clients;

@@ -81,6 +81,7 @@ impl Translator<'_> {
         ) {
             self.check_read(instruction);
         }
+        self.check_upper_part(instruction, OnActive::Leave(instruction.ip(), active_state(false)));
         let writes = matches!(
             access,
             OpAccess::Write | OpAccess::ReadWrite | OpAccess::CondWrite | OpAccess::ReadCondWrite

@@ -25,6 +25,7 @@ use crate::recording::{Recorded, Recording};
 use crate::rounding::{self, Rounding};
 use crate::rules::{self, Rule};
 use crate::state::{Class, State};
+use crate::upper_parts;
 use crate::vectors::{self, Pending, Vectors};
 use alloc::vec::Vec;
 use iced_x86::{Code, Instruction, InstructionInfoFactory, Register};
@@ -80,6 +81,8 @@ pub(crate) struct Translator<'a> {
     pub loads_are_passive: bool,
     /// By instruction: loads into general registers that need no test.
     pub untested: Vec<bool>,
+    /// See [`upper_parts::find`].
+    pub upper_parts: Vec<u8>,
     /// By instruction: sums that round their operand.
     pub roundings: Vec<Rounding>,
     /// Did the current instruction write zero to the shadow of what it stores?
@@ -171,6 +174,7 @@ impl<'a> Translator<'a> {
             stack_is_zero: false,
             loads_are_passive: false,
             untested: Vec::new(),
+            upper_parts: Vec::new(),
             roundings: Vec::new(),
             stored_zero: false,
             flags_dead: false,
@@ -205,6 +209,8 @@ impl<'a> Translator<'a> {
         let length = self.length(&block.instructions).min(self.up_to_stack(&block.instructions));
         if self.level != Level::Plain {
             self.untested = pointers::untested_loads(&mut self.info, &block.instructions);
+            let has_indices = self.job.settings.mode.has_indices();
+            self.upper_parts = upper_parts::find(&block.instructions, has_indices);
         }
         self.loads_are_passive = self.level == Level::Passive && self.client.loads_are_passive(self.job.pc);
         let tests_loads = self.level == Level::Passive && !self.loads_are_passive;

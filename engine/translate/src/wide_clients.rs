@@ -88,9 +88,11 @@ impl Translator<'_> {
             Rule::Wide(Wide::Gather) => self.gather_wide(client),
             Rule::Wide(Wide::Scatter) => self.scatter(client),
             Rule::Bits => self.bits(client),
-            Rule::Binary16(_) | Rule::ConvertNarrow(..) | Rule::ConvertPair | Rule::SumOfProducts => {
-                self.computed_rule(client);
-            }
+            Rule::Binary16(_)
+            | Rule::ConvertNarrow(..)
+            | Rule::ConvertPair
+            | Rule::SumOfProducts
+            | Rule::ComplexProduct { .. } => self.computed_rule(client),
             _ if paused && computed_lanes(instruction, rule).is_some() => {
                 let shape = computed_lanes(instruction, rule);
                 shape.into_iter().for_each(|shape| self.passive_lanes(client, shape));

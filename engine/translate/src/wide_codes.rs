@@ -199,33 +199,116 @@ impl WideShape {
     }
 }
 
-#[rustfmt::skip] // One row a line.
 fn row(operation: WideOperation, element: Element) -> [Code; 3] {
     use Code::*;
     use Element::{F32, F64};
     use WideOperation::*;
     match (operation, element) {
-        (Multiply, F32) => [EVEX_Vmulps_xmm_k1z_xmm_xmmm128b32, EVEX_Vmulps_ymm_k1z_ymm_ymmm256b32, EVEX_Vmulps_zmm_k1z_zmm_zmmm512b32_er],
-        (Multiply, F64) => [EVEX_Vmulpd_xmm_k1z_xmm_xmmm128b64, EVEX_Vmulpd_ymm_k1z_ymm_ymmm256b64, EVEX_Vmulpd_zmm_k1z_zmm_zmmm512b64_er],
-        (Divide, F32) => [EVEX_Vdivps_xmm_k1z_xmm_xmmm128b32, EVEX_Vdivps_ymm_k1z_ymm_ymmm256b32, EVEX_Vdivps_zmm_k1z_zmm_zmmm512b32_er],
-        (Divide, F64) => [EVEX_Vdivpd_xmm_k1z_xmm_xmmm128b64, EVEX_Vdivpd_ymm_k1z_ymm_ymmm256b64, EVEX_Vdivpd_zmm_k1z_zmm_zmmm512b64_er],
-        (MultiplyAdd, F32) => [EVEX_Vfmadd231ps_xmm_k1z_xmm_xmmm128b32, EVEX_Vfmadd231ps_ymm_k1z_ymm_ymmm256b32, EVEX_Vfmadd231ps_zmm_k1z_zmm_zmmm512b32_er],
-        (MultiplyAdd, F64) => [EVEX_Vfmadd231pd_xmm_k1z_xmm_xmmm128b64, EVEX_Vfmadd231pd_ymm_k1z_ymm_ymmm256b64, EVEX_Vfmadd231pd_zmm_k1z_zmm_zmmm512b64_er],
-        (MultiplySubtract, F32) => [EVEX_Vfnmadd231ps_xmm_k1z_xmm_xmmm128b32, EVEX_Vfnmadd231ps_ymm_k1z_ymm_ymmm256b32, EVEX_Vfnmadd231ps_zmm_k1z_zmm_zmmm512b32_er],
-        (MultiplySubtract, F64) => [EVEX_Vfnmadd231pd_xmm_k1z_xmm_xmmm128b64, EVEX_Vfnmadd231pd_ymm_k1z_ymm_ymmm256b64, EVEX_Vfnmadd231pd_zmm_k1z_zmm_zmmm512b64_er],
-        (Xor, F32) => [EVEX_Vpxord_xmm_k1z_xmm_xmmm128b32, EVEX_Vpxord_ymm_k1z_ymm_ymmm256b32, EVEX_Vpxord_zmm_k1z_zmm_zmmm512b32],
-        (Xor, F64) => [EVEX_Vpxorq_xmm_k1z_xmm_xmmm128b64, EVEX_Vpxorq_ymm_k1z_ymm_ymmm256b64, EVEX_Vpxorq_zmm_k1z_zmm_zmmm512b64],
-        (Scale, F32) => [EVEX_Vscalefps_xmm_k1z_xmm_xmmm128b32, EVEX_Vscalefps_ymm_k1z_ymm_ymmm256b32, EVEX_Vscalefps_zmm_k1z_zmm_zmmm512b32_er],
-        (Scale, F64) => [EVEX_Vscalefpd_xmm_k1z_xmm_xmmm128b64, EVEX_Vscalefpd_ymm_k1z_ymm_ymmm256b64, EVEX_Vscalefpd_zmm_k1z_zmm_zmmm512b64_er],
-        (Blend, F32) => [EVEX_Vblendmps_xmm_k1z_xmm_xmmm128b32, EVEX_Vblendmps_ymm_k1z_ymm_ymmm256b32, EVEX_Vblendmps_zmm_k1z_zmm_zmmm512b32],
-        (Blend, F64) => [EVEX_Vblendmpd_xmm_k1z_xmm_xmmm128b64, EVEX_Vblendmpd_ymm_k1z_ymm_ymmm256b64, EVEX_Vblendmpd_zmm_k1z_zmm_zmmm512b64],
-        (Test, F32) => [EVEX_Vptestmd_kr_k1_xmm_xmmm128b32, EVEX_Vptestmd_kr_k1_ymm_ymmm256b32, EVEX_Vptestmd_kr_k1_zmm_zmmm512b32],
-        (Test, F64) => [EVEX_Vptestmq_kr_k1_xmm_xmmm128b64, EVEX_Vptestmq_kr_k1_ymm_ymmm256b64, EVEX_Vptestmq_kr_k1_zmm_zmmm512b64],
-        (Compare, F32) => [EVEX_Vcmpps_kr_k1_xmm_xmmm128b32_imm8, EVEX_Vcmpps_kr_k1_ymm_ymmm256b32_imm8, EVEX_Vcmpps_kr_k1_zmm_zmmm512b32_imm8_sae],
-        (Compare, F64) => [EVEX_Vcmppd_kr_k1_xmm_xmmm128b64_imm8, EVEX_Vcmppd_kr_k1_ymm_ymmm256b64_imm8, EVEX_Vcmppd_kr_k1_zmm_zmmm512b64_imm8_sae],
-        (Move, F32) => [EVEX_Vmovups_xmm_k1z_xmmm128, EVEX_Vmovups_ymm_k1z_ymmm256, EVEX_Vmovups_zmm_k1z_zmmm512],
-        (Move, F64) => [EVEX_Vmovupd_xmm_k1z_xmmm128, EVEX_Vmovupd_ymm_k1z_ymmm256, EVEX_Vmovupd_zmm_k1z_zmmm512],
-        (Broadcast, F32) => [EVEX_Vpbroadcastd_xmm_k1z_xmmm32, EVEX_Vpbroadcastd_ymm_k1z_xmmm32, EVEX_Vpbroadcastd_zmm_k1z_xmmm32],
-        (Broadcast, F64) => [EVEX_Vpbroadcastq_xmm_k1z_xmmm64, EVEX_Vpbroadcastq_ymm_k1z_xmmm64, EVEX_Vpbroadcastq_zmm_k1z_xmmm64],
+        (Multiply, F32) => [
+            EVEX_Vmulps_xmm_k1z_xmm_xmmm128b32,
+            EVEX_Vmulps_ymm_k1z_ymm_ymmm256b32,
+            EVEX_Vmulps_zmm_k1z_zmm_zmmm512b32_er,
+        ],
+        (Multiply, F64) => [
+            EVEX_Vmulpd_xmm_k1z_xmm_xmmm128b64,
+            EVEX_Vmulpd_ymm_k1z_ymm_ymmm256b64,
+            EVEX_Vmulpd_zmm_k1z_zmm_zmmm512b64_er,
+        ],
+        (Divide, F32) => [
+            EVEX_Vdivps_xmm_k1z_xmm_xmmm128b32,
+            EVEX_Vdivps_ymm_k1z_ymm_ymmm256b32,
+            EVEX_Vdivps_zmm_k1z_zmm_zmmm512b32_er,
+        ],
+        (Divide, F64) => [
+            EVEX_Vdivpd_xmm_k1z_xmm_xmmm128b64,
+            EVEX_Vdivpd_ymm_k1z_ymm_ymmm256b64,
+            EVEX_Vdivpd_zmm_k1z_zmm_zmmm512b64_er,
+        ],
+        (MultiplyAdd, F32) => [
+            EVEX_Vfmadd231ps_xmm_k1z_xmm_xmmm128b32,
+            EVEX_Vfmadd231ps_ymm_k1z_ymm_ymmm256b32,
+            EVEX_Vfmadd231ps_zmm_k1z_zmm_zmmm512b32_er,
+        ],
+        (MultiplyAdd, F64) => [
+            EVEX_Vfmadd231pd_xmm_k1z_xmm_xmmm128b64,
+            EVEX_Vfmadd231pd_ymm_k1z_ymm_ymmm256b64,
+            EVEX_Vfmadd231pd_zmm_k1z_zmm_zmmm512b64_er,
+        ],
+        (MultiplySubtract, F32) => [
+            EVEX_Vfnmadd231ps_xmm_k1z_xmm_xmmm128b32,
+            EVEX_Vfnmadd231ps_ymm_k1z_ymm_ymmm256b32,
+            EVEX_Vfnmadd231ps_zmm_k1z_zmm_zmmm512b32_er,
+        ],
+        (MultiplySubtract, F64) => [
+            EVEX_Vfnmadd231pd_xmm_k1z_xmm_xmmm128b64,
+            EVEX_Vfnmadd231pd_ymm_k1z_ymm_ymmm256b64,
+            EVEX_Vfnmadd231pd_zmm_k1z_zmm_zmmm512b64_er,
+        ],
+        (Xor, F32) => [
+            EVEX_Vpxord_xmm_k1z_xmm_xmmm128b32,
+            EVEX_Vpxord_ymm_k1z_ymm_ymmm256b32,
+            EVEX_Vpxord_zmm_k1z_zmm_zmmm512b32,
+        ],
+        (Xor, F64) => [
+            EVEX_Vpxorq_xmm_k1z_xmm_xmmm128b64,
+            EVEX_Vpxorq_ymm_k1z_ymm_ymmm256b64,
+            EVEX_Vpxorq_zmm_k1z_zmm_zmmm512b64,
+        ],
+        (Scale, F32) => [
+            EVEX_Vscalefps_xmm_k1z_xmm_xmmm128b32,
+            EVEX_Vscalefps_ymm_k1z_ymm_ymmm256b32,
+            EVEX_Vscalefps_zmm_k1z_zmm_zmmm512b32_er,
+        ],
+        (Scale, F64) => [
+            EVEX_Vscalefpd_xmm_k1z_xmm_xmmm128b64,
+            EVEX_Vscalefpd_ymm_k1z_ymm_ymmm256b64,
+            EVEX_Vscalefpd_zmm_k1z_zmm_zmmm512b64_er,
+        ],
+        (Blend, F32) => [
+            EVEX_Vblendmps_xmm_k1z_xmm_xmmm128b32,
+            EVEX_Vblendmps_ymm_k1z_ymm_ymmm256b32,
+            EVEX_Vblendmps_zmm_k1z_zmm_zmmm512b32,
+        ],
+        (Blend, F64) => [
+            EVEX_Vblendmpd_xmm_k1z_xmm_xmmm128b64,
+            EVEX_Vblendmpd_ymm_k1z_ymm_ymmm256b64,
+            EVEX_Vblendmpd_zmm_k1z_zmm_zmmm512b64,
+        ],
+        (Test, F32) => [
+            EVEX_Vptestmd_kr_k1_xmm_xmmm128b32,
+            EVEX_Vptestmd_kr_k1_ymm_ymmm256b32,
+            EVEX_Vptestmd_kr_k1_zmm_zmmm512b32,
+        ],
+        (Test, F64) => [
+            EVEX_Vptestmq_kr_k1_xmm_xmmm128b64,
+            EVEX_Vptestmq_kr_k1_ymm_ymmm256b64,
+            EVEX_Vptestmq_kr_k1_zmm_zmmm512b64,
+        ],
+        (Compare, F32) => [
+            EVEX_Vcmpps_kr_k1_xmm_xmmm128b32_imm8,
+            EVEX_Vcmpps_kr_k1_ymm_ymmm256b32_imm8,
+            EVEX_Vcmpps_kr_k1_zmm_zmmm512b32_imm8_sae,
+        ],
+        (Compare, F64) => [
+            EVEX_Vcmppd_kr_k1_xmm_xmmm128b64_imm8,
+            EVEX_Vcmppd_kr_k1_ymm_ymmm256b64_imm8,
+            EVEX_Vcmppd_kr_k1_zmm_zmmm512b64_imm8_sae,
+        ],
+        (Move, F32) => {
+            [EVEX_Vmovups_xmm_k1z_xmmm128, EVEX_Vmovups_ymm_k1z_ymmm256, EVEX_Vmovups_zmm_k1z_zmmm512]
+        }
+        (Move, F64) => {
+            [EVEX_Vmovupd_xmm_k1z_xmmm128, EVEX_Vmovupd_ymm_k1z_ymmm256, EVEX_Vmovupd_zmm_k1z_zmmm512]
+        }
+        (Broadcast, F32) => [
+            EVEX_Vpbroadcastd_xmm_k1z_xmmm32,
+            EVEX_Vpbroadcastd_ymm_k1z_xmmm32,
+            EVEX_Vpbroadcastd_zmm_k1z_xmmm32,
+        ],
+        (Broadcast, F64) => [
+            EVEX_Vpbroadcastq_xmm_k1z_xmmm64,
+            EVEX_Vpbroadcastq_ymm_k1z_xmmm64,
+            EVEX_Vpbroadcastq_zmm_k1z_xmmm64,
+        ],
     }
 }

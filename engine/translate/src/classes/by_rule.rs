@@ -49,6 +49,13 @@ pub fn family(rule: Rule, instruction: &Instruction) -> Option<Family> {
         Rule::SumOfProducts => {
             narrow("Sums of products of bfloat16", "(c + a b)' = c' + a' b + b' a; counted where it is recorded")
         }
+        Rule::ComplexProduct { .. } => Family {
+            tests: &["products_of_complex_numbers"],
+            ..narrow(
+                "Complex products of binary16",
+                "(c + a b)' = c' + a' b + b' a; counted where that has no room, and where it is recorded",
+            )
+        },
         Rule::DotProduct(_) => Family {
             tests: &["dot_products_agree_with_dual_numbers"],
             ..arithmetic("Dot products of lanes", "y = sum of a b: y' = sum of a' b + a b'")

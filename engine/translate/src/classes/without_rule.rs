@@ -97,10 +97,10 @@ const ROWS: &[Row] = &[
     of(
         counted(
             LOWERED, Class::Refused,
-            "Complex products of binary16, conversions of integers to binary16, AVX-NE-CONVERT",
+            "Conversions of AVX-NE-CONVERT",
             "no rule: few programs have them",
         ),
-        &[CpuidFeature::AVX512_FP16, CpuidFeature::AVX_NE_CONVERT],
+        &[CpuidFeature::AVX_NE_CONVERT],
         &[],
     ),
     of(
@@ -173,7 +173,7 @@ const ROWS: &[Row] = &[
             Pmovsxwq, Vpmovsxwq, Pmovsxdq, Vpmovsxdq, Pmovzxbw, Vpmovzxbw, Pmovzxbd, Vpmovzxbd,
             Pmovzxbq, Vpmovzxbq, Pmovzxwd, Vpmovzxwd, Pmovzxwq, Vpmovzxwq, Pmovzxdq, Vpmovzxdq,
             Vpmovdb, Vpmovdw, Vpmovqb, Vpmovqd, Vpmovqw, Vpmovwb, Vpmovsdb, Vpmovsdw, Vpmovsqb, Vpmovsqd, Vpmovsqw,
-            Vpmovswb, Vpmovusdb, Vpmovusdw, Vpmovusqb, Vpmovusqd, Vpmovusqw, Vpmovuswb, Vpmultishiftqb,
+            Vmovw, Vpmovswb, Vpmovusdb, Vpmovusdw, Vpmovusqb, Vpmovusqd, Vpmovusqw, Vpmovuswb, Vpmultishiftqb,
         ],
     ),
     of(
@@ -217,6 +217,7 @@ const ROWS: &[Row] = &[
         &[
             Cvtdq2pd, Vcvtdq2pd, Cvtdq2ps, Vcvtdq2ps, Cvtpi2pd, Cvtpi2ps, Vcvtqq2pd, Vcvtqq2ps, Vcvtudq2pd, Vcvtudq2ps,
             Vcvtuqq2pd, Vcvtuqq2ps, Vcvtsi2sd, Vcvtsi2ss, Vcvtusi2sd, Vcvtusi2ss,
+            Vcvtw2ph, Vcvtuw2ph, Vcvtdq2ph, Vcvtudq2ph, Vcvtqq2ph, Vcvtuqq2ph, Vcvtsi2sh, Vcvtusi2sh,
         ],
     ),
     of(

@@ -72,7 +72,10 @@ fn put_together(
     let is_incomplete = known.is_none();
     let mut changes = machine.overwritten(instruction, is_incomplete);
     changes.extend(known.into_iter().flatten());
-    let mut applied = apply_with(unit, &changes, mode, surroundings);
+    let mut applied = match unit {
+        Some(_) => apply_with(unit, &changes, mode, surroundings),
+        None => apply_changes(&changes, mode, surroundings),
+    };
     applied.is_incomplete |= is_incomplete;
     applied
 }

@@ -1,4 +1,4 @@
-//! Numbers of two bytes: formats of values and dot values, conversions, and products of bfloat16.
+//! Numbers of two bytes: formats of values and dot values, conversions, and their products.
 
 use super::wide::Operation;
 use super::{Change, Machine, Place, Real, Term};
@@ -74,7 +74,8 @@ pub(super) fn sum_of_products(instruction: &Instruction, machine: &Machine) -> O
     operation.by_lanes(shape, |number| {
         let mut terms = alloc::vec![operation.real(0, number, Real::Binary32)?.1];
         for part in 0..2 {
-            let [one, other] = [1, 2].map(|operand| pair_part(&operation, operand, number, part));
+            let [one, other] =
+                [1, 2].map(|operand| pair_part(&operation, operand, number, part, Real::Bfloat16));
             let ((value, term), (other_value, other_term)) = (one?, other?);
             terms.push(Term { partial: other_value, ..term });
             terms.push(Term { partial: value, ..other_term });
@@ -84,11 +85,51 @@ pub(super) fn sum_of_products(instruction: &Instruction, machine: &Machine) -> O
     })
 }
 
-/// A bfloat16 of a pair; what is broadcast is a pair.
-fn pair_part(operation: &Operation, operand: u32, pair: usize, part: usize) -> Option<(f64, Term)> {
+/// Products of complex numbers, of which each lane is one.
+pub(super) fn complex_product(
+    instruction: &Instruction,
+    machine: &Machine,
+    conjugates: bool,
+    adds: bool,
+    lanes: Lanes,
+) -> Option<Vec<Change>> {
+    let operation = Operation { instruction, machine };
+    let real = Real::Binary16;
+    let sign = if conjugates { -1.0 } else { 1.0 };
+    operation.by_lanes(WideShape::new(instruction, 2 * real.size(), lanes), |number| {
+        let part = |operand, part| pair_part(&operation, operand, number, part, real);
+        let [(a, of_a), (b, of_b)] = [part(1, 0)?, part(1, 1)?];
+        let [(c, of_c), (d, of_d)] = [part(2, 0)?, part(2, 1)?];
+        let times = |term: Term, partial: f64| Term { partial, ..term };
+        // (a + b i) (c + d i) = a c - b d + (b c + a d) i
+        let products = [
+            [times(of_a, c), times(of_c, a), times(of_b, -sign * d), times(of_d, -sign * b)],
+            [times(of_b, c), times(of_c, b), times(of_a, sign * d), times(of_d, sign * a)],
+        ];
+        let mut changes = Vec::new();
+        for (half, product) in products.into_iter().enumerate() {
+            let mut terms = product.to_vec();
+            if adds {
+                terms.push(part(0, half)?.1);
+            }
+            let to = operation.place(0, number, 4)?.offset_by(2 * half);
+            changes.push(Change::Linear { to, real, terms });
+        }
+        Some(changes)
+    })
+}
+
+/// A number of a pair; what is broadcast is a pair.
+fn pair_part(
+    operation: &Operation,
+    operand: u32,
+    pair: usize,
+    part: usize,
+    real: Real,
+) -> Option<(f64, Term)> {
     let from: Place = operation.place(operand, pair, 4)?.offset_by(2 * part);
-    let value = value(Real::Bfloat16, operation.bits(from, 2)? as u16);
-    Some((value, Term { from, real: Real::Bfloat16, partial: 1.0 }))
+    let value = value(real, operation.bits(from, 2)? as u16);
+    Some((value, Term { from, real, partial: 1.0 }))
 }
 
 #[cfg(test)]

@@ -170,6 +170,9 @@ pub(super) fn changes(instruction: &Instruction, seen: &Seen, rule: Rule) -> Opt
         Rule::ConvertNarrow(from, to, lanes) => narrow::converted(instruction, machine, from, to, lanes),
         Rule::ConvertPair => narrow::converted_pair(instruction, machine),
         Rule::SumOfProducts => narrow::sum_of_products(instruction, machine),
+        Rule::ComplexProduct { conjugates, adds, lanes } => {
+            narrow::complex_product(instruction, machine, conjugates, adds, lanes)
+        }
         Rule::Wide(Wide::Ternary(_)) | Rule::Logic(_) | Rule::Bits => bits::wide(instruction, seen),
         _ => arithmetic(instruction, machine, rule),
     }

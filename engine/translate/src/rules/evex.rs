@@ -68,16 +68,24 @@ const BITS: &[Mnemonic] = &[
     Mnemonic::Vpslld, Mnemonic::Vpsllq, Mnemonic::Vpsllvd, Mnemonic::Vpsllvq,
     Mnemonic::Vpsrld, Mnemonic::Vpsrlq, Mnemonic::Vpsrlvd, Mnemonic::Vpsrlvq,
     Mnemonic::Vpsrad, Mnemonic::Vpsraq, Mnemonic::Vpsravd, Mnemonic::Vpsravq,
+    Mnemonic::Vpsllw, Mnemonic::Vpsllvw, Mnemonic::Vpsrlw, Mnemonic::Vpsrlvw, Mnemonic::Vpsraw, Mnemonic::Vpsravw,
+    Mnemonic::Vpshldw, Mnemonic::Vpshldd, Mnemonic::Vpshldq,
+    Mnemonic::Vpshldvw, Mnemonic::Vpshldvd, Mnemonic::Vpshldvq,
+    Mnemonic::Vpshrdw, Mnemonic::Vpshrdd, Mnemonic::Vpshrdq,
+    Mnemonic::Vpshrdvw, Mnemonic::Vpshrdvd, Mnemonic::Vpshrdvq,
     Mnemonic::Vprold, Mnemonic::Vprolq, Mnemonic::Vprolvd, Mnemonic::Vprolvq,
     Mnemonic::Vprord, Mnemonic::Vprorq, Mnemonic::Vprorvd, Mnemonic::Vprorvq,
     Mnemonic::Vpminsd, Mnemonic::Vpminud, Mnemonic::Vpmaxsd, Mnemonic::Vpmaxud,
     Mnemonic::Vpminsq, Mnemonic::Vpminuq, Mnemonic::Vpmaxsq, Mnemonic::Vpmaxuq,
-    Mnemonic::Vpmovzxbw, Mnemonic::Vpmovzxbd, Mnemonic::Vpmovzxbq, Mnemonic::Vpmovzxwd, Mnemonic::Vpmovzxwq, Mnemonic::Vpmovzxdq,
-    Mnemonic::Vpmovsxbw, Mnemonic::Vpmovsxbd, Mnemonic::Vpmovsxbq, Mnemonic::Vpmovsxwd, Mnemonic::Vpmovsxwq, Mnemonic::Vpmovsxdq,
+    Mnemonic::Vpmovzxbw, Mnemonic::Vpmovzxbd, Mnemonic::Vpmovzxbq, Mnemonic::Vpmovzxwd, Mnemonic::Vpmovzxwq,
+    Mnemonic::Vpmovzxdq,
+    Mnemonic::Vpmovsxbw, Mnemonic::Vpmovsxbd, Mnemonic::Vpmovsxbq, Mnemonic::Vpmovsxwd, Mnemonic::Vpmovsxwq,
+    Mnemonic::Vpmovsxdq,
     Mnemonic::Vpackssdw, Mnemonic::Vpackusdw, Mnemonic::Vpacksswb, Mnemonic::Vpackuswb,
     Mnemonic::Vpmovwb, Mnemonic::Vpmovdb, Mnemonic::Vpmovdw, Mnemonic::Vpmovqb, Mnemonic::Vpmovqw, Mnemonic::Vpmovqd,
     Mnemonic::Vpmovswb, Mnemonic::Vpmovsdb, Mnemonic::Vpmovsdw, Mnemonic::Vpmovsqb, Mnemonic::Vpmovsqw, Mnemonic::Vpmovsqd,
-    Mnemonic::Vpmovuswb, Mnemonic::Vpmovusdb, Mnemonic::Vpmovusdw, Mnemonic::Vpmovusqb, Mnemonic::Vpmovusqw, Mnemonic::Vpmovusqd,
+    Mnemonic::Vpmovuswb, Mnemonic::Vpmovusdb, Mnemonic::Vpmovusdw, Mnemonic::Vpmovusqb, Mnemonic::Vpmovusqw,
+    Mnemonic::Vpmovusqd,
     Mnemonic::Vpinsrb, Mnemonic::Vpinsrw, Mnemonic::Vpinsrd, Mnemonic::Vpinsrq,
     Mnemonic::Vpextrb, Mnemonic::Vpextrw, Mnemonic::Vpextrd, Mnemonic::Vpextrq, Mnemonic::Vextractps,
 ];
@@ -93,23 +101,60 @@ const TO_GENERAL: &[Mnemonic] = &[
 ];
 
 /// Piecewise constant functions, with the bytes of a lane of the result.
-#[rustfmt::skip] // One family a line.
-const PIECEWISE_CONSTANT: &[(Mnemonic, usize, Lanes)] = &[
-    (Mnemonic::Vcvtps2dq, 4, Lanes::Packed), (Mnemonic::Vcvttps2dq, 4, Lanes::Packed), (Mnemonic::Vcvtps2udq, 4, Lanes::Packed), (Mnemonic::Vcvttps2udq, 4, Lanes::Packed),
-    (Mnemonic::Vcvtpd2dq, 4, Lanes::Packed), (Mnemonic::Vcvttpd2dq, 4, Lanes::Packed), (Mnemonic::Vcvtpd2udq, 4, Lanes::Packed), (Mnemonic::Vcvttpd2udq, 4, Lanes::Packed),
-    (Mnemonic::Vcvtps2qq, 8, Lanes::Packed), (Mnemonic::Vcvttps2qq, 8, Lanes::Packed), (Mnemonic::Vcvtps2uqq, 8, Lanes::Packed), (Mnemonic::Vcvttps2uqq, 8, Lanes::Packed),
-    (Mnemonic::Vcvtpd2qq, 8, Lanes::Packed), (Mnemonic::Vcvttpd2qq, 8, Lanes::Packed), (Mnemonic::Vcvtpd2uqq, 8, Lanes::Packed), (Mnemonic::Vcvttpd2uqq, 8, Lanes::Packed),
-    (Mnemonic::Vrndscaleps, 4, Lanes::Packed), (Mnemonic::Vrndscalepd, 8, Lanes::Packed), (Mnemonic::Vrndscaless, 4, Lanes::Scalar), (Mnemonic::Vrndscalesd, 8, Lanes::Scalar),
-    (Mnemonic::Vcvtph2w, 2, Lanes::Packed), (Mnemonic::Vcvttph2w, 2, Lanes::Packed), (Mnemonic::Vcvtph2uw, 2, Lanes::Packed), (Mnemonic::Vcvttph2uw, 2, Lanes::Packed),
-    (Mnemonic::Vcvtph2dq, 4, Lanes::Packed), (Mnemonic::Vcvttph2dq, 4, Lanes::Packed), (Mnemonic::Vcvtph2udq, 4, Lanes::Packed), (Mnemonic::Vcvttph2udq, 4, Lanes::Packed),
-    (Mnemonic::Vcvtph2qq, 8, Lanes::Packed), (Mnemonic::Vcvttph2qq, 8, Lanes::Packed), (Mnemonic::Vcvtph2uqq, 8, Lanes::Packed), (Mnemonic::Vcvttph2uqq, 8, Lanes::Packed),
-    (Mnemonic::Vrndscaleph, 2, Lanes::Packed), (Mnemonic::Vgetexpph, 2, Lanes::Packed),
-    (Mnemonic::Vpconflictd, 4, Lanes::Packed), (Mnemonic::Vpconflictq, 8, Lanes::Packed), (Mnemonic::Vplzcntd, 4, Lanes::Packed), (Mnemonic::Vplzcntq, 8, Lanes::Packed),
-    (Mnemonic::Vpopcntb, 1, Lanes::Packed), (Mnemonic::Vpopcntw, 2, Lanes::Packed), (Mnemonic::Vpopcntd, 4, Lanes::Packed), (Mnemonic::Vpopcntq, 8, Lanes::Packed),
-    (Mnemonic::Vpsadbw, 8, Lanes::Packed), (Mnemonic::Vdbpsadbw, 2, Lanes::Packed),
-    (Mnemonic::Vpminub, 1, Lanes::Packed), (Mnemonic::Vpminsb, 1, Lanes::Packed), (Mnemonic::Vpmaxub, 1, Lanes::Packed), (Mnemonic::Vpmaxsb, 1, Lanes::Packed),
-    (Mnemonic::Vpminuw, 2, Lanes::Packed), (Mnemonic::Vpminsw, 2, Lanes::Packed), (Mnemonic::Vpmaxuw, 2, Lanes::Packed), (Mnemonic::Vpmaxsw, 2, Lanes::Packed),
-    (Mnemonic::Vgetexpps, 4, Lanes::Packed), (Mnemonic::Vgetexppd, 8, Lanes::Packed), (Mnemonic::Vgetexpss, 4, Lanes::Scalar), (Mnemonic::Vgetexpsd, 8, Lanes::Scalar),
+#[rustfmt::skip] // The names of a family together.
+const PIECEWISE_CONSTANT: &[(&[Mnemonic], usize, Lanes)] = &[
+    (
+        &[
+            Mnemonic::Vpopcntb, Mnemonic::Vpminub, Mnemonic::Vpminsb, Mnemonic::Vpmaxub, Mnemonic::Vpmaxsb,
+        ],
+        1,
+        Lanes::Packed,
+    ),
+    (
+        &[
+            Mnemonic::Vcvtph2w, Mnemonic::Vcvttph2w, Mnemonic::Vcvtph2uw, Mnemonic::Vcvttph2uw,
+            Mnemonic::Vrndscaleph, Mnemonic::Vgetexpph, Mnemonic::Vpopcntw, Mnemonic::Vdbpsadbw,
+            Mnemonic::Vpminuw, Mnemonic::Vpminsw, Mnemonic::Vpmaxuw, Mnemonic::Vpmaxsw,
+        ],
+        2,
+        Lanes::Packed,
+    ),
+    (
+        &[
+            Mnemonic::Vcvtps2dq, Mnemonic::Vcvttps2dq, Mnemonic::Vcvtps2udq, Mnemonic::Vcvttps2udq,
+            Mnemonic::Vcvtpd2dq, Mnemonic::Vcvttpd2dq, Mnemonic::Vcvtpd2udq, Mnemonic::Vcvttpd2udq,
+            Mnemonic::Vrndscaleps, Mnemonic::Vcvtph2dq, Mnemonic::Vcvttph2dq, Mnemonic::Vcvtph2udq,
+            Mnemonic::Vcvttph2udq, Mnemonic::Vpconflictd, Mnemonic::Vplzcntd, Mnemonic::Vpopcntd,
+            Mnemonic::Vgetexpps,
+        ],
+        4,
+        Lanes::Packed,
+    ),
+    (
+        &[
+            Mnemonic::Vrndscaless, Mnemonic::Vgetexpss,
+        ],
+        4,
+        Lanes::Scalar,
+    ),
+    (
+        &[
+            Mnemonic::Vcvtps2qq, Mnemonic::Vcvttps2qq, Mnemonic::Vcvtps2uqq, Mnemonic::Vcvttps2uqq,
+            Mnemonic::Vcvtpd2qq, Mnemonic::Vcvttpd2qq, Mnemonic::Vcvtpd2uqq, Mnemonic::Vcvttpd2uqq,
+            Mnemonic::Vrndscalepd, Mnemonic::Vcvtph2qq, Mnemonic::Vcvttph2qq, Mnemonic::Vcvtph2uqq,
+            Mnemonic::Vcvttph2uqq, Mnemonic::Vpconflictq, Mnemonic::Vplzcntq, Mnemonic::Vpopcntq, Mnemonic::Vpsadbw,
+            Mnemonic::Vgetexppd,
+        ],
+        8,
+        Lanes::Packed,
+    ),
+    (
+        &[
+            Mnemonic::Vrndscalesd, Mnemonic::Vgetexpsd,
+        ],
+        8,
+        Lanes::Scalar,
+    ),
 ];
 
 /// Other rules.
@@ -200,7 +245,7 @@ pub(super) fn rule(instruction: &Instruction) -> Rule {
 
 /// A rule of AVX-512 alone, or one that the mnemonic has in AVX, too.
 pub(super) fn arithmetic(mnemonic: Mnemonic) -> Rule {
-    if let Some((_, bytes, lanes)) = PIECEWISE_CONSTANT.iter().find(|row| row.0 == mnemonic) {
+    if let Some((_, bytes, lanes)) = PIECEWISE_CONSTANT.iter().find(|row| row.0.contains(&mnemonic)) {
         return Rule::Wide(Wide::PassiveLanes(*bytes, *lanes));
     }
     if let Some((_, rule)) = OTHERS.iter().find(|row| row.0 == mnemonic) {

@@ -45,6 +45,19 @@ const CONVERSIONS: &[(Mnemonic, Real, Real, Lanes)] = &[
     (Vcvtneps2bf16, Real::Binary32, Real::Bfloat16, Lanes::Packed),
 ];
 
+/// Products of complex numbers: is the second factor conjugated, and is the product added?
+#[rustfmt::skip] // One row a line.
+const COMPLEX_PRODUCTS: &[(Mnemonic, bool, bool, Lanes)] = &[
+    (Vfmulcph, false, false, Lanes::Packed),
+    (Vfmulcsh, false, false, Lanes::Scalar),
+    (Vfcmulcph, true, false, Lanes::Packed),
+    (Vfcmulcsh, true, false, Lanes::Scalar),
+    (Vfmaddcph, false, true, Lanes::Packed),
+    (Vfmaddcsh, false, true, Lanes::Scalar),
+    (Vfcmaddcph, true, true, Lanes::Packed),
+    (Vfcmaddcsh, true, true, Lanes::Scalar),
+];
+
 pub(super) fn rule(mnemonic: Mnemonic) -> Option<Rule> {
     if let Some((_, wider)) = ARITHMETIC.iter().find(|row| row.0 == mnemonic) {
         return Some(Rule::Binary16(*wider));
@@ -52,6 +65,10 @@ pub(super) fn rule(mnemonic: Mnemonic) -> Option<Rule> {
     let conversion = CONVERSIONS.iter().find(|row| row.0 == mnemonic);
     if let Some((_, from, to, lanes)) = conversion {
         return Some(Rule::ConvertNarrow(*from, *to, *lanes));
+    }
+    let product = COMPLEX_PRODUCTS.iter().find(|row| row.0 == mnemonic);
+    if let Some((_, conjugates, adds, lanes)) = product.copied() {
+        return Some(Rule::ComplexProduct { conjugates, adds, lanes });
     }
     match mnemonic {
         Vcvtne2ps2bf16 => Some(Rule::ConvertPair),

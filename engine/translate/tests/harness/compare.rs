@@ -27,6 +27,20 @@ pub struct Expected {
     pub unspecified: Vec<(usize, usize)>,
     /// Is the site counted?
     pub counted: bool,
+    /// A dot value lies so close to the edge of its format that rounding decides whether it is lost, and counted.
+    pub is_on_edge: bool,
+}
+
+impl Expected {
+    /// These shadows, and nothing is counted.
+    pub fn exactly(shadows: Shadows) -> Expected {
+        Expected { shadows, lanes: Vec::new(), unspecified: Vec::new(), counted: false, is_on_edge: false }
+    }
+
+    /// May it be counted so often? One execution counts once, however many operands are active.
+    pub fn allows(&self, count: u64) -> bool {
+        count == u64::from(self.counted) || self.is_on_edge && count <= 1
+    }
 }
 
 /// Exceptions that a passive lane must not raise: invalid, divide by zero, overflow.

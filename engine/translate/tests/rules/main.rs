@@ -23,6 +23,7 @@ mod recorded;
 mod recorded_signs;
 mod rounding;
 mod selection;
+mod upper_parts;
 mod vectors;
 mod whole_registers;
 mod wide_clients;

@@ -91,9 +91,7 @@ const HORIZONTAL_32: &[&str] = &["addsubps", "haddps", "hsubps"];
 const CONVERSIONS_OF_64: &[&str] = &["cvtsd2ss", "cvtpd2ps"];
 const CONVERSIONS_OF_32: &[&str] = &["cvtss2sd", "cvtps2pd"];
 /// Counted, since an index has no room in two bytes.
-const NARROWING: &str = "cvtps2ph";
-/// The same, but it reads half of its register, and [`Family::Counted`] looks at all of it.
-const WIDENING: &str = "cvtph2ps";
+const OF_TWO_BYTES: &[&str] = &["cvtps2ph", "cvtph2ps"];
 
 pub fn moves(content: Content, stem: &str) -> bool {
     COPIES_OF_64.contains(&stem) || content == Content::F32 && COPIES_OF_32.contains(&stem)
@@ -308,8 +306,7 @@ fn copies_comparisons_and_instructions_without_rule_are_the_same_while_recording
     as_in_forward_mode(Mode::Recording, 1000, |stem, family| match family {
         Family::Arithmetic(..) | Family::Logic(_) | Family::DotProduct(_) => None,
         _ if computes_with_indices(stem) => None,
-        _ if stem == NARROWING => Some(Family::Counted),
-        _ if stem == WIDENING => None,
+        _ if OF_TWO_BYTES.contains(&stem) => Some(Family::Counted),
         family => Some(family),
     });
 }
@@ -319,8 +316,8 @@ fn while_paused_results_are_passive_and_copies_are_not() {
     as_in_forward_mode(Mode::Paused, 1000, |stem, family| match family {
         Family::Arithmetic(Operation::Minimum | Operation::Maximum, ..) => Some(family),
         Family::Arithmetic(operation, content, lanes) => Some(Family::Paused(operation, content, lanes)),
-        Family::Same { .. } if stem == NARROWING => Some(Family::Counted),
-        Family::Same { .. } if !computes_with_indices(stem) && stem != WIDENING => Some(family),
+        Family::Same { .. } if OF_TWO_BYTES.contains(&stem) => Some(Family::Counted),
+        Family::Same { .. } if !computes_with_indices(stem) => Some(family),
         _ => None,
     });
 }

@@ -3,6 +3,7 @@
 use super::super::machine::place_of;
 use super::super::{Change, Operand, Place};
 use super::meaning::{Logic, Scale};
+use super::upper_part::{self, Written};
 use super::word::{moved, Summand, Target, Word};
 use super::{Logical, Seen};
 use alloc::vec::Vec;
@@ -17,6 +18,10 @@ pub(super) fn changes(instruction: &Instruction, seen: &Seen) -> Option<Vec<Chan
     let target = Target { place: first.place, size: first.size };
     if !matches!(first.size, 1 | 2 | 4 | 8) {
         return None;
+    }
+    let of_number = general.written(&first, target).and_then(|written| upper_part::changes(seen, &written));
+    if of_number.is_some() {
+        return of_number;
     }
     let mut changes = general.operation(&first, target)?;
     let widens = instruction.op0_kind() == OpKind::Register && first.size == 4;
@@ -104,6 +109,27 @@ impl General<'_> {
         }
     }
 
+    /// What an instruction writes that changes a part of a number, perhaps.
+    fn written(&self, first: &Operand, target: Target) -> Option<Written> {
+        use Mnemonic::{Add, And, Mov, Or, Sub, Xor};
+        if !matches!(self.instruction.mnemonic(), Mov | And | Or | Xor | Add | Sub) {
+            return None;
+        }
+        let before = self.seen.word(first, 0, target.size);
+        let source = self.source(1, target.size)?;
+        let (one, other) = (before.value, source.value);
+        let after = match self.instruction.mnemonic() {
+            And => one & other,
+            Or => one | other,
+            Xor => one ^ other,
+            Add => one.wrapping_add(other) & target.mask(),
+            Sub => one.wrapping_sub(other) & target.mask(),
+            _ => other,
+        };
+        let is_copy = self.instruction.mnemonic() == Mov;
+        Some(Written { target, before, source, after, is_copy })
+    }
+
     /// A memory, register or immediate operand.
     fn source(&self, number: u32, size: usize) -> Option<Word> {
         match self.instruction.op_kind(number) {
@@ -184,28 +210,12 @@ impl General<'_> {
         (!count.is_active()).then_some(count.value as u32 % modulus)
     }
 
-    /// `shld` and `shrd` by whole bytes.
+    /// `shld` and `shrd`.
     fn double_shift(&self, target: Target, old: Word) -> Option<Vec<Change>> {
         let size = target.size;
-        let other = self.source(1, size)?;
         let count = self.count(self.source(2, 1)?, size)?;
-        let bytes = count as usize / 8;
-        if !old.is_active() && !other.is_active() {
-            return Some(alloc::vec![target.cleared()]);
-        }
-        if count % 8 != 0 || bytes > size {
-            return None;
-        }
-        let (old, other, rest) = (old.place?, other.place?, size - bytes);
-        let copy = |at: usize, from: Place, size: usize| {
-            let to = target.place.offset_by(at);
-            Change::Copy { to, from, size }
-        };
-        Some(if self.instruction.mnemonic() == Mnemonic::Shld {
-            alloc::vec![copy(bytes, old, rest), copy(0, other.offset_by(rest), bytes)]
-        } else {
-            alloc::vec![copy(0, old.offset_by(bytes), rest), copy(rest, other, bytes)]
-        })
+        let right = self.instruction.mnemonic() == Mnemonic::Shrd;
+        self.seen.double_shifted(target, old, self.source(1, size)?, count, right)
     }
 
     /// `bextr`: a shift to the right, and a mask.

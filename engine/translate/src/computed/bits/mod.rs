@@ -15,6 +15,7 @@
 mod general;
 mod meaning;
 mod ternary;
+mod upper_part;
 mod vector;
 mod wide;
 mod word;

@@ -91,6 +91,10 @@ pub(super) fn lanes(mnemonic: Mnemonic) -> Option<(Operation, usize, Second)> {
         Paddq | Vpaddq => (add, 8, Second::Lane),
         Psubd | Vpsubd => (subtract, 4, Second::Lane),
         Psubq | Vpsubq => (subtract, 8, Second::Lane),
+        Psllw | Vpsllw => (ShiftLeft, 2, Second::Count),
+        Psrlw | Vpsrlw | Psraw | Vpsraw => (ShiftRight, 2, Second::Count),
+        Vpsllvw => (ShiftLeft, 2, Second::Lane),
+        Vpsrlvw | Vpsravw => (ShiftRight, 2, Second::Lane),
         Pslld | Vpslld => (ShiftLeft, 4, Second::Count),
         Psllq | Vpsllq => (ShiftLeft, 8, Second::Count),
         Psrld | Vpsrld | Psrad | Vpsrad => (ShiftRight, 4, Second::Count),
@@ -183,6 +187,7 @@ pub(super) fn lane(
             seen.sum(target, &summands, 0, after)
         }
         Operation::ShiftLeft | Operation::ShiftRight if second.is_active() && second.value >= 64 => None,
+        Operation::ShiftLeft | Operation::ShiftRight if !moves_parts(seen, target, first, second) => None,
         Operation::ShiftLeft => seen.shifted_left(target, first, second.value.min(64) as u32),
         Operation::ShiftRight => seen.shifted_right(target, first, second.value.min(64) as u32),
         Operation::Rotation { right } => seen.rotated(target, first, second, right),
@@ -192,6 +197,12 @@ pub(super) fn lane(
             Some(moved(target, if less == minimum { first } else { second }, 0))
         }
     }
+}
+
+/// Is a shift of a lane with a part of a number one by whole bytes? Longer lanes may have whole numbers.
+fn moves_parts(seen: &Seen, target: Target, lane: Word, count: Word) -> bool {
+    let is_whole = !lane.is_active() || target.size >= 4 || count.value >= 8 * target.size as u64;
+    is_whole || !seen.has_indices() && count.value % 8 == 0
 }
 
 /// Bytes of lanes before and after a widening.

@@ -35,7 +35,10 @@ pub(in crate::computed) fn changes(instruction: &Instruction, seen: &Seen) -> Op
     match mnemonic {
         Mnemonic::Vpternlogd => wide.ternary(4),
         Mnemonic::Vpternlogq => wide.ternary(8),
-        _ => wide.each_lane(),
+        _ => match double_shift(mnemonic) {
+            Some((size, right)) => wide.double_shift(size, right),
+            None => wide.each_lane(),
+        },
     }
 }
 
@@ -96,6 +99,26 @@ impl Wide<'_> {
             let words = [first?, second?, third?];
             let table = self.instruction.immediate8();
             ternary::changes(self.seen, table, self.target(number, size)?, words, is_binary64)
+        })
+    }
+
+    /// By a count for all lanes, or one for each in the last operand.
+    fn double_shift(&self, size: usize, right: bool) -> Option<Vec<Change>> {
+        let bits = 8 * size as u64;
+        let by_constant = self.instruction.op_count() == 4;
+        let first = if by_constant { 1 } else { 0 };
+        self.operation.by_lanes(self.shape(size), |number| {
+            let (word, other) = (self.word(first, number, size)?, self.word(first + 1, number, size)?);
+            let count = if by_constant {
+                Word::passive(self.instruction.immediate8().into())
+            } else {
+                self.word(2, number, size)?
+            };
+            if count.is_active() {
+                return None;
+            }
+            let count = (count.value % bits) as u32;
+            self.seen.double_shifted(self.target(number, size)?, word, other, count, right)
         })
     }
 
@@ -198,6 +221,19 @@ fn narrowing(mnemonic: Mnemonic) -> Option<Narrowing> {
         _ => return None,
     };
     Some(Narrowing { size, narrow, keeps })
+}
+
+/// Bytes of a lane, and whether it is shifted to the right.
+fn double_shift(mnemonic: Mnemonic) -> Option<(usize, bool)> {
+    Some(match mnemonic {
+        Mnemonic::Vpshldw | Mnemonic::Vpshldvw => (2, false),
+        Mnemonic::Vpshldd | Mnemonic::Vpshldvd => (4, false),
+        Mnemonic::Vpshldq | Mnemonic::Vpshldvq => (8, false),
+        Mnemonic::Vpshrdw | Mnemonic::Vpshrdvw => (2, true),
+        Mnemonic::Vpshrdd | Mnemonic::Vpshrdvd => (4, true),
+        Mnemonic::Vpshrdq | Mnemonic::Vpshrdvq => (8, true),
+        _ => return None,
+    })
 }
 
 /// Bytes of a lane. From a vector register or memory it is a copy like others.

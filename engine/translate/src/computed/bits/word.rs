@@ -95,7 +95,7 @@ impl Seen<'_> {
     }
 
     /// Is it the upper half of a binary64, by itself, while indices are followed?
-    fn is_upper_half(&self, word: Word) -> bool {
+    pub fn is_upper_half(&self, word: Word) -> bool {
         let marks = u64::from(TAG | UPPER_HALF);
         self.has_indices() && !self.mode.has_wide_indices() && word.shadow & marks == u64::from(UPPER_HALF)
     }
@@ -183,6 +183,11 @@ impl Seen<'_> {
             };
             let mut meaning = kind.combined(logic, number.value, passive.value);
             if meaning == Meaning::Unknown && self.is_piece(number) {
+                if let Some(set) = self.sign_of_piece(logic, target, number, passive) {
+                    changes.push(set);
+                    kept = true;
+                    continue;
+                }
                 meaning = Meaning::Constant;
             }
             if meaning == Meaning::Constant {
@@ -203,7 +208,7 @@ impl Seen<'_> {
         let (number, passive) = if first.is_active() { (first, second) } else { (second, first) };
         let sign = 1 << (8 * target.size - 1);
         let mask = if logic == Logic::And { target.mask() & !sign } else { sign };
-        if target.size != 1 || passive.value != mask || passive.is_active() {
+        if passive.value != mask || passive.is_active() {
             return Some(alloc::vec![target.cleared()]);
         }
         let changes = logic.of(number.value, mask) ^ number.value;
@@ -211,6 +216,19 @@ impl Seen<'_> {
         let set = Change::Set { to: target.place, bytes: shadow.to_le_bytes(), size: target.size };
         // An index has no sign.
         (!self.has_indices()).then(|| alloc::vec![set])
+    }
+
+    /// The two highest bytes of a number, by themselves in a longer word: their sign is changed.
+    fn sign_of_piece(&self, logic: Logic, target: Target, piece: Word, passive: Word) -> Option<Change> {
+        const SIGN: u64 = 1 << 15;
+        let is_sign = match logic {
+            Logic::And => passive.value & 0xffff == SIGN - 1,
+            Logic::Or | Logic::Xor => passive.value == SIGN,
+        };
+        let changes = (logic.of(piece.value, passive.value) ^ piece.value) & SIGN;
+        let shadow = (piece.shadow ^ changes) as u32;
+        let set = Change::Set { to: target.place, bytes: shadow.to_le_bytes(), size: 2 };
+        (is_sign && !passive.is_active()).then_some(set)
     }
 
     /// Bits of a word under a mask, among bits that are passive; `after` is the result.
@@ -450,6 +468,38 @@ impl Seen<'_> {
         let kind = if whole { Kind::Binary64 } else { Kind::Binary32 };
         let is_cut = count >= kind.least_cut() || target.size < 4 || self.is_piece(word);
         is_cut.then(|| alloc::vec![target.cleared()])
+    }
+
+    /// A shift by whole bytes, by which those of another word come in.
+    pub fn double_shifted(
+        &self,
+        target: Target,
+        word: Word,
+        other: Word,
+        count: u32,
+        right: bool,
+    ) -> Option<Vec<Change>> {
+        let (size, bytes) = (target.size, count as usize / 8);
+        if !word.is_active() && !other.is_active() {
+            return Some(alloc::vec![target.cleared()]);
+        }
+        // Of indices only those of binary32 can be moved by parts of a register.
+        let is_narrow = |half: u64| half as u32 == 0 || half & u64::from(TAG) != 0;
+        let fits = |word: Word| is_narrow(word.shadow) && is_narrow(word.shadow >> 32) && count % 32 == 0;
+        let moves = count == 0 || !self.has_indices() || fits(word) && fits(other);
+        if count % 8 != 0 || bytes > size || !moves {
+            return None;
+        }
+        let (word, other, rest) = (word.place?, other.place?, size - bytes);
+        let copy = |at: usize, from: Place, size: usize| {
+            let to = target.place.offset_by(at);
+            Change::Copy { to, from, size }
+        };
+        Some(if right {
+            alloc::vec![copy(0, word.offset_by(bytes), rest), copy(rest, other, bytes)]
+        } else {
+            alloc::vec![copy(bytes, word, rest), copy(0, other.offset_by(rest), bytes)]
+        })
     }
 
     /// A rotation by whole bytes.

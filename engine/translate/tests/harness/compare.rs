@@ -109,7 +109,8 @@ pub fn shadows(expected: &Expected, computed: &Shadows) -> Vec<String> {
             4 => (1e-5, f64::from(f32::MIN_POSITIVE)),
             _ => (1e-12, f64::MIN_POSITIVE),
         };
-        let close = (value - lane.shadow).abs() <= tolerance * lane.scale + 8.0 * denormal;
+        let same = value == lane.shadow || value.is_nan() && lane.shadow.is_nan();
+        let close = same || (value - lane.shadow).abs() <= tolerance * lane.scale + 8.0 * denormal;
         // Beyond the largest number terms overflow one by one, and in another order elsewhere.
         if close || lane.content.overflows(lane.scale) && !value.is_finite() {
             place.copy_from_slice(&wanted[lane.offset..lane.offset + size]);

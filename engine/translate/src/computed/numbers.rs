@@ -49,8 +49,12 @@ fn exponent(value: f64) -> i32 {
     }
 }
 
-/// Derivative of `vgetmant`: a power of two, with the sign that the immediate takes away (Intel SDM volume 2).
+/// Derivative of `vgetmant`: a power of two, with the sign that the immediate takes away. The mantissa of a negative number
+/// may be none (Intel SDM volume 2).
 pub(super) fn mantissa_partial(value: f64, immediate: u8) -> f64 {
+    if immediate >> 3 & 1 != 0 && value < 0.0 {
+        return f64::NAN;
+    }
     let sign = if immediate >> 2 & 1 != 0 && value.is_sign_negative() { -1.0 } else { 1.0 };
     if value == 0.0 || !value.is_finite() {
         // The result is 1, as it is for infinity.
@@ -107,6 +111,7 @@ mod tests {
     fn mantissas() {
         assert_eq!(mantissa_partial(12.0, 0), 0.125);
         assert_eq!(mantissa_partial(-12.0, 4), -0.125);
+        assert!(mantissa_partial(-12.0, 8).is_nan());
         assert_eq!(mantissa_partial(12.0, 1), 0.0625);
         assert_eq!(mantissa_partial(12.0, 3), 0.0625);
         assert_eq!(mantissa_partial(f64::from_bits(1), 0), f64::INFINITY);

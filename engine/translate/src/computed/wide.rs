@@ -220,11 +220,11 @@ fn terms(operation: &Operation, rule: Rule, bytes: usize, lane: usize) -> Option
         }
         Rule::Wide(Wide::Reciprocal(..)) => {
             let (value, term) = number(last)?;
-            alloc::vec![times(term, -1.0 / (value * value))]
+            alloc::vec![times(term, -1.0 / value / value)]
         }
         Rule::Wide(Wide::ReciprocalRoot(..)) => {
             let (value, term) = number(last)?;
-            alloc::vec![times(term, -0.5 / (value * numbers::square_root(value)))]
+            alloc::vec![times(term, -0.5 / value / numbers::square_root(value))]
         }
         Rule::Fused { negated, addend, order, .. } => fused(operation, bytes, lane, negated, addend, order)?,
         Rule::Convert(from, _) => {

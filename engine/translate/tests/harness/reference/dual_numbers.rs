@@ -62,8 +62,8 @@ pub fn arithmetic(before: &Before, operation: Operation, content: Content, lanes
             Operation::Reciprocal | Operation::ReciprocalRoot => {
                 let dual = lane(last);
                 let partial = match operation {
-                    Operation::Reciprocal => -1.0 / (dual.value * dual.value),
-                    _ => -0.5 / (dual.value * dual.value.sqrt()),
+                    Operation::Reciprocal => -1.0 / dual.value / dual.value,
+                    _ => -0.5 / dual.value / dual.value.sqrt(),
                 };
                 let shadow = if dual.shadow == 0.0 { 0.0 } else { dual.shadow * partial };
                 // The value is an approximation, of which the derivative is formed.
@@ -165,10 +165,9 @@ fn mantissa_partial(value: f64, immediate: u8) -> Dual {
     let exponent = value.abs().log2().floor();
     let (mantissa, partial) = (value.abs() * (-exponent).exp2(), (-exponent).exp2());
     let sign = match immediate >> 2 & 3 {
-        0 => 1.0,
-        1 => value.signum(),
-        _ if value.is_sign_negative() => f64::NAN,
-        _ => 1.0,
+        2 | 3 if value < 0.0 => f64::NAN,
+        0 | 2 => 1.0,
+        _ => value.signum(),
     };
     let halves = match immediate & 3 {
         0 => false,

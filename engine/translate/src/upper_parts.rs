@@ -1,12 +1,12 @@
 //! Which integer instructions of a block may change the sign or the exponent of a binary64 in memory.
 //!
-//! While shadows are indices, the upper half of a binary64 has none: a store there looks like that of any integer. A dot
-//! value loses what is overwritten. To test at each store whether there is a number would cost much, and find numbers that
-//! are no longer alive. So these are tested:
-//! - a store of the highest one, two or four bytes of eight that the block also accesses as a whole, as unions of numbers
-//!   and integers, and fields of bits, are compiled;
-//! - with indices also what changes but the sign and the exponent of a number that it finds in memory, by a constant. (To a
-//!   dot value that happens in the same way.)
+//! While shadows are indices, the upper half of a binary64 has none: a store there looks like that of any integer. A
+//! dot value loses what is overwritten. To test at each store whether there is a number would cost much, and find
+//! numbers that are no longer alive. So these are tested:
+//! - a store of the highest one, two or four bytes of eight that the block also accesses as a whole, as unions of
+//!   numbers and integers, and fields of bits, are compiled;
+//! - with indices also what changes but the sign and the exponent of a number that it finds in memory, by a constant.
+//!   (To a dot value that happens in the same way.)
 //!
 //! What becomes of the number is said by its values, see [`crate::computed`].
 

@@ -7,10 +7,9 @@
 //! for a binary64 that is split into a head and a tail the sum of both derivatives is right.
 //!
 //! The index of a binary64 lies in the lower half of its shadow. Where a shift takes the upper half out of a register its
-//! index goes with it, marked with [`super::UPPER_HALF`], and comes back when the half is shifted to its place. A lower half
-//! keeps the index, too; where both are put together that of the upper half counts. Known limit: a program that takes the
-//! upper half out by way of memory, changes it, and puts it back by way of memory has the partial derivative 1 there.
-//! Put together in a register, that is counted.
+//! index goes with it, marked with [`super::UPPER_HALF`], and comes back when the half is shifted to its place. A lower
+//! half keeps the index, too; where both are put together that of the upper half counts. An upper half that is loaded from
+//! memory is passive: where it is put back, [`upper_part`] finds from the values what has become of the number.
 
 mod general;
 mod meaning;

@@ -1,10 +1,10 @@
 //! The upper part of a number in memory is written by an integer instruction.
 //!
-//! While indices are followed it looks passive, since the index of a binary64 is in the lower half of its shadow, and would
-//! stay as it is. A dot value would lose its exponent. The values before and after tell what has happened to the number:
-//! another sign or another exponent is a factor. If its fraction is another one, too, nothing is known, and it is counted.
-//! The mark behind the index of an 80-bit number is in the bytes with its sign, the highest bit of the index of a binary32
-//! in that with its own; there signs are understood.
+//! While indices are followed it looks passive, since the index of a binary64 is in the lower half of its shadow, and
+//! would stay as it is. A dot value would lose its exponent. The values before and after tell what has happened to the
+//! number: another sign or another exponent is a factor. If its fraction is another one, too, nothing is known, and it
+//! is counted. The mark behind the index of an 80-bit number is in the bytes with its sign, the highest bit of the
+//! index of a binary32 in that with its own; there signs are understood.
 //!
 //! Translated code asks for this where [`crate::upper_parts`] has found such an instruction.
 

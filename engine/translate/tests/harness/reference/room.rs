@@ -44,8 +44,8 @@ pub fn format(instruction: &Instruction) -> Option<Format> {
     }
 }
 
-/// Takes note of the dot values that a conversion to numbers of two bytes loses. It takes small values of bfloat16 for zero,
-/// whatever the control word, which a rule does not do to dot values.
+/// Takes note of the dot values that a conversion to numbers of two bytes loses. It takes small values of bfloat16 for
+/// zero, whatever the control word, which a rule does not do to dot values.
 pub fn note_conversion(before: &Before, expected: &mut Expected) {
     use Mnemonic::*;
     let instruction = before.instruction();

@@ -30,8 +30,10 @@ pub fn digamma<N: Number>(x: N) -> N {
     let mut recurrence = N::zero();
     let mut x = x;
     while x < N::of(N::ASYMPTOTIC) {
-        recurrence = recurrence + N::one() / x;
-        x = x + N::one();
+        // 1 / x + 1 / (x + 1), with one quotient.
+        let next = x + N::one();
+        recurrence = recurrence + (x + next) / (x * next);
+        x = next + N::one();
     }
     let step = N::one() / x.square();
     let term = |sum: N, (numerator, denominator): &(f64, f64)| {

@@ -57,7 +57,9 @@ pub fn arithmetic(before: &Before, operation: Operation, content: Content, lanes
             Operation::SquareRoot => {
                 let dual = lane(last);
                 let shadow = if dual.shadow == 0.0 { 0.0 } else { dual.shadow / (2.0 * dual.value.sqrt()) };
-                (shadow, shadow.abs())
+                // A negative zero is active; the partial derivative may be infinite.
+                let is_undefined = dual.shadow == 0.0 && dual.value <= 0.0;
+                (shadow, if is_undefined { f64::INFINITY } else { shadow.abs() })
             }
             Operation::Reciprocal | Operation::ReciprocalRoot => {
                 let dual = lane(last);
@@ -72,7 +74,9 @@ pub fn arithmetic(before: &Before, operation: Operation, content: Content, lanes
                     4 => 200.0,
                     _ => 1e9,
                 };
-                (shadow, tolerance * shadow.abs())
+                // The partial derivative has no room, although the result may have.
+                let is_extreme = content.overflows(partial.abs()) || content.overflows(1.0 / partial.abs());
+                (shadow, if is_extreme { f64::INFINITY } else { tolerance * shadow.abs() })
             }
             Operation::Mantissa => {
                 let dual = lane(last);

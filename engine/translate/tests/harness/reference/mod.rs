@@ -299,8 +299,9 @@ pub fn fix_up(before: &Before, content: Content, lanes: Lanes) -> Expected {
     for offset in (0..bytes).step_by(size) {
         let place = offset..offset + size;
         let value = number(&source[place.clone()]);
+        let is_quiet = source[offset + size - 2] & (if size == 4 { 0x40 } else { 0x08 }) != 0;
         let class = match value {
-            _ if value.is_nan() => 0,
+            _ if value.is_nan() => u32::from(!is_quiet),
             0.0 => 2,
             1.0 => 3,
             f64::NEG_INFINITY => 4,

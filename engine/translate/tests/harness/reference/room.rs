@@ -45,7 +45,7 @@ pub fn format(instruction: &Instruction) -> Option<Format> {
 }
 
 /// Takes note of the dot values that a conversion to numbers of two bytes loses. It takes small values of bfloat16 for
-/// zero, whatever the control word, which a rule does not do to dot values.
+/// zero, whatever the control word, which a rule does not do to dot values; and a negative zero is none.
 pub fn note_conversion(before: &Before, expected: &mut Expected) {
     use Mnemonic::*;
     let instruction = before.instruction();
@@ -68,12 +68,18 @@ pub fn note_conversion(before: &Before, expected: &mut Expected) {
         for lane in (0..lanes).filter(|lane| before.fate(part * lanes + lane) == Fate::Computed) {
             let dot = number(&shadow[lane * size..(lane + 1) * size]);
             expected.note_room(format, dot, false);
-            if format == Format::Bfloat16 && dot.abs() < f64::from(f32::MIN_POSITIVE) {
-                let target = instruction.op0_register().number();
-                let at = 2 * (part * lanes + lane);
-                let place = &mut expected.shadows.vectors[target][at..at + 2];
-                place.copy_from_slice(&bf16::from_f32(dot as f32).to_le_bytes());
-            }
+            let is_small = format == Format::Bfloat16 && dot.abs() < f64::from(f32::MIN_POSITIVE);
+            let bits = match dot {
+                0.0 => 0,
+                _ if is_small => bf16::from_f32(dot as f32).to_bits(),
+                _ => continue,
+            };
+            let at = 2 * (part * lanes + lane);
+            let place = match before.generated.place.filter(|_| !before.is_register(0)) {
+                Some((address, _)) => expected.shadows.memory.at_mut(address + at as u64, 2),
+                None => &mut expected.shadows.vectors[before.vector(0)][at..at + 2],
+            };
+            place.copy_from_slice(&bits.to_le_bytes());
         }
     }
 }

@@ -4,7 +4,8 @@
 //! dot value loses what is overwritten. To test at each store whether there is a number would cost much, and find
 //! numbers that are no longer alive. So these are tested:
 //! - a store of the highest one, two or four bytes of eight that the block also accesses as a whole, as unions of
-//!   numbers and integers, and fields of bits, are compiled;
+//!   numbers and integers, and fields of bits, are compiled. (But a constant is for something new, and so are four bytes
+//!   that the block has not loaded before: there may be two binary32 that will be moved together.)
 //! - with indices also what changes but the sign and the exponent of a number that it finds in memory, by a constant.
 //!   (To a dot value that happens in the same way.)
 //!
@@ -41,14 +42,18 @@ impl Translator<'_> {
 
 /// For each instruction, how far in front of its operand the number would begin; 0 if it is not to be tested.
 pub(crate) fn find(instructions: &[Client], has_indices: bool) -> Vec<u8> {
-    let instructions = instructions.iter().map(|client| &client.instruction);
-    let is_tested = |instruction: &Instruction| {
+    let all = || instructions.iter().map(|client| &client.instruction);
+    let is_tested = |position: usize, instruction: &Instruction| {
         has_indices && changes_sign_or_exponent(instruction)
-            || is_store_of_part(instruction) && instructions.clone().any(|other| is_whole(other, instruction))
+            || is_store_of_part(instruction)
+                && all().any(|other| is_whole(other, instruction))
+                && (!may_be_new(instruction)
+                    || all().take(position).any(|earlier| is_load_of_part(earlier, instruction)))
     };
     let distance = |instruction: &Instruction| 8 - instruction.memory_size().size() as u8;
-    let of = |instruction: &Instruction| if is_tested(instruction) { distance(instruction) } else { 0 };
-    instructions.clone().map(of).collect()
+    let of =
+        |(position, instruction)| if is_tested(position, instruction) { distance(instruction) } else { 0 };
+    all().enumerate().map(of).collect()
 }
 
 /// Is the memory operand changed by a constant in bits that are no fraction?
@@ -80,6 +85,25 @@ fn is_store_of_part(instruction: &Instruction) -> bool {
         && matches!(instruction.memory_size().size(), 1 | 2 | 4)
         && matches!(instruction.mnemonic(), Mov | And | Or | Xor | Add | Sub)
         && (instruction.op1_kind() != OpKind::Register || instruction.op1_register().is_gpr())
+}
+
+/// Is it likely that what is stored has nothing to do with what was there?
+fn may_be_new(store: &Instruction) -> bool {
+    let is_constant = store.op1_kind() != OpKind::Register;
+    store.mnemonic() == Mnemonic::Mov && (is_constant || store.memory_size().size() == 4)
+}
+
+/// Does it load what the other writes?
+fn is_load_of_part(instruction: &Instruction, part: &Instruction) -> bool {
+    if !has_memory(instruction) || instruction.op0_kind() != OpKind::Register {
+        return false;
+    }
+    let (Some(place), Some(written)) = (memory::direct(instruction), memory::direct(part)) else {
+        return false;
+    };
+    instruction.memory_size().size() == part.memory_size().size()
+        && place.displacement == written.displacement
+        && same_base(place, written)
 }
 
 /// Does it access the eight bytes of which the other writes the upper part?

@@ -96,7 +96,8 @@ fn binary64(seen: &Seen, written: &Written, address: u64) -> Option<Vec<Change>>
     let is_active = if seen.has_indices() && !seen.mode.has_wide_indices() {
         lower != 0 && lower & (TAG | UPPER_HALF) == 0
     } else {
-        shadow != 0
+        // One half of a dot value is zero if there are two binary32, or an integer beside one.
+        shadow >> 32 != 0
     };
     if !is_active {
         return None;

@@ -4,8 +4,8 @@
 //! dot value loses what is overwritten. To test at each store whether there is a number would cost much, and find
 //! numbers that are no longer alive. So these are tested:
 //! - a store of the highest one, two or four bytes of eight that the block also accesses as a whole, as unions of
-//!   numbers and integers, and fields of bits, are compiled. (But a constant is for something new, and so are four bytes
-//!   that the block has not loaded before: there may be two binary32 that will be moved together.)
+//!   numbers and integers, and fields of bits, are compiled. (But a constant is for something new, and so, for dot
+//!   values, are four bytes that the block has not loaded before: two binary32 may be moved together.)
 //! - with indices also what changes but the sign and the exponent of a number that it finds in memory, by a constant.
 //!   (To a dot value that happens in the same way.)
 //!
@@ -47,7 +47,7 @@ pub(crate) fn find(instructions: &[Client], has_indices: bool) -> Vec<u8> {
         has_indices && changes_sign_or_exponent(instruction)
             || is_store_of_part(instruction)
                 && all().any(|other| is_whole(other, instruction))
-                && (!may_be_new(instruction)
+                && (!may_be_new(instruction, has_indices)
                     || all().take(position).any(|earlier| is_load_of_part(earlier, instruction)))
     };
     let distance = |instruction: &Instruction| 8 - instruction.memory_size().size() as u8;
@@ -88,9 +88,10 @@ fn is_store_of_part(instruction: &Instruction) -> bool {
 }
 
 /// Is it likely that what is stored has nothing to do with what was there?
-fn may_be_new(store: &Instruction) -> bool {
+fn may_be_new(store: &Instruction, has_indices: bool) -> bool {
     let is_constant = store.op1_kind() != OpKind::Register;
-    store.mnemonic() == Mnemonic::Mov && (is_constant || store.memory_size().size() == 4)
+    let is_half = store.memory_size().size() == 4;
+    store.mnemonic() == Mnemonic::Mov && (is_constant || is_half && !has_indices)
 }
 
 /// Does it load what the other writes?

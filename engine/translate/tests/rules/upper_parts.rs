@@ -155,7 +155,11 @@ fn fields_of_bits_are_stored_by_bytes_or_words() {
 fn another_upper_half_is_counted() {
     let mut harness = Harness::lock();
     let mut random = Random(5);
-    let replaced = made(Instruction::with2(Code::Mov_rm32_imm32, place(4), 0x3ff1_2345u32));
+    let changed = [
+        made(Instruction::with2(Code::Mov_r32_rm32, Register::EAX, place(4))),
+        made(Instruction::with2(Code::Xor_rm32_imm32, Register::EAX, 0x12345u32)),
+        made(Instruction::with2(Code::Mov_rm32_r32, place(4), Register::EAX)),
+    ];
     let load = made(Instruction::with2(Code::Movsd_xmm_xmmm64, Register::XMM0, place(0)));
     for configuration in Configuration::available() {
         for state in STATES {
@@ -166,8 +170,14 @@ fn another_upper_half_is_counted() {
             shadows.memory.at_mut(NUMBER, 8).copy_from_slice(&7u64.to_le_bytes());
             harness.first_index = 9;
             let recording = configuration.in_mode(Mode::Recording);
-            let ran =
-                harness.translated(&program(&[replaced, load]), recording, state, &machine, &shadows, 3);
+            let ran = harness.translated(
+                &program(&[&changed[..], &[load]].concat()),
+                recording,
+                state,
+                &machine,
+                &shadows,
+                3,
+            );
             let outcome = ran.unwrap_or_else(|(fault, _)| panic!("{fault:?}"));
             assert_eq!(outcome.count(), 1, "{configuration:?}");
             assert_eq!(outcome.shadows.vectors[0][..8], [0; 8], "{configuration:?}");

@@ -93,11 +93,11 @@ fn binary64(seen: &Seen, written: &Written, address: u64) -> Option<Vec<Change>>
     let before = u64::from_le_bytes(value);
     let shadow = seen.word_at(to, before, 8).shadow;
     let lower = shadow as u32;
-    let is_active = if seen.has_indices() && !seen.mode.has_wide_indices() {
-        lower != 0 && lower & (TAG | UPPER_HALF) == 0
-    } else {
-        // One half of a dot value is zero if there are two binary32, or an integer beside one.
-        shadow >> 32 != 0
+    let is_active = match seen.has_indices() {
+        true if seen.mode.has_wide_indices() => shadow != 0,
+        true => lower != 0 && lower & (TAG | UPPER_HALF) == 0,
+        // Else there is an integer beside a binary32.
+        false => shadow >> 32 != 0,
     };
     if !is_active {
         return None;

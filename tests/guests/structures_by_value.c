@@ -5,6 +5,7 @@
 struct pair { REAL first, second; };
 struct four { REAL values[4]; };
 struct tagged { long tag; REAL value; };
+struct counted { float value; int count; };
 struct large { REAL values[9]; char name[5]; REAL last; };
 
 static APART struct pair swapped(struct pair in)
@@ -24,6 +25,20 @@ static APART struct tagged retagged(struct tagged in)
 {
   in.tag++;
   in.value *= in.tag;
+  return in;
+}
+
+/* Eight bytes, of which the upper four are an integer or another number. */
+static APART struct counted counted_on(struct counted in)
+{
+  in.count += 1;
+  in.count ^= 0x100000;
+  return in;
+}
+
+static APART struct counted counted_anew(struct counted in)
+{
+  in.count = 0x3f800000;
   return in;
 }
 
@@ -68,6 +83,8 @@ int main(void)
   check("four", four.values[3], 0);
   struct tagged tagged = retagged((struct tagged){6, x});
   check("tagged", tagged.value, 14);
+  struct counted counted = counted_anew(counted_on(counted_on((struct counted){(float)x, 7})));
+  check("counted", counted.value, 2);
   struct large large = {{x, y, 3, 4, x, 6, 7, 8, y}, "name", x};
   large = reversed(reversed(large));
   check("large", large.values[0], 2);

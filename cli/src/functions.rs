@@ -1,5 +1,5 @@
-//! What functions of libraries do, as far as the summary at exit has to know: names tell that an instruction on the bits
-//! of a number says nothing about derivatives.
+//! What functions of libraries do, as far as the summary at exit has to know: names tell that an instruction on the
+//! bits of a number says nothing about derivatives.
 
 use crate::symbols::Place;
 

@@ -131,9 +131,9 @@ impl Source {
         })
     }
 
-    /// The innermost function and those that it was inlined into, then the symbol that covers the address, whose name may
-    /// be longer. The next symbol before an address that no symbol covers is not it: in a stripped library, only some
-    /// functions have symbols.
+    /// The innermost function and those that it was inlined into, then the symbol that covers the address, whose name
+    /// may be longer. The next symbol before an address that no symbol covers is not it: in a stripped library, only
+    /// some functions have symbols.
     fn functions(&self, address: u64) -> Vec<String> {
         let mut names = self.described_functions(address).unwrap_or_default();
         names.extend(self.symbol(address));

@@ -1,7 +1,7 @@
 //! How long a sweep takes: a synthetic tape of a stencil, `synthetic DIR [LANES [MILLIONS [ITERATIONS]]]`.
 //!
-//! The nine operations of a grid point are those of a step of Burgers' equation in one dimension. The tape is written to
-//! DIR and then swept: reverse with 1, 4 and 8 columns, forward with 1.
+//! The nine operations of a grid point are those of a step of Burgers' equation in one dimension. The tape is written
+//! to DIR and then swept: reverse with 1, 4 and 8 columns, forward with 1.
 
 use derivgrind_tape::checksum;
 use derivgrind_tape::format::{ChunkHeader, ChunkKind, FileHeader, CHUNK_HEADER, PAGE};

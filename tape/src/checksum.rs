@@ -1,9 +1,9 @@
 //! Checksums of chunks: a damaged value is as wrong as a damaged index, but nothing else would notice it.
 //!
-//! A reverse sweep goes through a chunk from its end, in pieces that are still in the processor's cache when their part of
-//! the checksum is formed: memory is what such a sweep waits for, and a hash function, which begins at the beginning, would
-//! read all of it once more. So the checksum is a sum of words with weights, whose parts can be added in any order. It
-//! tells words that have changed, are missing or stand at another place.
+//! A reverse sweep goes through a chunk from its end, in pieces that are still in the processor's cache when their
+//! part of the checksum is formed: memory is what such a sweep waits for, and a hash function, which begins at the
+//! beginning, would read all of it once more. So the checksum is a sum of words with weights, whose parts can be
+//! added in any order. It tells words that have changed, are missing or stand at another place.
 
 use crate::format::{ChunkHeader, CHECKSUM_OFFSET};
 
@@ -14,8 +14,8 @@ pub struct Checksum(u64);
 /// Bytes that have a weight in common.
 const BLOCK: usize = 64;
 
-/// The weight of the n-th word of a block is the n-th power of this, times an odd number that tells the block. It is odd
-/// (2^64 over the golden ratio), so that no weight hides a change.
+/// The weight of the n-th word of a block is the n-th power of this, times an odd number that tells the block. It is
+/// odd (2^64 over the golden ratio), so that no weight hides a change.
 const WORD_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Checksum {

@@ -4,10 +4,10 @@
 //! [`structure::Structure`], and each run of that code only as indices and values (an *execution*).
 //!
 //! A sweep has 1 to 3 ns for an operation, which is less than a mispredicted branch. So each structure becomes a
-//! `program::Program` once: a list of steps, each with a function that is compiled for its kind of partial derivative,
-//! its kinds of operands and its number of lanes (`steps`). Everything that can be known of a structure is checked
-//! then; the steps check only what the payload says, that is, the order of indices. In the most frequent case, a reverse
-//! sweep with one column, structures that are executed often become machine code (`generated`).
+//! `program::Program` once: a list of steps, each with a function that is compiled for its kind of partial
+//! derivative, its kinds of operands and its number of lanes (`steps`). Everything that can be known of a structure
+//! is checked then; the steps check only what the payload says, that is, the order of indices. In the most frequent
+//! case, a reverse sweep with one column, structures that are executed often become machine code (`generated`).
 //!
 //! The modules up to [`sweep`] need no operating system: the engine records and evaluates with them inside of a client.
 //! With the feature `std` there are files ([`mod@file`], [`indices`]), adjoint vectors that are larger than memory

@@ -1,10 +1,10 @@
 //! Sweeps over whole tapes: while a stretch is swept, a second thread brings in the memory of the next ones.
 //!
-//! What is expensive in a sweep over a long tape are not the operations but the first accesses to memory: page tables of
-//! the tape, and pages of zeros for adjoints. Both can be done ahead. And the adjoints that a reverse sweep has left
-//! behind are of no use, except for those of inputs: they are given back, so that a sweep needs memory only for the
-//! part of the adjoints that is between the tape's end and its present position and still in use. With generated code,
-//! `recycling` does better.
+//! What is expensive in a sweep over a long tape are not the operations but the first accesses to memory: page tables
+//! of the tape, and pages of zeros for adjoints. Both can be done ahead. And the adjoints that a reverse sweep has
+//! left behind are of no use, except for those of inputs: they are given back, so that a sweep needs memory only for
+//! the part of the adjoints that is between the tape's end and its present position and still in use. With generated
+//! code, `recycling` does better.
 
 use crate::cell::Cell;
 use crate::mapping::{self, Place};

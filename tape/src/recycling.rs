@@ -5,8 +5,8 @@
 //! the pages that a sweep with generated code has passed are zero again. So the kernel is asked to move them to where
 //! there is no memory yet.
 //!
-//! Invariant: a page is moved only if it was swept completely, so that it is zero, and holds no cell that is wanted; and
-//! only to a place that has no page, which reads as zeros, too. So nothing changes but the time that it takes.
+//! Invariant: a page is moved only if it was swept completely, so that it is zero, and holds no cell that is wanted;
+//! and only to a place that has no page, which reads as zeros, too. So nothing changes but the time that it takes.
 
 use crate::mapping::{self, Place, LARGE_PAGE};
 use rustix::mm::{mmap_anonymous, mremap_fixed, MapFlags, MremapFlags, ProtFlags};
@@ -33,7 +33,8 @@ pub struct Recycler<'a> {
 const CELL: usize = size_of::<f64>();
 
 impl<'a> Recycler<'a> {
-    /// For binary64 cells at this place, of which some indices are `kept`. None: the kernel does not tell what is there.
+    /// For binary64 cells at this place, of which some indices are `kept`. None: the kernel does not tell what is
+    /// there.
     pub fn new(place: Place, kept: &'a [u64]) -> Option<Recycler<'a>> {
         let pagemap = File::open("/proc/self/pagemap").ok()?;
         let range = place.addresses();
@@ -91,9 +92,10 @@ impl<'a> Recycler<'a> {
 
     fn move_unit(&mut self, from: usize, to: usize) {
         let flags = MremapFlags::MAYMOVE | MremapFlags::DONTUNMAP;
-        // SAFETY: both ranges lie within the mapping of the cells, which exists while there are borrows of it. The first
-        // one is zero, and still is so afterwards; nothing is at the second one, which reads as zero and does so
-        // afterwards. After a failure, there may be no mapping at the second one, until it is made anew with zeros.
+        // SAFETY: both ranges lie within the mapping of the cells, which exists while there are borrows of it. The
+        // first one is zero, and still is so afterwards; nothing is at the second one, which reads as zero and does
+        // so afterwards. After a failure, there may be no mapping at the second one, until it is made anew with
+        // zeros.
         unsafe {
             if mremap_fixed(from as *mut _, self.unit, self.unit, flags, to as *mut _).is_err() {
                 let access = ProtFlags::READ | ProtFlags::WRITE;

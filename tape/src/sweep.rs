@@ -47,7 +47,8 @@ pub(crate) struct Execution<T> {
     pub found: T,
 }
 
-/// The last execution that ends at `end`. `find` gives for a structure what the caller needs, and bytes of an execution.
+/// The last execution that ends at `end`. `find` gives for a structure what the caller needs, and bytes of an
+/// execution.
 #[inline(always)]
 pub(crate) fn last_execution<T>(
     executions: &[u8],

@@ -175,8 +175,8 @@ fn zeros_infinities_and_nans_are_treated_alike() {
     }
 }
 
-/// Executions with 16 results, of which the last one is half the sum of two earlier ones, in several chunks. Some indices
-/// are in no chunk.
+/// Executions with 16 results, of which the last one is half the sum of two earlier ones, in several chunks. Some
+/// indices are in no chunk.
 fn long_tape() -> (Vec<u8>, Vec<u64>, Vec<Range<u64>>, u64) {
     const RESULTS: u32 = 16;
     let operation = |function, result, operands, value| Operation {

@@ -74,8 +74,8 @@ fn request(lines: &[Line]) -> String {
     lines.iter().map(one).collect()
 }
 
-/// Largest error of each function. `found` says for a line and an argument the derivatives of all values, as the parts of
-/// sums; functions that the library does not have are left out.
+/// Largest error of each function. `found` says for a line and an argument the derivatives of all values, as the
+/// parts of sums; functions that the library does not have are left out.
 fn largest_errors(
     lines: &[Line],
     unit: f64,

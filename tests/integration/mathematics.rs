@@ -1,9 +1,9 @@
-//! Functions of C libraries and of NumPy, differentiated by the rules of their instructions alone: no function is known by
-//! its name.
+//! Functions of C libraries and of NumPy, differentiated by the rules of their instructions alone: no function is
+//! known by its name.
 //!
-//! Their kernels work on the bits of numbers: they take exponents off and put them back, cut fractions off, and round by
-//! adding large constants. What is counted on the way is asserted by name. These are tests of bits whose result is only
-//! compared, or starting values of iterations: the derivatives are right all the same.
+//! Their kernels work on the bits of numbers: they take exponents off and put them back, cut fractions off, and round
+//! by adding large constants. What is counted on the way is asserted by name. These are tests of bits whose result is
+//! only compared, or starting values of iterations: the derivatives are right all the same.
 
 use derivgrind_tests::lines::number;
 use derivgrind_tests::tapes::{declared, evaluate, is_declaration};
@@ -138,9 +138,9 @@ fn recorded_functions_of_c_libraries_have_their_derivatives() {
     in_all_ways(recorded);
 }
 
-/// musl reduces large arguments in a fixed-point number, as integers that a conversion makes. A conversion to an integer is
-/// piecewise constant, and nothing tells that here all of its pieces together are not. glibc's binary32 version multiplies
-/// the bits as an integer, which is counted.
+/// musl reduces large arguments in a fixed-point number, as integers that a conversion makes. A conversion to an
+/// integer is piecewise constant, and nothing tells that here all of its pieces together are not. glibc's binary32
+/// version multiplies the bits as an integer, which is counted.
 #[test]
 fn known_reduction_of_large_arguments_by_integers() {
     for (case, is_counted) in [(&CASES[2], false), (&CASES[1], true)] {
@@ -154,7 +154,8 @@ fn known_reduction_of_large_arguments_by_integers() {
     }
 }
 
-/// Options by which the compiler calls the functions of libmvec for two, four and eight binary64, and where shadows are.
+/// Options by which the compiler calls the functions of libmvec for two, four and eight binary64, and where shadows
+/// are.
 fn vector_widths() -> Vec<(&'static [&'static str], Shadows)> {
     const TWO: &[&str] = &["-Ofast", "-march=x86-64"];
     const FOUR: &[&str] = &["-Ofast", "-march=haswell"];

@@ -1,8 +1,8 @@
 //! Python: the package, and programs that are differentiated with the interpreters as they are.
 //!
-//! `tests/python` holds the cases: functions of a few numbers in CPython, NumPy and SciPy. All cases of an interpreter run in
-//! one process, natively, in forward mode and recorded; what is not differentiated runs in processes of its own, because the
-//! summary belongs to a process. `docs/python.md` is the table of the cases.
+//! `tests/python` holds the cases: functions of a few numbers in CPython, NumPy and SciPy. All cases of an
+//! interpreter run in one process, natively, in forward mode and recorded; what is not differentiated runs in
+//! processes of its own, because the summary belongs to a process. `docs/python.md` is the table of the cases.
 
 use derivgrind_tests::lines::{agree, numbers};
 use derivgrind_tests::python::{run_script, run_script_with, script, shadows, Interpreter, Mode};

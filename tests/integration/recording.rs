@@ -1,8 +1,8 @@
 //! Gradients of recorded guests against analytic ones, and their output against the native run.
 //!
-//! The guests of the tests of derivatives declare their inputs and outputs under `--record` and print the indices. The
-//! tape must give the expected dot values in a forward sweep, and the transposed map in a reverse sweep. All other lines
-//! must be the native ones bit by bit, and nothing may be reported.
+//! The guests of the tests of derivatives declare their inputs and outputs under `--record` and print the indices.
+//! The tape must give the expected dot values in a forward sweep, and the transposed map in a reverse sweep. All
+//! other lines must be the native ones bit by bit, and nothing may be reported.
 
 use derivgrind_tests::guests::{self, Compilers};
 use derivgrind_tests::lines::{is_alarmed, number, sorted};

@@ -175,8 +175,8 @@ pub fn c_without_avx(check: Check) {
     });
 }
 
-/// Guests in C that compute with the x87 unit. What belongs to vector registers, or to numbers of a certain size, is left
-/// out.
+/// Guests in C that compute with the x87 unit. What belongs to vector registers, or to numbers of a certain size, is
+/// left out.
 pub fn x87(check: Check) {
     // At -O0 compilers change signs by `btc` and by `xor` of a byte. Sums in 80 bits are not rounded to integers.
     let is_of_vectors = |guest: &str| {
@@ -219,7 +219,8 @@ pub fn mathematical_functions(check: Check) {
         all.push(("gcc", vec!["-Ofast", "-mavx2", "-mfma"], real));
         all.push(("clang", vec!["-O1"], real));
     }
-    // With long double, `expl` called from inside of the library reads padding that may hold an old shadow, and reports it.
+    // With long double, `expl` called from inside of the library reads padding that may hold an old shadow, and
+    // reports it.
     for real in [Real::Float, Real::Double] {
         all.push(("gcc", vec!["-O2", "-static"], real));
     }

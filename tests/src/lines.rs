@@ -56,7 +56,8 @@ const FALSE_ALARMS: &[FalseAlarm] = &[
     },
     // Rust's own cube root looks at the bits of a remainder before it rounds.
     FalseAlarm { instructions: &["SHL ", "SHLD "], places: &["::cbrt_round "] },
-    // A mask of binary32 lanes that keeps the upper half of a 64-bit lane looks as if it cut the mantissa of a binary64.
+    // A mask of binary32 lanes that keeps the upper half of a 64-bit lane looks as if it cut the mantissa of a
+    // binary64.
     FalseAlarm { instructions: &["ANDPS "], places: &[" in select_branch "] },
     // Where clang and Rust select a scalar by a mask, the upper lane holds leftovers.
     FalseAlarm {

@@ -1,11 +1,11 @@
 //! `cargo xtask bench`: run times against native execution, and the recording mode.
 //!
-//! Each row of the first table is one piece of work. Native runs and runs under Derivgrind take turns, and the medians are
-//! compared. Valgrind, which takes many times longer, is given less of the same work at the end of the row, is compared
-//! with native runs of that, and is killed when its time is over. Where the shadows of vector registers live in
-//! registers, AVX-512 is hidden from the client, so that the native runs hide it, too: otherwise other instructions would
-//! be compared. The other tables are described where they are made, in
-//! `recording` and `requests`.
+//! Each row of the first table is one piece of work. Native runs and runs under Derivgrind take turns, and the
+//! medians are compared. Valgrind, which takes many times longer, is given less of the same work at the end of the
+//! row, is compared with native runs of that, and is killed when its time is over. Where the shadows of vector
+//! registers live in registers, AVX-512 is hidden from the client, so that the native runs hide it, too: otherwise
+//! other instructions would be compared. The other tables are described where they are made, in `recording` and
+//! `requests`.
 
 mod adolc;
 mod programs;

@@ -1,4 +1,5 @@
-//! `cargo xtask demo`: two programs are differentiated, one of them also in reverse, and the derivatives are checked by other means.
+//! `cargo xtask demo`: two programs are differentiated, one of them also in reverse, and the derivatives are checked
+//! by other means.
 
 use crate::command;
 use crate::measure::{self, median};

@@ -1,5 +1,5 @@
-//! `cargo xtask headers`: generates what other languages include, from the request codes of the crate `derivgrind`, from
-//! templates and from the crate `ffi`.
+//! `cargo xtask headers`: generates what other languages include, from the request codes of the crate `derivgrind`,
+//! from templates and from the crate `ffi`.
 
 use crate::{fortran, library_header};
 use anyhow::{bail, Context, Result};

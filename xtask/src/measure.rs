@@ -21,8 +21,8 @@ pub struct Times {
 /// One run and what it printed.
 pub struct Run {
     pub times: Times,
-    /// The largest resident set in bytes. The kernel counts what the process was before it executed the program, too, so
-    /// that this is never less than the resident set of the process that measures.
+    /// The largest resident set in bytes. The kernel counts what the process was before it executed the program, too,
+    /// so that this is never less than the resident set of the process that measures.
     pub resident: u64,
     pub stdout: String,
 }

@@ -1,7 +1,7 @@
 //! Expressions of partial derivatives: a parser by recursive descent that writes postfix steps.
 //!
-//! `x`, `y`, `z`, `w` or `x1` to `x4` are the arguments, `value` is what the function has returned, `n` its first integer
-//! argument. Operators bind as in mathematics: `-x^2` is `-(x^2)`, and `2^3^2` is `2^(3^2)`.
+//! `x`, `y`, `z`, `w` or `x1` to `x4` are the arguments, `value` is what the function has returned, `n` its first
+//! integer argument. Operators bind as in mathematics: `-x^2` is `-(x^2)`, and `2^3^2` is `2^(3^2)`.
 
 use super::Wrong;
 use derivgrind_functions::user::{is_sound, Binary, Step, Unary};

@@ -1,7 +1,7 @@
 //! The Jacobian as a NumPy array.
 //!
-//! A pass gives a few rows (reverse) or columns (forward). They are written as they come: NumPy's format stores a matrix
-//! by rows or by columns, and says which, so that nothing is ever kept but the results of one pass.
+//! A pass gives a few rows (reverse) or columns (forward). They are written as they come: NumPy's format stores a
+//! matrix by rows or by columns, and says which, so that nothing is ever kept but the results of one pass.
 
 use crate::recording::Recording;
 use anyhow::{Context, Result};

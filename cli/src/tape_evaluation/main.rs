@@ -1,8 +1,8 @@
 //! The evaluation of tapes: `tape-evaluation DIR [options]`.
 //!
-//! `derivgrind --record=DIR` leaves a tape and the indices of inputs and outputs in DIR. This program reads seeds for one
-//! of them from a text file and writes derivatives of the other, prints or exports the tape, or computes a Jacobian. The
-//! work is done by the crate `derivgrind-tape`; here are files, words and numbers.
+//! `derivgrind --record=DIR` leaves a tape and the indices of inputs and outputs in DIR. This program reads seeds for
+//! one of them from a text file and writes derivatives of the other, prints or exports the tape, or computes a
+//! Jacobian. The work is done by the crate `derivgrind-tape`; here are files, words and numbers.
 //!
 //! Invariants:
 //! - Whatever is wrong with a file is one sentence on stderr with its name, and line or byte, and exit status 1.

@@ -34,8 +34,8 @@ pub fn print(recording: &Recording, style: Style) -> Result<()> {
     }
 }
 
-/// The three numbers of the classic tool, for the tape as blocks: the dummy block and indices without an operation count
-/// as blocks without active operands.
+/// The three numbers of the classic tool, for the tape as blocks: the dummy block and indices without an operation
+/// count as blocks without active operands.
 fn classic(recording: &Recording, counts: &Counts) -> Result<()> {
     let [_, one, two] = counts.by_operands;
     let none = recording.tape.indices() - one - two;

@@ -1,7 +1,8 @@
 //! The engine's heap: power-of-two size classes carved from a region of its own, large blocks mapped one by one.
 //!
-//! The translator allocates and frees small vectors all the time, so a block goes to the free list of its class and comes
-//! back from there. Nothing is shared with the client: its heap, its libc and its `brk` do not exist for the engine.
+//! The translator allocates and frees small vectors all the time, so a block goes to the free list of its class and
+//! comes back from there. Nothing is shared with the client: its heap, its libc and its `brk` do not exist for the
+//! engine.
 
 use crate::call;
 use crate::lock::{self, RawLock};
@@ -15,8 +16,8 @@ pub const HEAP_START: u64 = 0x5100_0000_0000;
 pub const HEAP_END: u64 = 0x5200_0000_0000;
 /// Small blocks come from here, large ones from the rest.
 const SMALL_END: u64 = 0x5180_0000_0000;
-/// The heap grows by this much at a time: a large page, which spares page faults. Not the first time, since short programs
-/// need less.
+/// The heap grows by this much at a time: a large page, which spares page faults. Not the first time, since short
+/// programs need less.
 const GROWTH: u64 = 2 << 20;
 const SMALLEST: usize = 16;
 /// Blocks of at least this size are mapped and unmapped.

@@ -1,8 +1,8 @@
 //! Instruction boundaries of translations, packed: a signal needs them, and there is one for each client instruction.
 //!
-//! A boundary is stored as differences to the one before: code offset and two bits (are registers parked, does the state
-//! change) in one variable-length number, the signed step of the pc, and the new state if it changes. Most take two or
-//! three bytes.
+//! A boundary is stored as differences to the one before: code offset and two bits (are registers parked, does the
+//! state change) in one variable-length number, the signed step of the pc, and the new state if it changes. Most take
+//! two or three bytes.
 
 use alloc::vec::Vec;
 use derivgrind_translate::interface::Boundary;

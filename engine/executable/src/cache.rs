@@ -1,9 +1,10 @@
 //! A thread's code cache: translations, the links between them, and the tables of indirect branches.
 //!
-//! Context and code are addressed absolutely, so a cache belongs to one thread and needs no lock. A translation is found
-//! by client address and state. Direct exits are linked by patching a jump; indirect branches go through a table per
-//! state class, indexed by the low 16 bits of the target, which leads to an entrance that checks the target and goes on to
-//! the entrance that was there before. A translation that is made because of an indirect branch has its entrance in front.
+//! Context and code are addressed absolutely, so a cache belongs to one thread and needs no lock. A translation is
+//! found by client address and state. Direct exits are linked by patching a jump; indirect branches go through a
+//! table per state class, indexed by the low 16 bits of the target, which leads to an entrance that checks the target
+//! and goes on to the entrance that was there before. A translation that is made because of an indirect branch has
+//! its entrance in front.
 //!
 //! Code lives in extents of the window. The main thread has one large extent, other threads start small and get more.
 //! When no extent is to be had, everything is flushed: nothing outside of the cache refers to translations, since each

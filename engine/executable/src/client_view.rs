@@ -49,8 +49,8 @@ impl ClientCode for ClientView<'_> {
     }
 }
 
-/// A filter for the question whether an address has a translation for the zero state, which the translator asks for every
-/// instruction: no bit, no look-up.
+/// A filter for the question whether an address has a translation for the zero state, which the translator asks for
+/// every instruction: no bit, no look-up.
 pub struct KnownAddresses(Vec<u64>);
 
 /// 64 kilobytes per thread.

@@ -32,8 +32,8 @@ pub struct Pending {
 /// The longest copy between shadows.
 const LONGEST: u64 = 64;
 
-/// Applies the rule of the instruction at `next`; with a signal or an invalidation to be looked at first, the instruction
-/// begins again after that.
+/// Applies the rule of the instruction at `next`; with a signal or an invalidation to be looked at first, the
+/// instruction begins again after that.
 pub fn prepare(thread: &mut Thread, next: Continuation, counter: u64) -> Continuation {
     let before = Continuation { pc: next.pc, state: next.state.without_rule_applied() };
     if thread.signals.is_pending() || thread.shadows_in_registers() != settings::shadows_in_registers() {

@@ -1,8 +1,8 @@
 //! Counters that translated code increments where an active value meets something that is not differentiated.
 //!
-//! They are addressed absolutely, so they live in the window, in chunks of a thread. Which site a counter belongs to is
-//! known to the whole process, so that the report finds the counters of threads that still run. When a thread ends or its
-//! cache is flushed, its counters are added to the totals.
+//! They are addressed absolutely, so they live in the window, in chunks of a thread. Which site a counter belongs to
+//! is known to the whole process, so that the report finds the counters of threads that still run. When a thread ends
+//! or its cache is flushed, its counters are added to the totals.
 
 use crate::fatal;
 use crate::lock::Mutex;

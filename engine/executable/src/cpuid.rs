@@ -1,7 +1,7 @@
 //! What the client is told about the processor.
 //!
-//! While shadows live in zmm16-31 the client must not use these registers, so AVX-512 and everything that is built on it
-//! is hidden, with the sizes of the XSAVE area that follow from it. In either mode extensions are hidden that the
+//! While shadows live in zmm16-31 the client must not use these registers, so AVX-512 and everything that is built on
+//! it is hidden, with the sizes of the XSAVE area that follow from it. In either mode extensions are hidden that the
 //! translator does not know.
 
 use crate::extended;

@@ -1,8 +1,9 @@
-//! The engine's part of calls that translated code differentiates by itself, see [`derivgrind_translate::direct_calls`].
+//! The engine's part of calls that translated code differentiates by itself, see
+//! [`derivgrind_translate::direct_calls`].
 //!
-//! A [`Handler`] is called as a function from the code cache, on the engine's stack, while the thread counts as being in
-//! its cache. So it takes no lock, and a signal steps through it. What it cannot do it leaves to [`crate::library_calls`],
-//! which finds notes here.
+//! A [`Handler`] is called as a function from the code cache, on the engine's stack, while the thread counts as being
+//! in its cache. So it takes no lock, and a signal steps through it. What it cannot do it leaves to
+//! [`crate::library_calls`], which finds notes here.
 
 use crate::client_memory;
 use crate::recording;
@@ -130,8 +131,8 @@ pub fn is_any(context: &mut Context) -> bool {
     count(context) > 0
 }
 
-/// Makes room if there is none. Handlers of signals that leave by a jump leave notes behind, whose stack has been used for
-/// something else since then; if there are no such notes, the oldest goes.
+/// Makes room if there is none. Handlers of signals that leave by a jump leave notes behind, whose stack has been
+/// used for something else since then; if there are no such notes, the oldest goes.
 pub fn make_room(thread: &mut Thread) {
     let context = thread.context();
     if count(context) + 1 < NOTES {

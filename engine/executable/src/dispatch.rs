@@ -1,8 +1,9 @@
 //! Where translated code comes when it cannot go on by itself, and where it is sent on.
 //!
-//! The common exit code has saved the client's registers in the context and calls [`exit_handler`] on the engine's stack.
-//! The handler finds out why, serves the client, and determines a [`Continuation`]: a client address and the state there.
-//! Signals and invalidations are looked at here and nowhere else, immediately before translated code is entered again.
+//! The common exit code has saved the client's registers in the context and calls [`exit_handler`] on the engine's
+//! stack. The handler finds out why, serves the client, and determines a [`Continuation`]: a client address and the
+//! state there. Signals and invalidations are looked at here and nowhere else, immediately before translated code is
+//! entered again.
 //!
 //! Invariant: `in_cache` is set after the last look at generation and signals could still be undone, and cleared before
 //! anything else happens on the way out. So a signal handler that finds it set may step forward to a boundary.

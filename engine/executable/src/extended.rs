@@ -78,8 +78,8 @@ pub fn component_offset(feature: u32) -> usize {
 /// Saves the client's extended state.
 ///
 /// # Safety
-/// `area` is a multiple of 64 and [`area_size`] of [`frame_features`] zeroed bytes long; translated code was left through the common exit, and
-/// nothing but the engine's own compiled code has run since.
+/// `area` is a multiple of 64 and [`area_size`] of [`frame_features`] zeroed bytes long; translated code was left
+/// through the common exit, and nothing but the engine's own compiled code has run since.
 pub unsafe fn save(context: &Context, area: *mut u8) {
     // SAFETY: the caller's promise; the low halves come from the context.
     unsafe {
@@ -144,7 +144,8 @@ pub fn control_word() -> u32 {
     control
 }
 
-/// Runs `work` with the floating-point environment that a program starts with: the client's may trap or round otherwise.
+/// Runs `work` with the floating-point environment that a program starts with: the client's may trap or round
+/// otherwise.
 pub fn with_default_rounding<R>(work: impl FnOnce() -> R) -> R {
     const DEFAULT: u32 = 0x1f80;
     let mut clients = 0u32;
@@ -300,8 +301,8 @@ pub fn load_shadow_registers(shadows: &VectorShadows) {
 /// Processor flag that makes unaligned accesses fault.
 pub const ALIGNMENT_CHECK: u64 = 1 << 18;
 
-/// Clears the flag for the engine, whose compiled code relies on unaligned accesses. Programs set it to find out how old
-/// the processor is (the Java virtual machine does).
+/// Clears the flag for the engine, whose compiled code relies on unaligned accesses. Programs set it to find out how
+/// old the processor is (the Java virtual machine does).
 #[inline(always)]
 pub fn stop_alignment_checks() {
     // SAFETY: changes one flag that compiled code does not use.

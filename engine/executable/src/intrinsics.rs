@@ -1,7 +1,7 @@
 //! Functions that compiled Rust code expects from a C library.
 //!
-//! Small copies dominate (a few bytes of machine code, a vector of boundaries), so they are done with overlapping moves;
-//! large ones use the string instructions, which are fast from some hundred bytes on.
+//! Small copies dominate (a few bytes of machine code, a vector of boundaries), so they are done with overlapping
+//! moves; large ones use the string instructions, which are fast from some hundred bytes on.
 
 use core::arch::asm;
 use core::ptr;
@@ -56,7 +56,8 @@ pub unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *
 /// As the C function.
 #[no_mangle]
 pub unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
-    // SAFETY: the caller guarantees both ranges; the direction is chosen so that no byte is overwritten before it is read.
+    // SAFETY: the caller guarantees both ranges; the direction is chosen so that no byte is overwritten before it is
+    // read.
     unsafe {
         if (to as usize).wrapping_sub(from as usize) >= count {
             asm!("rep movsb", inout("rcx") count => _, inout("rdi") to => _, inout("rsi") from => _,

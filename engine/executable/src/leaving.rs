@@ -1,8 +1,8 @@
 //! What has left the process although it was active: through a descriptor, or by memory that is shared with others.
 //!
-//! A word of shared memory may be read by anybody at any time, so that there is no moment at which it leaves. It is counted
-//! when the mapping goes, or at the end of the process. The same covers memory that one process has mapped twice: the
-//! shadow belongs to an address, and at the other one the numbers are passive.
+//! A word of shared memory may be read by anybody at any time, so that there is no moment at which it leaves. It is
+//! counted when the mapping goes, or at the end of the process. The same covers memory that one process has mapped
+//! twice: the shadow belongs to an address, and at the other one the numbers are passive.
 
 use crate::call;
 use crate::client_memory;

@@ -1,11 +1,11 @@
 //! Calls of library functions with active arguments: the functions run as they are, on passive arguments, and are
 //! differentiated when they return.
 //!
-//! At the entry ([`begin`]) arguments and their shadows are noted, and the return address is replaced by [`RETURN_TRAP`].
-//! When the function returns there ([`end`]), the partial derivatives are computed from arguments and values, and the
-//! values get their shadows. A function that never returns, because a signal handler has left it by a jump, leaves its note
-//! behind, which is found by no stack pointer, replaced by the next call from the same place, or thrown away when there are
-//! many.
+//! At the entry ([`begin`]) arguments and their shadows are noted, and the return address is replaced by
+//! [`RETURN_TRAP`]. When the function returns there ([`end`]), the partial derivatives are computed from arguments
+//! and values, and the values get their shadows. A function that never returns, because a signal handler has left it
+//! by a jump, leaves its note behind, which is found by no stack pointer, replaced by the next call from the same
+//! place, or thrown away when there are many.
 
 use crate::client_memory;
 use crate::computed::{self, Places};
@@ -126,8 +126,8 @@ fn forget_old_calls(thread: &mut Thread) {
     thread.calls.retain(|_| kept.next().unwrap_or(true));
 }
 
-/// A function has returned to the trap: gives its values their shadows, and says where the client goes on. `None` if it is
-/// no call that was noted.
+/// A function has returned to the trap: gives its values their shadows, and says where the client goes on. `None` if
+/// it is no call that was noted.
 pub fn end(thread: &mut Thread, state: State) -> Option<Continuation> {
     let entry = thread.context().registers[RSP] - 8;
     let call = noted(thread, entry)?;

@@ -1,7 +1,7 @@
 //! Locks on futexes, because there is no standard library.
 //!
-//! Most clients have one thread, and an atomic exchange waits for all stores before it: translating a block would spend a
-//! fifth of its time there. So until the second thread starts, locks are marked as taken by ordinary stores.
+//! Most clients have one thread, and an atomic exchange waits for all stores before it: translating a block would
+//! spend a fifth of its time there. So until the second thread starts, locks are marked as taken by ordinary stores.
 //!
 //! Invariants: a signal handler of the engine takes a lock only if it interrupted translated code (which holds none);
 //! `fork` happens while the forking thread holds every global lock, so that the child finds all of them in order.

@@ -1,11 +1,11 @@
 //! The engine: loads the client into its own process and runs it from a code cache.
 //!
-//! The launcher executes this program with the client's arguments. It is a static executable without libc, linked high in
-//! the address space, so that client, shadows and engine never meet. It maps the client's ELF file and interpreter
-//! ([`elf`], [`stack`]), then translates from the entry point on ([`cache`]; the translator itself is the crate
-//! `derivgrind-translate`). Translated code leaves the cache through [`dispatch`], which is the hub: links between
-//! translations, system calls ([`syscalls`]), client requests ([`requests`]), signals ([`signals`]), changes of code
-//! ([`invalidate`]).
+//! The launcher executes this program with the client's arguments. It is a static executable without libc, linked
+//! high in the address space, so that client, shadows and engine never meet. It maps the client's ELF file and
+//! interpreter ([`elf`], [`stack`]), then translates from the entry point on ([`cache`]; the translator itself is the
+//! crate `derivgrind-translate`). Translated code leaves the cache through [`dispatch`], which is the hub: links
+//! between translations, system calls ([`syscalls`]), client requests ([`requests`]), signals ([`signals`]), changes
+//! of code ([`invalidate`]).
 //!
 //! Invariants:
 //! * No user-space code of the client runs outside of a code cache.

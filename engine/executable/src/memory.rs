@@ -11,8 +11,8 @@
 //! | `SHADOW_START` - `SHADOW_END` | shadows |
 //! | 0x5000_0000_0000 on | engine image, heap, stacks |
 //!
-//! The kernel would place mappings above the client's range, where they have no shadow, so every placement is made here.
-//! Near mappings keep the RIP-relative operands of libraries within reach of the code caches.
+//! The kernel would place mappings above the client's range, where they have no shadow, so every placement is made
+//! here. Near mappings keep the RIP-relative operands of libraries within reach of the code caches.
 //!
 //! Invariants: everything the client has mapped is in [`AddressSpace::mappings`]; the shadow of what is not mapped is
 //! zero, so a new mapping needs no work. Translation reads the client's code with the lock held for reading; whoever

@@ -25,7 +25,8 @@ pub fn note(descriptor: i32, start: u64, end: u64, offset: u64) {
     MODULES.lock().push(Module { start, end, offset, path, identity: sys::identity(descriptor) });
 }
 
-/// Is this CPython's own code? Its exact fractions and decimal numbers are made of integers that have all digits of a number.
+/// Is this CPython's own code? Its exact fractions and decimal numbers are made of integers that have all digits of a
+/// number.
 pub fn is_python(pc: u64) -> bool {
     let modules = MODULES.lock();
     let module = modules.iter().rev().find(|module| (module.start..module.end).contains(&pc));

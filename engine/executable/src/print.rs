@@ -23,8 +23,8 @@ pub fn set_log_descriptor(descriptor: i32) {
     LOG.store(descriptor, Ordering::Relaxed);
 }
 
-/// Writes the lines of `text`, each with the prefix, in one system call. Nothing is allocated: a signal handler may have
-/// interrupted the allocator.
+/// Writes the lines of `text`, each with the prefix, in one system call. Nothing is allocated: a signal handler may
+/// have interrupted the allocator.
 pub fn print(text: core::fmt::Arguments) {
     let mut lines = StackLines { bytes: [0; LONGEST], length: 0, at_start: true };
     let _ = lines.write_fmt(text);

@@ -2,8 +2,8 @@
 //!
 //! The kernel shows the memory between two addresses, which the process may set with `PR_SET_MM_MAP` (prctl(2)). That
 //! takes no privilege, but an option of the kernel (CONFIG_CHECKPOINT_RESTORE). It sets all addresses of its kind at
-//! once, so that the others are read from `/proc/self/stat` first (proc(5)). Where it is refused, the words of the engine
-//! stay: nothing of the client depends on it.
+//! once, so that the others are read from `/proc/self/stat` first (proc(5)). Where it is refused, the words of the
+//! engine stay: nothing of the client depends on it.
 
 use crate::call;
 use crate::sys::{self, kernel};

@@ -1,15 +1,16 @@
 //! The client's registers and their shadows at a faulting instruction.
 //!
 //! A translation may have moved registers out of the way when the client's access faults: general registers into the
-//! context's spill places for a few instructions (that which holds the tape's position for a whole block), vector registers into its parking places for a whole block (where
-//! shadows live in memory), and the stack pointer ahead of a push that is made by hand. The translator leaves no notes
-//! about that, since hardly any program ever faults. Instead the code in front of the fault is decoded: a register that
-//! was stored to such a place and not loaded back is taken from there.
+//! context's spill places for a few instructions (that which holds the tape's position for a whole block), vector
+//! registers into its parking places for a whole block (where shadows live in memory), and the stack pointer ahead of
+//! a push that is made by hand. The translator leaves no notes about that, since hardly any program ever faults.
+//! Instead the code in front of the fault is decoded: a register that was stored to such a place and not loaded back
+//! is taken from there.
 //!
-//! Shadows may be in the wrong place, too. Where they live in registers, the client's instruction may have parked some of
-//! them to have temporaries, which is found in the same way. Where they live in memory, a block keeps new ones in low
-//! registers until its end; which ones, only the translator can tell ([`HeldShadow`]), and they are sent home unless the
-//! client's instruction has done so itself.
+//! Shadows may be in the wrong place, too. Where they live in registers, the client's instruction may have parked
+//! some of them to have temporaries, which is found in the same way. Where they live in memory, a block keeps new
+//! ones in low registers until its end; which ones, only the translator can tell ([`HeldShadow`]), and they are sent
+//! home unless the client's instruction has done so itself.
 
 use crate::extended;
 use crate::settings;

@@ -1,7 +1,7 @@
 //! The report at the end of the client: what met active values and was not differentiated.
 //!
-//! The engine knows addresses; functions, files and lines are found by the launcher, which can use the standard library.
-//! So the engine writes a list into a memory file and runs the launcher on it before the process ends.
+//! The engine knows addresses; functions, files and lines are found by the launcher, which can use the standard
+//! library. So the engine writes a list into a memory file and runs the launcher on it before the process ends.
 
 use crate::call;
 use crate::config;

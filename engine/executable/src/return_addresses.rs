@@ -1,9 +1,10 @@
 //! Return addresses that the client sees while a signal handler runs.
 //!
 //! A library function that will be differentiated returns to [`RETURN_TRAP`]. A handler that interrupts it may walk
-//! through the stack, to print it or to throw an exception, and must not meet that address: unwinders read what it points
-//! to. So [`show`] puts the true addresses back when a handler begins, and [`hide`] takes them away again when it returns.
-//! A handler that leaves by a jump or an exception never returns, and neither do the functions that it has interrupted.
+//! through the stack, to print it or to throw an exception, and must not meet that address: unwinders read what it
+//! points to. So [`show`] puts the true addresses back when a handler begins, and [`hide`] takes them away again when
+//! it returns. A handler that leaves by a jump or an exception never returns, and neither do the functions that it
+//! has interrupted.
 
 use crate::client_memory;
 use crate::direct_calls;

@@ -53,8 +53,8 @@ pub fn shadows_in_registers() -> bool {
     SHADOWS_IN_REGISTERS.load(Ordering::SeqCst)
 }
 
-/// Has CPUID told the client that there is no AVX-512? It goes on doing so when shadows have moved to memory: the client
-/// has chosen the sizes of its buffers.
+/// Has CPUID told the client that there is no AVX-512? It goes on doing so when shadows have moved to memory: the
+/// client has chosen the sizes of its buffers.
 pub fn hides_avx512() -> bool {
     HIDES_AVX512.load(Ordering::Relaxed)
 }

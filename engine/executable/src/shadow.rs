@@ -55,8 +55,8 @@ const PAGES: usize = 512;
 /// In an entry of `/proc/self/pagemap`: the page is in memory, or in the swap area.
 const EXISTS: u64 = 3 << 62;
 
-/// Visits the parts of `[first, last)` of the shadow memory that were ever written. Reading the others would be harmless
-/// but for the page tables that it fills, which matters where a mapping is huge.
+/// Visits the parts of `[first, last)` of the shadow memory that were ever written. Reading the others would be
+/// harmless but for the page tables that it fills, which matters where a mapping is huge.
 fn for_each_touched(first: u64, last: u64, mut visit: impl FnMut(u64, u64)) {
     if last - first <= PAGES as u64 * sys::PAGE {
         return visit(first, last);
@@ -164,8 +164,8 @@ pub fn may_be_active(context: &mut Context, state: State) -> bool {
     state.is_active() || *wide_active(context) != 0 || *numbers_active(context) != 0
 }
 
-/// Shadows of all vector registers, wherever they live; those that `state` says are zero read as zero. Registers 16 to 31
-/// have shadows only if these live in memory, in slots that are always valid.
+/// Shadows of all vector registers, wherever they live; those that `state` says are zero read as zero. Registers 16
+/// to 31 have shadows only if these live in memory, in slots that are always valid.
 pub fn read_vectors(context: &mut Context, state: State) -> VectorShadows {
     let mut shadows = [[0; 8]; 32];
     if in_registers(context) {

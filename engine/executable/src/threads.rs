@@ -1,8 +1,8 @@
 //! Threads of the client, each with a context, a code cache and two stacks of the engine.
 //!
-//! FS belongs to the client and GS holds the shadow offset, so the engine cannot keep a pointer to the current thread in
-//! a register. It comes in through the context when translated code exits, and through the stack in a signal handler:
-//! a thread's stacks lie in an aligned block whose first word points to the thread.
+//! FS belongs to the client and GS holds the shadow offset, so the engine cannot keep a pointer to the current thread
+//! in a register. It comes in through the context when translated code exits, and through the stack in a signal
+//! handler: a thread's stacks lie in an aligned block whose first word points to the thread.
 //!
 //! Invariant: a thread in the registry is either running or about to; its memory is freed only after it has left the
 //! registry, by itself at its exit or by its creator if it shares memory through `vfork`.

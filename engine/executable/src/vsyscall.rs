@@ -1,5 +1,5 @@
-//! The page at the end of the address space where old programs call `gettimeofday`, `time` and `getcpu` (vsyscall(7)): the
-//! kernel does not let it be read, so its three functions are served here.
+//! The page at the end of the address space where old programs call `gettimeofday`, `time` and `getcpu`
+//! (vsyscall(7)): the kernel does not let it be read, so its three functions are served here.
 
 use crate::dispatch::Continuation;
 use crate::sys::kernel;

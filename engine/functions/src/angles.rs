@@ -1,15 +1,15 @@
 //! Reduction of angles of any size.
 //!
-//! A large number times 2/π, modulo 4, needs few digits of 2/π: those whose product with the number is neither a multiple
-//! of 4 nor too small to matter (M. Payne and R. Hanek, Radian Reduction for Trigonometric Functions, 1983).
+//! A large number times 2/π, modulo 4, needs few digits of 2/π: those whose product with the number is neither a
+//! multiple of 4 nor too small to matter (M. Payne and R. Hanek, Radian Reduction for Trigonometric Functions, 1983).
 
 mod two_over_pi;
 
 use crate::extended::Extended;
 use two_over_pi::DIGITS;
 
-/// Words of 64 digits of 2/π that are looked at. The first two digits of the product are quarter turns; a number of 80 bits
-/// is so near to a multiple of a quarter turn that about 70 more vanish, and the last 64 are not exact.
+/// Words of 64 digits of 2/π that are looked at. The first two digits of the product are quarter turns; a number of
+/// 80 bits is so near to a multiple of a quarter turn that about 70 more vanish, and the last 64 are not exact.
 const WINDOW: usize = 4;
 
 /// Exponent of one, and of the last bit of its significand.

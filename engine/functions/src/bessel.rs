@@ -1,11 +1,11 @@
 //! Derivatives of Bessel functions of integral order, for numbers of more digits than binary64 has.
 //!
-//! A derivative is half the difference of the functions of neighbouring orders (DLMF 10.6.1). All orders come from two by
-//! the recurrence (10.6.1 as well): upwards where it is stable, which is below the argument and for the second kind, else
-//! downwards from far above, where any start gives the right ratios (J. C. P. Miller, Bessel Functions II, 1952). The first
-//! two are those of Hankel's asymptotic expansion (10.17) for large arguments. For others the downward recurrence gives
-//! all orders up to a factor, which the sum of all even ones determines (10.12.4); and the second kind is a sum of them
-//! (G. N. Watson, A Treatise on the Theory of Bessel Functions, 3.572).
+//! A derivative is half the difference of the functions of neighbouring orders (DLMF 10.6.1). All orders come from
+//! two by the recurrence (10.6.1 as well): upwards where it is stable, which is below the argument and for the second
+//! kind, else downwards from far above, where any start gives the right ratios (J. C. P. Miller, Bessel Functions II,
+//! 1952). The first two are those of Hankel's asymptotic expansion (10.17) for large arguments. For others the
+//! downward recurrence gives all orders up to a factor, which the sum of all even ones determines (10.12.4); and the
+//! second kind is a sum of them (G. N. Watson, A Treatise on the Theory of Bessel Functions, 3.572).
 
 use crate::number::Number;
 
@@ -128,8 +128,8 @@ struct Downward<N> {
     lowest: [N; 2],
     /// That of order 0, and those of all higher even orders twice.
     sum_of_even: N,
-    /// Sums over k from 1 on of those of order 2 k, divided by k, with alternating signs, and of those of order 2 k + 1,
-    /// times `(2 k + 1) / (k (k + 1))`.
+    /// Sums over k from 1 on of those of order 2 k, divided by k, with alternating signs, and of those of order 2 k +
+    /// 1, times `(2 k + 1) / (k (k + 1))`.
     sums_for_second_kind: [N; 2],
 }
 

@@ -1,11 +1,12 @@
 //! Elementary functions of binary64 that derivatives of frequent functions need, as fast as the functions themselves.
 //!
-//! The derivative of a sine takes a cosine, which must not cost more than the program's own sine. Those of the `libm` crate
-//! are correct to less than a unit of the last place, and branch much for it. These come with an error of two units, which
-//! is plenty for a derivative, from one polynomial. Arguments far from zero are left to the crate.
+//! The derivative of a sine takes a cosine, which must not cost more than the program's own sine. Those of the `libm`
+//! crate are correct to less than a unit of the last place, and branch much for it. These come with an error of two
+//! units, which is plenty for a derivative, from one polynomial. Arguments far from zero are left to the crate.
 //!
-//! Argument and multiple of the period are subtracted in parts whose products are exact (Cody and Waite, Software Manual
-//! for the Elementary Functions, 1980). Polynomials are the Taylor series of the function, up to a term that vanishes.
+//! Argument and multiple of the period are subtracted in parts whose products are exact (Cody and Waite, Software
+//! Manual for the Elementary Functions, 1980). Polynomials are the Taylor series of the function, up to a term that
+//! vanishes.
 
 /// Adding it leaves the nearest integer in the lowest bits of the sum.
 const SHIFTER: f64 = 1.5 * (1u64 << 52) as f64;

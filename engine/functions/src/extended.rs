@@ -1,8 +1,8 @@
 //! Numbers of 80 bits, and arithmetic on them by the processor's own x87 unit.
 //!
-//! The unit holds the client's numbers. [`with_free_unit`] puts them aside (and with them the client's rounding, precision
-//! and exception masks), so that the operations of [`Unit`] round to nearest with 64 bits and trap never. Compiled code
-//! does not use the unit by itself: the target's floating-point numbers live in vector registers.
+//! The unit holds the client's numbers. [`with_free_unit`] puts them aside (and with them the client's rounding,
+//! precision and exception masks), so that the operations of [`Unit`] round to nearest with 64 bits and trap never.
+//! Compiled code does not use the unit by itself: the target's floating-point numbers live in vector registers.
 
 use core::arch::asm;
 use core::cmp::Ordering;

@@ -1,12 +1,12 @@
 //! Mathematical functions of libraries, and their derivatives.
 //!
-//! A library computes its functions by look-ups in tables, on the bits of numbers, by polynomials whose derivatives are no
-//! good approximations of the derivative. So rules for instructions do not give the derivative of the function. The engine
-//! calls none of the functions here in place of the client's: it waits for the client's own function to return, and then
-//! asks, knowing arguments and values, for the partial derivatives.
+//! A library computes its functions by look-ups in tables, on the bits of numbers, by polynomials whose derivatives
+//! are no good approximations of the derivative. So rules for instructions do not give the derivative of the
+//! function. The engine calls none of the functions here in place of the client's: it waits for the client's own
+//! function to return, and then asks, knowing arguments and values, for the partial derivatives.
 //!
-//! [`table`] says what the derivatives are, in formulas for any precision of [`Number`]; [`names`] finds a function by the
-//! names that libraries give it; [`places`] says where the calling convention has arguments and values.
+//! [`table`] says what the derivatives are, in formulas for any precision of [`Number`]; [`names`] finds a function
+//! by the names that libraries give it; [`places`] says where the calling convention has arguments and values.
 //!
 //! The crate is pure: no state, no system calls, no memory but that of its results.
 
@@ -131,8 +131,8 @@ impl Function {
         self.vector.map_or(1, |vector| vector.lanes)
     }
 
-    /// Which lanes are computed. Behind the arguments of a lane are its values for the case that mask register k1 excludes
-    /// it.
+    /// Which lanes are computed. Behind the arguments of a lane are its values for the case that mask register k1
+    /// excludes it.
     pub fn mask(self) -> Mask {
         self.vector.map_or(Mask::All, |vector| vector.mask)
     }
@@ -202,8 +202,8 @@ impl Function {
     }
 }
 
-/// Enters the derivative with respect to the complex number whose real part is argument number `argument`: the equations
-/// of Cauchy and Riemann.
+/// Enters the derivative with respect to the complex number whose real part is argument number `argument`: the
+/// equations of Cauchy and Riemann.
 fn holomorphic<N: Number>(partials: &mut Partials<N>, argument: usize, derivative: Complex<N>) {
     let Complex { real, imaginary } = derivative;
     partials[0][argument] = real;

@@ -12,7 +12,8 @@ use crate::{Format, Function, Which};
 const REAL_NONE: &[&str] = &["getpayload", "iscanonical", "matherr", "nan", "totalorder", "totalordermag"];
 const REAL_ONE: &[&str] = &["setpayload", "setpayloadsig"];
 
-/// Endings of names, the longer ones first. `_Float32x` is binary64, `_Float64x` has 80 bits; `q` is that of libquadmath.
+/// Endings of names, the longer ones first. `_Float32x` is binary64, `_Float64x` has 80 bits; `q` is that of
+/// libquadmath.
 const ENDINGS: &[(&str, Format)] = &[
     ("f128", Format::Binary128),
     ("f32x", Format::Binary64),

@@ -112,8 +112,8 @@ pub trait Number:
         (self - integer, Self::of(if is_even { 1.0 } else { -1.0 }))
     }
     /// Rounding error of the product `self * other`, which is `product`: T. J. Dekker, A floating-point technique for
-    /// extending the available precision, 1971. An instruction that fuses product and sum is no help: it clears upper halves
-    /// of vector registers, which are the client's.
+    /// extending the available precision, 1971. An instruction that fuses product and sum is no help: it clears upper
+    /// halves of vector registers, which are the client's.
     fn product_error(self, other: Self, product: Self) -> Self {
         let split = |number: Self| {
             let shifted = number * Self::of(Self::SPLITTER);

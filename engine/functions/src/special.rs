@@ -17,8 +17,8 @@ const SERIES: [(f64, f64); 10] = [
     (-174_611.0, 6600.0),
 ];
 
-/// The logarithmic derivative of the gamma function: its reflection (DLMF 5.5.4), its recurrence (5.5.2) up to where its
-/// asymptotic series (5.11.2) is precise.
+/// The logarithmic derivative of the gamma function: its reflection (DLMF 5.5.4), its recurrence (5.5.2) up to where
+/// its asymptotic series (5.11.2) is precise.
 pub fn digamma<N: Number>(x: N) -> N {
     if x == N::zero() {
         return -(N::one() / x);

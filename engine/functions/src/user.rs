@@ -1,8 +1,8 @@
 //! Functions that the user describes: partial derivatives as expressions in postfix form.
 //!
-//! The launcher compiles what the user has written, and the engine evaluates it. In between, a function is a line of words:
-//! name, library (`*` for any), type, number of arguments, what is done; then the steps of each partial derivative behind a
-//! semicolon. So `f * d 2 D ; x1 ; x0` is a product.
+//! The launcher compiles what the user has written, and the engine evaluates it. In between, a function is a line of
+//! words: name, library (`*` for any), type, number of arguments, what is done; then the steps of each partial
+//! derivative behind a semicolon. So `f * d 2 D ; x1 ; x0` is a product.
 
 use crate::complex::{logarithm_of_one_plus, Complex};
 use crate::number::Number;

@@ -1,11 +1,11 @@
 //! Functions of vectors: names, and where the lanes are.
 //!
-//! `_ZGVdN4vv_pow` is the function in the vector function ABI for x86-64: instruction set, masked or not, lanes, a letter
-//! for each parameter. A masked version has its mask in a vector behind the arguments, and what it leaves in a lane that the
-//! mask excludes is not defined. `__svml_pow4`, `__svml_powf8_mask` are those of Intel's compilers, which say more behind
-//! the number of lanes: how precise the values are, and for which processors the code is. With 512 bits the masked ones
-//! take the values of excluded lanes in the first register, in front of the arguments, and the mask in k1. Sine and cosine
-//! together are returned in two registers.
+//! `_ZGVdN4vv_pow` is the function in the vector function ABI for x86-64: instruction set, masked or not, lanes, a
+//! letter for each parameter. A masked version has its mask in a vector behind the arguments, and what it leaves in a
+//! lane that the mask excludes is not defined. `__svml_pow4`, `__svml_powf8_mask` are those of Intel's compilers,
+//! which say more behind the number of lanes: how precise the values are, and for which processors the code is. With
+//! 512 bits the masked ones take the values of excluded lanes in the first register, in front of the arguments, and
+//! the mask in k1. Sine and cosine together are returned in two registers.
 
 use crate::Format;
 

@@ -31,8 +31,8 @@ fn fill<N: Copy, const LENGTH: usize>(zero: N, numbers: impl Iterator<Item = N>)
     all
 }
 
-/// Largest error that is allowed, in units of the last place of a partial derivative, or of how much it changes with the
-/// logarithm of an argument.
+/// Largest error that is allowed, in units of the last place of a partial derivative, or of how much it changes with
+/// the logarithm of an argument.
 const LIMIT: f64 = 4.0;
 
 fn largest_errors(

@@ -1,12 +1,12 @@
 //! Compare-and-exchange and exchange-and-add, the instructions of which atomic operations are made.
 //!
-//! A program with several threads adds to a shared number by a loop: load, add, compare-and-exchange, again if another
-//! thread was faster. Value and shadow must change together, or the derivative of what the other thread has added is
-//! lost. So where shadows move, the instruction and the move stand between [`Translator::lock`] and
-//! [`Translator::unlock`]. The load at the start of the loop may still pair a new value with an old shadow; therefore an
-//! exchange for which the values agree and the shadows do not is treated as one that has failed, and the loop runs again.
-//! Compilers look at the zero flag or at the value that was found; so that both tell of a failure, that is one with its
-//! lowest bit changed, as if another thread had been there for a moment.
+//! A program with several threads adds to a shared number by a loop: load, add, compare-and-exchange, again if
+//! another thread was faster. Value and shadow must change together, or the derivative of what the other thread has
+//! added is lost. So where shadows move, the instruction and the move stand between [`Translator::lock`] and
+//! [`Translator::unlock`]. The load at the start of the loop may still pair a new value with an old shadow; therefore
+//! an exchange for which the values agree and the shadows do not is treated as one that has failed, and the loop runs
+//! again. Compilers look at the zero flag or at the value that was found; so that both tell of a failure, that is one
+//! with its lowest bit changed, as if another thread had been there for a moment.
 
 use crate::context::offset;
 use crate::control::has_memory;
@@ -144,7 +144,8 @@ impl Translator<'_> {
         self.asm.store_zero(Memory::absolute(self.job.atomic_lock), 8);
     }
 
-    /// Jumps, with the zero flag clear, if the shadows of accumulator and memory differ. The instruction sets all flags.
+    /// Jumps, with the zero flag clear, if the shadows of accumulator and memory differ. The instruction sets all
+    /// flags.
     fn jump_if_stale(&mut self, instruction: &Instruction, accumulator: Register, size: usize) -> Jump {
         let opened = self.open(instruction);
         let scratch = self.register_beside_rcx(instruction);
@@ -162,8 +163,8 @@ impl Translator<'_> {
         self.asm.jump(Code::Jne_rel32_64)
     }
 
-    /// The accumulator gets the value in memory, or if it has that already, another one. The zero flag is clear then, as after
-    /// a comparison that has failed.
+    /// The accumulator gets the value in memory, or if it has that already, another one. The zero flag is clear then,
+    /// as after a comparison that has failed.
     fn load_expected(&mut self, instruction: &Instruction, accumulator: Register, size: usize) {
         let opened = self.open(instruction);
         let client = Memory { segment: Register::None, ..opened.memory };

@@ -184,8 +184,8 @@ impl Translator<'_> {
         self.out_of_line.push(OutOfLine::Leave { jump, exit, rcx_spilled, pending });
     }
 
-    /// Several tests of one instruction: the first that finds something active counts, and the rest is skipped. The tests
-    /// must emit nothing that has to happen.
+    /// Several tests of one instruction: the first that finds something active counts, and the rest is skipped. The
+    /// tests must emit nothing that has to happen.
     pub(crate) fn count_first(&mut self, tests: impl FnOnce(&mut Self)) {
         let before = self.out_of_line.len();
         tests(self);

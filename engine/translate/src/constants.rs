@@ -47,8 +47,8 @@ pub const UNTAGGED32: u32 = CONSTANTS + 0x500;
 pub const CONTROL: u32 = CONSTANTS + 0x6c0;
 /// By bits 7 to 14 of MXCSR: 0 where all exceptions are masked and rounding is to nearest, else 1.
 pub const UNUSUAL_CONTROL: u32 = CONSTANTS + 0x700;
-/// What tells constants by which numbers are rounded, see [`crate::rounding`]: the bits of the fraction that count, 1, 1.5,
-/// the bits of the exponent, the least power of two, and the one of integers. 32 bytes each; in 64-bit lanes,
+/// What tells constants by which numbers are rounded, see [`crate::rounding`]: the bits of the fraction that count,
+/// 1, 1.5, the bits of the exponent, the least power of two, and the one of integers. 32 bytes each; in 64-bit lanes,
 /// then in 32-bit lanes.
 pub const ROUNDING_F64: u32 = CONSTANTS + 0x540;
 pub const ROUNDING_F32: u32 = CONSTANTS + 0x540 + 6 * 32;

@@ -100,7 +100,8 @@ pub mod offset {
     pub const BORROWED: u32 = 0x1800;
     /// Operands of an instruction that is taken to pieces, 8 x 64 bytes.
     pub const WIDE_OPERANDS: u32 = 0x2000;
-    /// The inverted address of the area that shadows are kept for, see [`crate::wide_saved_states`]; 0 if there are none.
+    /// The inverted address of the area that shadows are kept for, see [`crate::wide_saved_states`]; 0 if there are
+    /// none.
     pub const SHADOWS_KEPT_FOR: u32 = 0x4000;
     /// The same for values of zmm0 to zmm15.
     pub const VALUES_KEPT_FOR: u32 = 0x4008;

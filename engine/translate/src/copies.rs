@@ -1,7 +1,7 @@
 //! Copies, permutations and linear functions: the same instruction, run on the shadows.
 //!
-//! With homes in zmm16-31 the EVEX form runs on the homes ([`crate::evex_copies`]). Everything else runs the client's own
-//! encoding on low registers.
+//! With homes in zmm16-31 the EVEX form runs on the homes ([`crate::evex_copies`]). Everything else runs the client's
+//! own encoding on low registers.
 
 use crate::control::has_memory;
 use crate::decode::Client;

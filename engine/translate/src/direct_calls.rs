@@ -1,15 +1,15 @@
 //! Calls of mathematical functions that are differentiated without leaving the code cache.
 //!
-//! A loop of calls would spend most of its time on the way to the engine and back. So for functions of one or two numbers
-//! in vector registers ([`derivgrind_functions::direct`]) translated code does itself what the engine does for others. At
-//! the entry it writes a [`Note`], replaces the return address by [`RETURN_TRAP`], and goes on in the zero state. That
-//! address has a translation of its own, which calls the engine's code for the derivative as a function, gives the value
-//! its shadow, and goes on behind the call. Whatever is unusual (the last note is not that of the call, the tape needs a
-//! new segment) is left to the engine, which finds notes as well.
+//! A loop of calls would spend most of its time on the way to the engine and back. So for functions of one or two
+//! numbers in vector registers ([`derivgrind_functions::direct`]) translated code does itself what the engine does
+//! for others. At the entry it writes a [`Note`], replaces the return address by [`RETURN_TRAP`], and goes on in the
+//! zero state. That address has a translation of its own, which calls the engine's code for the derivative as a
+//! function, gives the value its shadow, and goes on behind the call. Whatever is unusual (the last note is not that
+//! of the call, the tape needs a new segment) is left to the engine, which finds notes as well.
 //!
-//! At the entry of a function, and behind it, only what the System V ABI says is alive: arguments or value, the registers
-//! that a function preserves, and the stack above. So there are registers for all that, flags may change, and the
-//! shadows of all others are forgotten.
+//! At the entry of a function, and behind it, only what the System V ABI says is alive: arguments or value, the
+//! registers that a function preserves, and the stack above. So there are registers for all that, flags may change,
+//! and the shadows of all others are forgotten.
 //!
 //! A signal in the middle of it makes the engine step on to the next boundary, also through its own code.
 
@@ -202,7 +202,8 @@ impl Translator<'_> {
         self.leave(ExitKind::Returned, RETURN_TRAP);
     }
 
-    /// Calls the engine's code on the engine's stack. rax holds the shadow then, and the zero flag says that nothing was done.
+    /// Calls the engine's code on the engine's stack. rax holds the shadow then, and the zero flag says that nothing
+    /// was done.
     fn call_handler(&mut self) {
         let value = self.asm.context(offset::VECTORS).operand();
         let (next, engine_stack) =
@@ -232,7 +233,8 @@ impl Translator<'_> {
         self.asm.built(Instruction::with2(Code::Test_rm64_r64, Register::RDX, Register::RDX));
     }
 
-    /// The shadow in rax becomes that of xmm0, and the state that of [`Class::ActiveFew`]: those of xmm1 to xmm3 are zero.
+    /// The shadow in rax becomes that of xmm0, and the state that of [`Class::ActiveFew`]: those of xmm1 to xmm3 are
+    /// zero.
     fn give_shadow(&mut self) {
         let (shadow, zero) = (1, 2);
         if self.vectors.in_registers() {

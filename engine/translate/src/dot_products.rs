@@ -1,8 +1,8 @@
 //! Dot products of lanes: `dpps` and `dppd`.
 //!
-//! The immediate says which products are summed (its upper half) and which lanes get the sum (its lower half). The shadows
-//! of the products are those of a packed multiplication. The instruction itself, with ones as its second operand, sums
-//! and places them: a factor of one is exact and raises nothing.
+//! The immediate says which products are summed (its upper half) and which lanes get the sum (its lower half). The
+//! shadows of the products are those of a packed multiplication. The instruction itself, with ones as its second
+//! operand, sums and places them: a factor of one is exact and raises nothing.
 
 use crate::constants;
 use crate::decode::Client;

@@ -26,8 +26,8 @@ pub fn dead_before(instructions: &[Client]) -> Vec<bool> {
     dead
 }
 
-/// Flags that the instruction certainly overwrites. A shift by nothing and a string comparison of nothing leave all flags
-/// alone.
+/// Flags that the instruction certainly overwrites. A shift by nothing and a string comparison of nothing leave all
+/// flags alone.
 fn overwritten(instruction: &Instruction) -> u32 {
     let repeats = instruction.has_rep_prefix() || instruction.has_repne_prefix();
     if shifts_by_nothing(instruction) || repeats && instruction.is_string_instruction() {

@@ -1,11 +1,12 @@
 //! The floating-point control word MXCSR: the client's, and that of shadow arithmetic.
 //!
-//! By default shadow arithmetic runs under the client's control word. A passive lane raises no flag then, but an active one
-//! may: the derivative of a root at zero divides by zero. And if the client does not round to nearest, the difference of
-//! two zeros may be a negative zero, which looks active. So there is a second way, in which each piece of shadow
-//! arithmetic loads a control word of its own and puts the client's back, flags and all ([`Translator::own_control`]). The
-//! user may ask for it, and a process comes to it by itself when the client unmasks an exception or leaves the default
-//! rounding: instructions that load the control word are followed by a look at it ([`Translator::watch_control`]).
+//! By default shadow arithmetic runs under the client's control word. A passive lane raises no flag then, but an
+//! active one may: the derivative of a root at zero divides by zero. And if the client does not round to nearest, the
+//! difference of two zeros may be a negative zero, which looks active. So there is a second way, in which each piece
+//! of shadow arithmetic loads a control word of its own and puts the client's back, flags and all
+//! ([`Translator::own_control`]). The user may ask for it, and a process comes to it by itself when the client
+//! unmasks an exception or leaves the default rounding: instructions that load the control word are followed by a
+//! look at it ([`Translator::watch_control`]).
 //!
 //! Flushing of denormal numbers, which many clients of today switch on, is left as it is: without a control word of its
 //! own, shadow arithmetic takes denormal dot values for zero where the client takes its values for zero.
@@ -47,8 +48,8 @@ impl Translator<'_> {
         self.asm.store_zero(flag, 8);
     }
 
-    /// Behind an instruction that has loaded the control word: leaves if it is not one under which shadow arithmetic can
-    /// run.
+    /// Behind an instruction that has loaded the control word: leaves if it is not one under which shadow arithmetic
+    /// can run.
     pub(crate) fn watch_control(&mut self, instruction: &Instruction) {
         if self.job.settings.own_control || !loads_control(instruction) {
             return;

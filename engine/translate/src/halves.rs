@@ -1,9 +1,9 @@
 //! Two binary32 numbers in one general register.
 //!
-//! Compilers put structures of two halves together with `or`, and take them apart with shifts by 32 and masks (System V
-//! ABI, section 3.2.3: such a structure is passed in one register). These three instructions move halves of shadows as
-//! they move halves of values. Unoptimised code of clang negates a number in a general register, by `xor` of the sign of
-//! one or both halves. Any other use of them on active data is left to [`crate::computed`].
+//! Compilers put structures of two halves together with `or`, and take them apart with shifts by 32 and masks (System
+//! V ABI, section 3.2.3: such a structure is passed in one register). These three instructions move halves of shadows
+//! as they move halves of values. Unoptimised code of clang negates a number in a general register, by `xor` of the
+//! sign of one or both halves. Any other use of them on active data is left to [`crate::computed`].
 
 use crate::checks::OnActive;
 use crate::context::offset;
@@ -91,8 +91,8 @@ impl Translator<'_> {
         self.copy(client);
     }
 
-    /// While indices are followed: where a register holds the index of a binary64, the engine finds out what becomes of its
-    /// halves. The instruction sets all flags.
+    /// While indices are followed: where a register holds the index of a binary64, the engine finds out what becomes
+    /// of its halves. The instruction sets all flags.
     fn leave_binary64(&mut self, instruction: &Instruction, registers: &[Register]) {
         if !self.job.settings.mode.has_indices() {
             return;
@@ -317,7 +317,8 @@ impl Translator<'_> {
         negations
     }
 
-    /// The index in `half` is the operand; the result's index goes to `place`. The result is passive without a negation.
+    /// The index in `half` is the operand; the result's index goes to `place`. The result is passive without a
+    /// negation.
     fn negate_index(&mut self, half: Register, place: Memory, negation: Option<Negation>, tag: u32) {
         let Some(Negation { operand, result, .. }) = negation else {
             self.asm.store_zero(place, 4);

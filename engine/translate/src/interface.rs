@@ -68,8 +68,8 @@ pub struct Settings {
     /// because the client uses AVX-512 all the same.
     pub hides_avx512: bool,
     pub host_vectors: HostVectors,
-    /// The host has AVX-512 and the client may use it, but has not used zmm0 to zmm15 yet: shadow code need not save what
-    /// lies above 256 bits of the registers that it borrows.
+    /// The host has AVX-512 and the client may use it, but has not used zmm0 to zmm15 yet: shadow code need not save
+    /// what lies above 256 bits of the registers that it borrows.
     pub notices_zmm: bool,
     /// Shadow arithmetic runs under a control word of its own, so that the client's keeps its flags: to nearest, all
     /// exceptions masked. Without that, a client that unmasks an exception or rounds differently is noticed, see
@@ -87,8 +87,8 @@ pub trait ClientCode {
     fn constant(&self, _address: u64) -> Option<u64> {
         None
     }
-    /// True if the code at `pc` belongs to a function of numbers, which gets no pointers to them. In the zero state what it
-    /// loads is passive, except for arguments on the stack.
+    /// True if the code at `pc` belongs to a function of numbers, which gets no pointers to them. In the zero state
+    /// what it loads is passive, except for arguments on the stack.
     fn loads_are_passive(&self, _pc: u64) -> bool {
         false
     }
@@ -137,8 +137,8 @@ pub struct Job<'a> {
     pub common_exit: u64,
     /// Templates for this thread.
     pub templates: Rc<Templates>,
-    /// Addresses of the tables for indirect branches, by class (halves: [`crate::glue::Arrival`]). The engine makes tables when they are needed: if
-    /// [`Translation::table`] names one that does not exist, the job is done again.
+    /// Addresses of the tables for indirect branches, by class (halves: [`crate::glue::Arrival`]). The engine makes
+    /// tables when they are needed: if [`Translation::table`] names one that does not exist, the job is done again.
     pub tables: [u64; crate::context::CLASSES],
     /// Where indirect branches go whose budget is used up, see [`crate::glue::Common::samples`].
     pub samples: [u64; crate::context::CLASSES],
@@ -229,8 +229,8 @@ pub enum ExitKind {
     ClientRequest,
     /// An operand's index is not below those of the thread's segment of the tape: begin another one, then continue.
     NewSegment,
-    /// Apply the rule of the instruction at `target`, see [`crate::computed`], then continue there. What is not resolved is
-    /// counted at the address.
+    /// Apply the rule of the instruction at `target`, see [`crate::computed`], then continue there. What is not
+    /// resolved is counted at the address.
     ComputedRule { counter: u64 },
     /// The library function at `target` is called with an active argument: note the arguments, make them passive, and
     /// differentiate the function when it returns.

@@ -1,8 +1,9 @@
 //! Calls of library functions that rules for instructions do not differentiate.
 //!
-//! At the entry of a function whose derivative is known an active block leaves to the engine if an argument is active. The
-//! engine makes the arguments passive, so that the block that it continues with finds none. Arguments of functions that are
-//! piecewise constant become passive in the block. Functions that nothing is known about are counted.
+//! At the entry of a function whose derivative is known an active block leaves to the engine if an argument is
+//! active. The engine makes the arguments passive, so that the block that it continues with finds none. Arguments of
+//! functions that are piecewise constant become passive in the block. Functions that nothing is known about are
+//! counted.
 
 use crate::checks::OnActive;
 use crate::context::offset;
@@ -56,8 +57,8 @@ impl Translator<'_> {
         false
     }
 
-    /// Behind a number of 80 bits its place on the stack holds what was there before. Libraries read it together with the
-    /// exponent, also that of numbers that they put on the stack themselves, below the return address.
+    /// Behind a number of 80 bits its place on the stack holds what was there before. Libraries read it together with
+    /// the exponent, also that of numbers that they put on the stack themselves, below the return address.
     fn discard_padding(&mut self, arguments: FloatArguments) {
         if arguments.extended > 0 {
             let below = Memory::at(Register::RSP, -(BELOW as i64)).shadow();

@@ -1,12 +1,11 @@
 //! Logical instructions on active floats: absolute value, negation, sign transfer, selection by masks.
 //!
-//! Nothing tells whether the operands are binary32 or binary64, so lanes of 32 bits are judged by themselves; a binary64
-//! is two lanes whose masks agree. In a lane the passive operand (the mask) decides. All bits but the sign set, or none
-//! of them, and the value is kept or dropped; then only the sign can change, and the shadow's sign changes with it. Any
-//! other mask on an active lane, and one that drops the lower half of a binary64 alone, is left to [`crate::computed`].
-//! Compilers
-//! select with `(a & m) | (b & ~m)`: where a mask is known to come from a comparison in the same block ([`Origin`]), the
-//! shadows take one instruction each.
+//! Nothing tells whether the operands are binary32 or binary64, so lanes of 32 bits are judged by themselves; a
+//! binary64 is two lanes whose masks agree. In a lane the passive operand (the mask) decides. All bits but the sign
+//! set, or none of them, and the value is kept or dropped; then only the sign can change, and the shadow's sign
+//! changes with it. Any other mask on an active lane, and one that drops the lower half of a binary64 alone, is left
+//! to [`crate::computed`]. Compilers select with `(a & m) | (b & ~m)`: where a mask is known to come from a
+//! comparison in the same block ([`Origin`]), the shadows take one instruction each.
 
 use crate::checks::OnActive;
 use crate::constants;
@@ -330,9 +329,9 @@ impl Translator<'_> {
         self.asm.built(Instruction::with3(code, Register::K4, first, second));
     }
 
-    /// K4 := also binary64 lanes of which the mask keeps the upper half alone: their mantissa is cut off. It need not be
-    /// active there: dot values like 1 have no bits in the lower half. Returns the mask of the active lanes that are kept.
-    /// K2 and K3 are used up.
+    /// K4 := also binary64 lanes of which the mask keeps the upper half alone: their mantissa is cut off. It need not
+    /// be active there: dot values like 1 have no bits in the lower half. Returns the mask of the active lanes that
+    /// are kept. K2 and K3 are used up.
     fn add_cut_mantissas(&mut self) -> Register {
         let (kept, all, cut, bad) = (Register::K1, Register::K2, Register::K3, Register::K4);
         self.asm.built(Instruction::with3(Code::VEX_Kandw_kr_kr_kr, kept, kept, all));

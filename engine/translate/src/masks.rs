@@ -3,8 +3,8 @@
 //! A shadow enters several products before it changes, so its mask is kept, in k2-k7, under a name for the content of
 //! zmm16+n. Copies share the name; every write gives the register a new one. K1 to K4 also serve as scratch.
 //!
-//! Recording needs several masks at once. What an instruction has asked for is *held* until its end: no other mask takes
-//! the place.
+//! Recording needs several masks at once. What an instruction has asked for is *held* until its end: no other mask
+//! takes the place.
 
 use crate::encodings::{Shape, Width};
 use crate::rules::Element;

@@ -1,9 +1,9 @@
 //! Blocks before the first input: the client's code as it is, but for its branches.
 //!
 //! A program that starts up runs much code once, so translation is a large part of its time. The general translator
-//! decides much for each instruction that does not matter here. This one copies runs of instructions as bytes, corrects
-//! operands relative to RIP, and takes what it adds from templates. What it cannot do is left to the general one: the block
-//! ends in front of such an instruction, and a block that begins with one is none of this module's.
+//! decides much for each instruction that does not matter here. This one copies runs of instructions as bytes,
+//! corrects operands relative to RIP, and takes what it adds from templates. What it cannot do is left to the general
+//! one: the block ends in front of such an instruction, and a block that begins with one is none of this module's.
 //!
 //! Invariant: the code is the same as the general translator's at [`crate::translate::Level::Plain`].
 

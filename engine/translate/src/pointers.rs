@@ -1,9 +1,9 @@
 //! Loads into general registers whose shadow need not be tested.
 //!
 //! A value that an address is made of, or that is jumped to, is a pointer or an index and no float; a value that is
-//! overwritten unread does not matter. Both are seen by looking ahead on the fall-through path of the block. What is compared on the way stays undecided: pointers
-//! are tested for null before they are used. A branch that is taken may lead to where a value is read after all, but
-//! what is a pointer here is no float there.
+//! overwritten unread does not matter. Both are seen by looking ahead on the fall-through path of the block. What is
+//! compared on the way stays undecided: pointers are tested for null before they are used. A branch that is taken may
+//! lead to where a value is read after all, but what is a pointer here is no float there.
 
 use crate::control::has_memory;
 use crate::decode::Client;

@@ -1,8 +1,8 @@
 //! Shadow memory that a block has shown to be zero: no second test, no second store of zero.
 //!
 //! Unoptimised code loads the same variables from the stack again and again. A place stays proven until a register of
-//! its address changes or something active is stored where it may lie. Where a constant is added to such a register, the
-//! place is known by another displacement.
+//! its address changes or something active is stored where it may lie. Where a constant is added to such a register,
+//! the place is known by another displacement.
 
 use crate::emit::Memory;
 use alloc::vec::Vec;

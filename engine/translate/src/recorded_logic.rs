@@ -162,8 +162,8 @@ impl Translator<'_> {
         binary32
     }
 
-    /// A temporary of ones in lanes whose value is kept but for the sign. Active lanes that are neither kept nor dropped
-    /// are counted.
+    /// A temporary of ones in lanes whose value is kept but for the sign. Active lanes that are neither kept nor
+    /// dropped are counted.
     fn kept_lanes(
         &mut self,
         logic: Logic,

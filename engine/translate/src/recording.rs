@@ -1,15 +1,16 @@
 //! The tape's side of a block: what a translation writes when its client instructions are recorded.
 //!
 //! In recording mode the shadow of a value is the index of the operation that computed it. All operations of a block
-//! write into one *execution* of the tape (docs/tape.md): its layout, the *structure*, is known at translation time, so
-//! the code that runs stores indices and values at constant distances from the tape position, and the structure's number
-//! behind them. An operation has its result's index whether it is active or not; a passive one is a hole that nothing
-//! refers to. So no write depends on another one, and nothing is counted while the client runs.
+//! write into one *execution* of the tape (docs/tape.md): its layout, the *structure*, is known at translation time,
+//! so the code that runs stores indices and values at constant distances from the tape position, and the structure's
+//! number behind them. An operation has its result's index whether it is active or not; a passive one is a hole that
+//! nothing refers to. So no write depends on another one, and nothing is counted while the client runs.
 //!
-//! The position is in a general register that no instruction of the block uses, from the first operation of the block to
-//! its exit. On the way out the structure of what has been recorded so far is closed, and the position and the next
-//! index go back to memory. Room is checked once, at the first operation, by writing to the last place that the block
-//! may write: behind the tape's chunk lies a page that cannot be written, and the engine changes chunks on the fault.
+//! The position is in a general register that no instruction of the block uses, from the first operation of the block
+//! to its exit. On the way out the structure of what has been recorded so far is closed, and the position and the
+//! next index go back to memory. Room is checked once, at the first operation, by writing to the last place that the
+//! block may write: behind the tape's chunk lies a page that cannot be written, and the engine changes chunks on the
+//! fault.
 //!
 //! A binary32 has four bytes for its index, the highest bit of which is set ([`TAG`]): so the two kinds of indices can
 //! be told apart where instructions do not say what they work on. Indices stay below this bit, or have it clear.

@@ -1,4 +1,5 @@
-//! fxsave, xsave and their inverses carry shadows of registers along. For those of x87 registers they have a computed rule.
+//! fxsave, xsave and their inverses carry shadows of registers along. For those of x87 registers they have a computed
+//! rule.
 //!
 //! Layout (Intel SDM volume 1, sections 10.5 and 13.4): xmm registers at offset 160, 16 bytes each; the upper halves of
 //! ymm registers at 576, in the standard and in the compacted format alike, since AVX is the first extended component.

@@ -34,7 +34,8 @@ impl State {
     pub fn expects_active_load(self) -> bool {
         self.0 & GENERAL_CHECKED_ONCE != 0
     }
-    /// The same state for a block whose first instruction has had its rule applied by the engine, see [`crate::computed`].
+    /// The same state for a block whose first instruction has had its rule applied by the engine, see
+    /// [`crate::computed`].
     pub fn with_rule_applied(self) -> State {
         State(self.0 | RULE_APPLIED)
     }

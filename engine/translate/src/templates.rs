@@ -1,5 +1,5 @@
-//! Instructions that nearly every translation needs, encoded once for a thread: the encoder takes longer for one of them
-//! than copying all of a block.
+//! Instructions that nearly every translation needs, encoded once for a thread: the encoder takes longer for one of
+//! them than copying all of a block.
 
 use crate::context::offset;
 use crate::emit::Assembler;
@@ -125,8 +125,8 @@ impl Templates {
         code[end - FIELD..].copy_from_slice(&displacement.to_le_bytes());
     }
 
-    /// An entrance for branches to `pc`, which go on behind it, see [`crate::glue`]. Others go to `next`, the former content
-    /// of the table.
+    /// An entrance for branches to `pc`, which go on behind it, see [`crate::glue`]. Others go to `next`, the former
+    /// content of the table.
     pub fn entrance(&self, address: u64, pc: u64, arrival: Arrival, next: u64) -> Vec<u8> {
         self.entrances.make(address, self.context, pc, arrival, next)
     }

@@ -1,10 +1,10 @@
 //! Differentiation of EVEX arithmetic: the formulas of [`crate::derivatives`] with the client's masks.
 //!
-//! Shadows are in low registers, values where the client has them; memory operands are loaded once, with the client's mask,
-//! so that lanes that are masked off fault as little as they do natively, and have no shadow. A term is formed under a mask
-//! of the lanes in which its shadow is active: others contribute exactly zero and raise no flag. The result is formed in a
-//! temporary, and only lanes that the client's instruction writes go to the target's shadow, after the last access to
-//! client memory.
+//! Shadows are in low registers, values where the client has them; memory operands are loaded once, with the client's
+//! mask, so that lanes that are masked off fault as little as they do natively, and have no shadow. A term is formed
+//! under a mask of the lanes in which its shadow is active: others contribute exactly zero and raise no flag. The
+//! result is formed in a temporary, and only lanes that the client's instruction writes go to the target's shadow,
+//! after the last access to client memory.
 
 use crate::constants;
 use crate::decode::Client;

@@ -1,8 +1,9 @@
 //! Copies by clients that use AVX-512: shadows live in memory.
 //!
-//! The same instruction runs, with the same masks, on low registers that hold shadows and on shadow memory. Registers 16 to
-//! 31 have their shadows in slots that are always valid. No state says whether they are zero: [`offset::WIDE_ACTIVE`] is
-//! zero only if all of them are. Passive blocks look at it before the first instruction that names such a register.
+//! The same instruction runs, with the same masks, on low registers that hold shadows and on shadow memory. Registers
+//! 16 to 31 have their shadows in slots that are always valid. No state says whether they are zero:
+//! [`offset::WIDE_ACTIVE`] is zero only if all of them are. Passive blocks look at it before the first instruction
+//! that names such a register.
 
 use crate::checks::OnActive;
 use crate::context::offset;

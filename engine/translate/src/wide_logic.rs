@@ -1,5 +1,6 @@
-//! Logical instructions in EVEX encoding, by the meaning that [`crate::logic`] gives them: lanes of 32 bits are judged by
-//! the other operand, all lanes at once with masks. Lanes that the client's mask leaves out have no shadow here.
+//! Logical instructions in EVEX encoding, by the meaning that [`crate::logic`] gives them: lanes of 32 bits are
+//! judged by the other operand, all lanes at once with masks. Lanes that the client's mask leaves out have no shadow
+//! here.
 
 use crate::checks::OnActive;
 use crate::constants;
@@ -127,8 +128,9 @@ impl Translator<'_> {
         doubled
     }
 
-    /// `bad`, the active lanes, becomes those that are neither kept nor dropped, and lower halves of lanes of 64 bits that
-    /// are not kept, active or not, while the upper half is kept and active. `kept` becomes the active ones among them.
+    /// `bad`, the active lanes, becomes those that are neither kept nor dropped, and lower halves of lanes of 64 bits
+    /// that are not kept, active or not, while the upper half is kept and active. `kept` becomes the active ones
+    /// among them.
     fn cut_mantissas(&mut self, shape: WideShape, kept: Register, dropped: Register, bad: Register) {
         let lanes = shape.in_halves();
         let halves = self.vectors.mask_temporary(&mut self.asm);

@@ -1,8 +1,8 @@
 //! Recording of EVEX arithmetic: pieces of at most 256 bits, recorded as in [`crate::records`].
 //!
-//! Operands are stored in the context first, without the lanes that the client's mask leaves out; so memory is read once,
-//! and an operation has no more lanes than elsewhere. The indices of the pieces' results are put together, and the client's
-//! mask decides which of them go to the target's shadow.
+//! Operands are stored in the context first, without the lanes that the client's mask leaves out; so memory is read
+//! once, and an operation has no more lanes than elsewhere. The indices of the pieces' results are put together, and
+//! the client's mask decides which of them go to the target's shadow.
 
 use crate::context::offset;
 use crate::decode::Client;

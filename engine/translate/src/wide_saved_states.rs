@@ -1,10 +1,10 @@
 //! xsave and its inverses in clients that use AVX-512: what lies above 256 bits, and registers 16 to 31.
 //!
-//! Where these components are in the client's area depends on the components that are asked for, and the area may have no
-//! room for them: a C library that was told that there is no AVX-512 has made it too small, while the program passes
-//! arguments in zmm registers all the same. So their shadows, and in that case also the values that would get lost, are
-//! kept in the context, for the area that was saved last. This is what lazy binding of functions needs: the dynamic linker
-//! saves the arguments of a call, looks up the function, and restores them from the same area.
+//! Where these components are in the client's area depends on the components that are asked for, and the area may
+//! have no room for them: a C library that was told that there is no AVX-512 has made it too small, while the program
+//! passes arguments in zmm registers all the same. So their shadows, and in that case also the values that would get
+//! lost, are kept in the context, for the area that was saved last. This is what lazy binding of functions needs: the
+//! dynamic linker saves the arguments of a call, looks up the function, and restores them from the same area.
 
 use crate::checks::OnActive;
 use crate::constants;

@@ -90,8 +90,8 @@ impl Translator<'_> {
         self.passive_result(client);
     }
 
-    /// A store of some bytes to where rdi points: counted if there is something active on either side. What was there is
-    /// passive then, also where a byte has stayed.
+    /// A store of some bytes to where rdi points: counted if there is something active on either side. What was there
+    /// is passive then, also where a byte has stayed.
     pub(crate) fn masked_store(&mut self, client: &Client) {
         let instruction = &client.instruction;
         if !is_plain_masked_store(instruction) {
@@ -199,8 +199,8 @@ impl Translator<'_> {
         }
     }
 
-    /// Sets of the vector registers that the instruction reads, and of those it reads more than 128 bits of. Their shadows
-    /// are made ready to be tested.
+    /// Sets of the vector registers that the instruction reads, and of those it reads more than 128 bits of. Their
+    /// shadows are made ready to be tested.
     fn vectors_read(&mut self, instruction: &Instruction) -> (u16, u16) {
         let (mut read, mut wide) = (0u16, 0u16);
         // What lies above 256 bits, and registers 16 to 31, are tested at home.

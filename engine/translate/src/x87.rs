@@ -1,8 +1,8 @@
 //! x87 and MMX instructions: passive ones stay in the block, active ones have a computed rule.
 //!
-//! Nearly always no shadow of the stack is active, which a word of the context tells. No state tells it, so that there are
-//! no more translations than without: a block tests the word in front of its first x87 instruction. In the block nothing
-//! becomes active after that, since what is loaded is tested, too.
+//! Nearly always no shadow of the stack is active, which a word of the context tells. No state tells it, so that
+//! there are no more translations than without: a block tests the word in front of its first x87 instruction. In the
+//! block nothing becomes active after that, since what is loaded is tested, too.
 
 use crate::checks::OnActive;
 use crate::context::offset;

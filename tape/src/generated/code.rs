@@ -113,8 +113,9 @@ impl Compiler<'_> {
         assembler.address_of(OWN, own);
     }
 
-    /// Bring into the cache the cells that will be needed some executions later: if the distance from the last execution
-    /// of this structure to this one is that of the next ones, their indices are at known places of the tape.
+    /// Bring into the cache the cells that will be needed some executions later: if the distance from the last
+    /// execution of this structure to this one is that of the next ones, their indices are at known places of the
+    /// tape.
     fn prefetch(&mut self, number: u32) {
         let length = self.length;
         let guess = KEEPERS[0];

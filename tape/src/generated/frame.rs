@@ -1,8 +1,8 @@
 //! How generated code is entered and left, and how it goes from one execution to the next.
 //!
 //! While it runs, RDI is the address of the [`State`], RSI the address behind the execution, RDX that of the cell of
-//! index 0, R8 the index behind the last result, R9 the address of the table. Code of a structure computes R11, the index
-//! of the first result, and RCX, the address of its cell.
+//! index 0, R8 the index behind the last result, R9 the address of the table. Code of a structure computes R11, the
+//! index of the first result, and RCX, the address of its cell.
 
 use super::assembler::{at, Assembler};
 use super::state::{field, Entry, State};

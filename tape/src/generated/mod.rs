@@ -1,24 +1,25 @@
 //! Machine code for reverse sweeps with one column.
 //!
-//! The interpreter of [`crate::steps`] needs several instructions to find out what an operation is, and carries adjoints
-//! from operation to operation through memory, where a number that was just written is available five cycles later. For
-//! structures that are executed often, code is generated instead. It has everything inlined that is known of a
-//! structure, and
+//! The interpreter of [`crate::steps`] needs several instructions to find out what an operation is, and carries
+//! adjoints from operation to operation through memory, where a number that was just written is available five cycles
+//! later. For structures that are executed often, code is generated instead. It has everything inlined that is known
+//! of a structure, and
 //! - keeps the adjoints of an execution's own results, and sums of contributions to the same index, in registers;
 //! - is made for what indices of the structure have been so far ([`observed`]), and checks that they still are;
 //! - brings the cells of a later execution into the cache;
 //! - goes on with the code of the next execution without a return.
 //!
-//! Code does not do everything: before an execution that it was not made for, it returns, and the interpreter runs that
-//! one. This is so for executions with an unknown structure, those that do not fit into their chunk or have indices out
-//! of order, and those with results whose cells are wanted by the caller. It is also so if a product is NaN, since a zero
-//! times infinity is nothing; code writes to cells only after it has found that none is. So errors and special cases are
-//! those of the interpreter. Sums may be formed in another order.
+//! Code does not do everything: before an execution that it was not made for, it returns, and the interpreter runs
+//! that one. This is so for executions with an unknown structure, those that do not fit into their chunk or have
+//! indices out of order, and those with results whose cells are wanted by the caller. It is also so if a product is
+//! NaN, since a zero times infinity is nothing; code writes to cells only after it has found that none is. So errors
+//! and special cases are those of the interpreter. Sums may be formed in another order.
 //!
 //! Cells of an execution's results are zero afterwards, so that their memory can be used for others.
 //!
-//! Invariant: generated code accesses nothing but the state, the table, the payload of an execution that lies within the
-//! slice, and cells of smaller indices than the one behind the last result. Memory is either writable or executable.
+//! Invariant: generated code accesses nothing but the state, the table, the payload of an execution that lies within
+//! the slice, and cells of smaller indices than the one behind the last result. Memory is either writable or
+//! executable.
 
 mod accumulators;
 mod assembler;
@@ -202,8 +203,8 @@ impl<'a> Generated<'a> {
         Ok(checksum)
     }
 
-    /// Run code for executions before `end` as far as there is code and results are not below `stop`. What is returned is
-    /// the end of the next one, and the index behind its last result.
+    /// Run code for executions before `end` as far as there is code and results are not below `stop`. What is
+    /// returned is the end of the next one, and the index behind its last result.
     #[allow(unsafe_code)]
     fn run_code(
         &mut self,

@@ -88,8 +88,8 @@ impl Recorder {
         self.next_index = first_index;
     }
 
-    /// Leave the chunk as a client leaves it that is killed. With `position`, there is a thread chunk. Then go on with a
-    /// new one.
+    /// Leave the chunk as a client leaves it that is killed. With `position`, there is a thread chunk. Then go on
+    /// with a new one.
     pub fn kill(&mut self, position: bool, thread: u32, first_index: u64) {
         let offset = self.file.len() as u64;
         let header = self.execution_header(UNFINISHED);

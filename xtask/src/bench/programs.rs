@@ -98,8 +98,8 @@ impl Variant {
 
 const PYTHON: &str = "/usr/bin/python3";
 
-/// Settings that hide AVX-512 from a native program as Derivgrind does when shadows live in registers. Not for runs under
-/// Derivgrind: NumPy spends time on a warning about features that it does not find anyway.
+/// Settings that hide AVX-512 from a native program as Derivgrind does when shadows live in registers. Not for runs
+/// under Derivgrind: NumPy spends time on a warning about features that it does not find anyway.
 const WITHOUT_AVX512: [(&str, &str); 3] = [
     (
         "GLIBC_TUNABLES",
@@ -297,8 +297,8 @@ fn c_source(functions: usize) -> String {
     text
 }
 
-/// Numbers below a bound, the same on each machine: Marsaglia, Xorshift RNGs (2003), the 64-bit generator with shifts 13, 7,
-/// 17.
+/// Numbers below a bound, the same on each machine: Marsaglia, Xorshift RNGs (2003), the 64-bit generator with shifts
+/// 13, 7, 17.
 fn random_numbers() -> impl FnMut(u64) -> u64 {
     let mut state: u64 = 0x2545_f491_4f6c_dd1d;
     move |below| {

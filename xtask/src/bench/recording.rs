@@ -1,7 +1,8 @@
 //! The table of the recording mode: times of recording and evaluation, size of tape and memory.
 //!
-//! Tapes lie on the RAM disk, so that no disk is measured. Beside Derivgrind stands ADOL-C where it does the same work in
-//! the same run: fewer steps, because it keeps the whole tape in memory. Its times are over the same native times.
+//! Tapes lie on the RAM disk, so that no disk is measured. Beside Derivgrind stands ADOL-C where it does the same
+//! work in the same run: fewer steps, because it keeps the whole tape in memory. Its times are over the same native
+//! times.
 
 use super::programs::{self, Limit, Variant, Work};
 use super::{adolc, alternate, chosen, command, labelled, table, time, Arguments, Runner};

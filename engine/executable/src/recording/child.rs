@@ -1,9 +1,9 @@
-//! A forked child records into a directory of its own, beginning with what its parent had recorded, and a program that it
-//! executes into an empty one.
+//! A forked child records into a directory of its own, beginning with what its parent had recorded, and a program
+//! that it executes into an empty one.
 //!
-//! Most children execute another program at once, and most programs have nothing to record, so nothing is done before the
-//! first record. Until then a forked child has the parent's file open; what had been written before the fork does not
-//! change any more, and the child writes nothing to it.
+//! Most children execute another program at once, and most programs have nothing to record, so nothing is done before
+//! the first record. Until then a forked child has the parent's file open; what had been written before the fork does
+//! not change any more, and the child writes nothing to it.
 
 use super::{indices, tape};
 use crate::call;

@@ -1,9 +1,9 @@
 //! Recording: the engine's side of the tape.
 //!
-//! Translated code writes executions of structures by itself (`derivgrind_translate::recording`). The engine makes room:
-//! it maps chunks of the tape's file where a thread writes, and gives out ranges of indices ([`tape`]). Behind a chunk
-//! nothing is mapped, so that translated code faults when it is full; the signal handler calls [`change_chunk`].
-//! Requests append single executions ([`recorder`]).
+//! Translated code writes executions of structures by itself (`derivgrind_translate::recording`). The engine makes
+//! room: it maps chunks of the tape's file where a thread writes, and gives out ranges of indices ([`tape`]). Behind
+//! a chunk nothing is mapped, so that translated code faults when it is full; the signal handler calls
+//! [`change_chunk`]. Requests append single executions ([`recorder`]).
 //!
 //! How far a thread has come stands in a page that is part of the file, so that a client that is killed leaves a tape
 //! that can be read up to its last execution.
@@ -178,8 +178,8 @@ pub fn go_on() {
     }
 }
 
-/// Can a program that takes the place of this one have the files? Only the first process has those of the directory that
-/// the user named.
+/// Can a program that takes the place of this one have the files? Only the first process has those of the directory
+/// that the user named.
 pub fn is_unused() -> bool {
     is_on() && child::is_first() && tape::is_empty()
 }

@@ -386,8 +386,8 @@ pub fn add_structures(structures: &[Structure]) -> u32 {
     first
 }
 
-/// The first index that is free, and how many chunks are closed. From now on chunks keep their lengths, so that they can
-/// be used again.
+/// The first index that is free, and how many chunks are closed. From now on chunks keep their lengths, so that they
+/// can be used again.
 pub fn end() -> (u64, usize) {
     let mut tape = TAPE.lock();
     tape.pinned = u64::MAX;

@@ -17,8 +17,8 @@ const STACK_POINTER: usize = 4;
 pub fn deliver(thread: &mut Thread, mut next: Continuation) -> Continuation {
     while let Some(queued) = thread.signals.dequeue() {
         next = deliver_one(thread, &queued, next);
-        // The engine's handler has blocked everything; now the client's own mask holds again. Not if the entry of a handler
-        // has let another signal in: that one comes first, and may block what would come now.
+        // The engine's handler has blocked everything; now the client's own mask holds again. Not if the entry of a
+        // handler has let another signal in: that one comes first, and may block what would come now.
         if !thread.signals.is_pending() {
             let mask = thread.signals.mask;
             thread.signals.set_mask(mask);

@@ -220,7 +220,8 @@ fn is_client_instruction(thread: &Thread, address: u64, code: u8) -> bool {
     found.is_some_and(|bytes| bytes[0] == code || bytes[0] == SIZE_PREFIX && bytes[1] == code)
 }
 
-/// Leaves translated code if it is at an instruction boundary with all registers in place, else executes one more instruction of it.
+/// Leaves translated code if it is at an instruction boundary with all registers in place, else executes one more
+/// instruction of it.
 fn leave_or_step(thread: &Thread, user: &mut UserContext) {
     let found = if thread.cache.contains(user.instruction) {
         thread.cache.find_boundary(user.instruction)

@@ -1,11 +1,11 @@
 //! Signals: the client believes that it handles them, the engine does.
 //!
-//! The kernel may interrupt a thread anywhere: between two instructions of a translation, in the engine, in a system call
-//! made for the client. The client's handler may only see states that its own code can have. So the engine installs its
-//! own handler ([`handler`]), which queues the signal and brings the thread to the dispatcher: from translated code by
-//! single-stepping to the next instruction boundary, from a blocking system call by letting it fail with `EINTR` or by
-//! stepping back in front of it. The dispatcher then builds the frame that the kernel would have built ([`frame`]) and
-//! continues at the client's handler ([`delivery`]).
+//! The kernel may interrupt a thread anywhere: between two instructions of a translation, in the engine, in a system
+//! call made for the client. The client's handler may only see states that its own code can have. So the engine
+//! installs its own handler ([`handler`]), which queues the signal and brings the thread to the dispatcher: from
+//! translated code by single-stepping to the next instruction boundary, from a blocking system call by letting it
+//! fail with `EINTR` or by stepping back in front of it. The dispatcher then builds the frame that the kernel would
+//! have built ([`frame`]) and continues at the client's handler ([`delivery`]).
 //!
 //! * What the client has set is in [`actions`]; `SIG_DFL` and `SIG_IGN` are passed to the kernel where possible.
 //! * A queued signal blocks all others until it is delivered, so the kernel goes on queueing and ordering them.

@@ -1,9 +1,9 @@
 //! The one place where a system call is made for the client and may block.
 //!
-//! A signal that comes after the last look at the queue and before the kernel has gone to sleep would be delivered only
-//! when the call returns, perhaps never. So the stub looks at the queue itself, and the signal handler moves a thread
-//! that it finds between that look and the `syscall` instruction to the abort path. It finds a thread on the instruction
-//! also when the kernel restarts a call (`SA_RESTART`).
+//! A signal that comes after the last look at the queue and before the kernel has gone to sleep would be delivered
+//! only when the call returns, perhaps never. So the stub looks at the queue itself, and the signal handler moves a
+//! thread that it finds between that look and the `syscall` instruction to the abort path. It finds a thread on the
+//! instruction also when the kernel restarts a call (`SA_RESTART`).
 
 use crate::signals::frame::UserContext;
 use crate::signals::SignalState;

@@ -1,4 +1,5 @@
-//! Limits on the size of the address space and of data: the shadow memory lies in both, so the kernel must not know them.
+//! Limits on the size of the address space and of data: the shadow memory lies in both, so the kernel must not know
+//! them.
 //!
 //! They are kept here, and mappings of the client are compared with them. A program that is executed gets them from the
 //! kernel again.

@@ -43,8 +43,8 @@ pub fn execute(thread: &mut Thread, call: &Call) -> Option<Outcome> {
     })
 }
 
-/// In [`Backing::object`]: shared memory without a file, which has the address where it was mapped first; System V memory,
-/// which has a number.
+/// In [`Backing::object`]: shared memory without a file, which has the address where it was mapped first; System V
+/// memory, which has a number.
 const ANONYMOUS: u64 = 1 << 63;
 const SEGMENT: u64 = 1 << 62;
 

@@ -94,8 +94,8 @@ fn pending(thread: &mut Thread, call: &Call) -> Outcome {
     outcome
 }
 
-/// `sigwait` and its kind. Signals that the processor can raise, too, are never blocked by the engine's mask, but here they
-/// must be, so that the call gets them and not the handler.
+/// `sigwait` and its kind. Signals that the processor can raise, too, are never blocked by the engine's mask, but
+/// here they must be, so that the call gets them and not the handler.
 fn wait(thread: &mut Thread, call: &Call) -> Outcome {
     let [set, information, _, size, ..] = call.arguments;
     let Ok(wanted) = client_memory::read_value::<u64>(set) else {

@@ -71,8 +71,8 @@ impl Operation {
     }
 }
 
-/// Visits the first `count` requests of an array of pointers to them. The kernel has not finished any: what it does to the
-/// buffers is taken to happen now, since a program may not touch them until it is told.
+/// Visits the first `count` requests of an array of pointers to them. The kernel has not finished any: what it does
+/// to the buffers is taken to happen now, since a program may not touch them until it is told.
 pub fn for_each_operation(array: u64, count: u64, mut visit: impl FnMut(&Operation)) {
     for index in 0..count {
         let request = client_memory::read_value::<u64>(array + 8 * index)

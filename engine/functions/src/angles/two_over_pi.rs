@@ -1,7 +1,7 @@
 //! Digits of 2/π.
 
-/// 2/π behind the point, with 64 binary digits a word: as many as the largest number of 80 bits can move in front of it, and
-/// those that [`super::reduced`] looks at.
+/// 2/π behind the point, with 64 binary digits a word: as many as the largest number of 80 bits can move in front of
+/// it, and those that [`super::reduced`] looks at.
 #[rustfmt::skip] // Four words a line.
 pub const DIGITS: [u64; 262] = [
     0xa2f9_836e_4e44_1529, 0xfc27_57d1_f534_ddc0, 0xdb62_9599_3c43_9041, 0xfe51_63ab_debb_c561,

@@ -1,9 +1,9 @@
 //! What becomes of every instruction: one answer for each code of iced-x86's list that is valid in 64-bit mode.
 //!
 //! Tools that treat an instruction that they do not know as a constant are wrong in silence. Here every code has a
-//! [`Family`], and the family's [`Class`] says what happens to an active operand. For instructions with a rule the family
-//! follows from the very table that lowering uses ([`by_rule`]); the others have a table of their own ([`without_rule`]).
-//! `docs/instructions.md` is printed from it, and tests compare it with what lowering does.
+//! [`Family`], and the family's [`Class`] says what happens to an active operand. For instructions with a rule the
+//! family follows from the very table that lowering uses ([`by_rule`]); the others have a table of their own
+//! ([`without_rule`]). `docs/instructions.md` is printed from it, and tests compare it with what lowering does.
 
 mod by_rule;
 mod representative;
@@ -22,8 +22,8 @@ pub enum Class {
     Copy,
     /// The result carries no derivative, whatever the operands.
     Passive,
-    /// Works on the bits of its operands, which may be floats. What the rule resolves is differentiated, and all else is
-    /// counted.
+    /// Works on the bits of its operands, which may be floats. What the rule resolves is differentiated, and all else
+    /// is counted.
     Bits,
     /// Not differentiated: counted where an active operand is met, or not executed at all.
     Refused,

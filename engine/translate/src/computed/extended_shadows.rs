@@ -1,10 +1,10 @@
 //! Shadows of 80-bit numbers: dot values of 80 bits, or indices of 64 bits with a mark behind them.
 //!
-//! Libraries take such numbers apart: they replace the two bytes with the exponent, or the eight of the significand, by
-//! integers. What such a number is multiplied by by that can no longer be said from its shadow, part of which is still
-//! there. It is noticed, since half a dot value is no normal number, and half an index has no mark: the shadow is *torn*,
-//! and counts as lost where something is computed from it. Copies are not the place to notice it: compilers copy numbers
-//! that have not been written yet.
+//! Libraries take such numbers apart: they replace the two bytes with the exponent, or the eight of the significand,
+//! by integers. What such a number is multiplied by by that can no longer be said from its shadow, part of which is
+//! still there. It is noticed, since half a dot value is no normal number, and half an index has no mark: the shadow
+//! is *torn*, and counts as lost where something is computed from it. Copies are not the place to notice it:
+//! compilers copy numbers that have not been written yet.
 
 use super::apply::{self, Surroundings};
 use super::extended::{Extended, Unit};

@@ -70,8 +70,8 @@ impl Operand {
 }
 
 impl Machine<'_> {
-    /// Operand number `number`: a general or vector register, or memory. `None` for others, and for memory that cannot be
-    /// read.
+    /// Operand number `number`: a general or vector register, or memory. `None` for others, and for memory that
+    /// cannot be read.
     pub fn operand(&self, instruction: &Instruction, number: u32) -> Option<Operand> {
         match instruction.op_kind(number) {
             OpKind::Register => self.register(instruction.op_register(number)),

@@ -1,10 +1,11 @@
 //! Computed rules: for instructions that are too rare, or too complicated, for shadow code of their own.
 //!
-//! An active block tests whether an operand of such an instruction is active ([`lowering`]). If so, it leaves to the engine
-//! in front of the instruction, where all client registers and shadows are at home. A pure function, [`changes`], says from
-//! the values what the instruction does to shadows; what that means for dot values and for indices is said once, in
-//! [`apply`]. Execution goes on at the same instruction, in a translation whose state says that its rule has been applied:
-//! there the first instruction stands as it is. Passive operands cost what they cost in front of any other instruction.
+//! An active block tests whether an operand of such an instruction is active ([`lowering`]). If so, it leaves to the
+//! engine in front of the instruction, where all client registers and shadows are at home. A pure function,
+//! [`changes`], says from the values what the instruction does to shadows; what that means for dot values and for
+//! indices is said once, in [`apply`]. Execution goes on at the same instruction, in a translation whose state says
+//! that its rule has been applied: there the first instruction stands as it is. Passive operands cost what they cost
+//! in front of any other instruction.
 
 pub mod apply;
 mod bits;
@@ -92,8 +93,8 @@ pub struct ExtendedTerm {
     pub partial: Extended,
 }
 
-/// What an instruction does to the shadow of one place. All changes read the shadows in front of the instruction. Changes
-/// to one place take effect in their order.
+/// What an instruction does to the shadow of one place. All changes read the shadows in front of the instruction.
+/// Changes to one place take effect in their order.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Change {
     /// The derivative of a real number is a sum of derivatives times partial derivatives. A passive operand contributes
@@ -122,9 +123,9 @@ pub struct Seen<'a> {
 /// Marks the index of a binary64 of which the upper half is by itself: it has nothing of the index.
 pub(crate) const UPPER_HALF: u32 = 1 << 30;
 
-/// What an instruction does to shadows, `None` if that cannot be said: then it is counted, and what it writes is passive.
-/// A register that it writes, whatever it was before, is passive where no change says something else. All other places that
-/// no change names stay as they are.
+/// What an instruction does to shadows, `None` if that cannot be said: then it is counted, and what it writes is
+/// passive. A register that it writes, whatever it was before, is passive where no change says something else. All
+/// other places that no change names stay as they are.
 pub fn changes(instruction: &Instruction, seen: &Seen) -> Option<Vec<Change>> {
     let machine = seen.machine;
     let rule = rules::rule(instruction);

@@ -18,7 +18,8 @@ pub(super) fn value(real: Real, bits: u16) -> f64 {
 
 /// Bits of the nearest number of the format.
 pub(super) fn nearest(real: Real, value: f64) -> u16 {
-    // The library looks at the upper half alone: what the lower half has goes into its last bit, as ties need to know it.
+    // The library looks at the upper half alone: what the lower half has goes into its last bit, as ties need to know
+    // it.
     let (upper, lower) = (value.to_bits() >> 32, value.to_bits() as u32);
     let value = f64::from_bits((upper | u64::from(lower != 0)) << 32);
     match real {

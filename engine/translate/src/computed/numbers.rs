@@ -49,8 +49,8 @@ fn exponent(value: f64) -> i32 {
     }
 }
 
-/// Derivative of `vgetmant`: a power of two, with the sign that the immediate takes away. The mantissa of a negative number
-/// may be none (Intel SDM volume 2).
+/// Derivative of `vgetmant`: a power of two, with the sign that the immediate takes away. The mantissa of a negative
+/// number may be none (Intel SDM volume 2).
 pub(super) fn mantissa_partial(value: f64, immediate: u8) -> f64 {
     if immediate >> 3 & 1 != 0 && value < 0.0 {
         return f64::NAN;

@@ -1,6 +1,7 @@
 //! Sums that may round: which lanes do is found before the instruction, and the shadow is cleared there after it.
 //!
-//! A constant is told by its fraction and its exponent, each made a number that raises no exception when it is compared.
+//! A constant is told by its fraction and its exponent, each made a number that raises no exception when it is
+//! compared.
 
 use super::{Candidate, Rounding};
 use crate::constants;

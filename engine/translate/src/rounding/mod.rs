@@ -1,26 +1,27 @@
 //! Rounding by adding and subtracting a large constant.
 //!
 //! `(x + m) - m` with `m = 1.5 * 2^52` is x rounded to an integer: the bits of x behind the point do not fit into the
-//! sum. The argument reductions of mathematical functions do this, often with a fused product and sum, and with `1.5 *
-//! 2^k` for other k where a few bits behind the point stay, as an index for a table. The result is piecewise constant and
-//! has derivative zero; as two sums it would have derivative one, and all that follows would be wrong.
+//! sum. The argument reductions of mathematical functions do this, often with a fused product and sum, and with
+//! `1.5 * 2^k` for other k where a few bits behind the point stay, as an index for a table. The result is piecewise
+//! constant and has derivative zero; as two sums it would have derivative one, and all that follows would be wrong.
 //!
 //! [`find`] looks at a block before it is translated, and numbers the values of its vector registers. A sum is found to
 //! round
 //! - if an addend is a constant in memory that is never written, and it is `2^52`, `1.5 * 2^52` (for binary32 `2^23`,
 //!   `1.5 * 2^23`), perhaps with some low bits that shift the result. One lane is enough to decide for a scalar; for
 //!   vectors all lanes must agree, else lanes are tested;
-//! - if the addend is subtracted from the sum in the same block or soon behind it, or its opposite added, and it is such
-//!   a constant, or `2^k` or `1.5 * 2^k` with k from 30 on (binary32: 12). Where the value is not known when the block is
-//!   translated it is tested when the block runs ([`lowering`]); then any register that was set before the block, or the
-//!   loop, may be the opposite of `1.5 * 2^k`. So sums without a large constant stay linear, those of compensated summation included, and
-//!   a sum is slower only if its addend is subtracted again, or if two constants in registers follow each other.
+//! - if the addend is subtracted from the sum in the same block or soon behind it, or its opposite added, and it is
+//!   such a constant, or `2^k` or `1.5 * 2^k` with k from 30 on (binary32: 12). Where the value is not known when the
+//!   block is translated it is tested when the block runs ([`lowering`]); then any register that was set before the
+//!   block, or the loop, may be the opposite of `1.5 * 2^k`. So sums without a large constant stay linear, those of
+//!   compensated summation included, and a sum is slower only if its addend is subtracted again, or if two constants
+//!   in registers follow each other.
 //!
 //! Sums in EVEX encoding that have to be tested have a computed rule, see [`rounds`].
 //!
-//! Not found: a constant that is in a register before the block begins and that is subtracted in another block, or not at
-//! all; and one that is computed in a way that [`values`] does not see through. Then the sum stays active, and its bits are:
-//! to use them as an integer is counted where that is arithmetic, see [`crate::computed`].
+//! Not found: a constant that is in a register before the block begins and that is subtracted in another block, or
+//! not at all; and one that is computed in a way that [`values`] does not see through. Then the sum stays active, and
+//! its bits are: to use them as an integer is counted where that is arithmetic, see [`crate::computed`].
 
 mod lowering;
 mod values;
@@ -134,8 +135,8 @@ fn find_in(
 }
 
 /// The earlier sum, and its operand, where registers that were set before the block are added one after the other. Of
-/// vectors also places of the stack, where compilers keep constants of a loop that has no registers for them; scalars there
-/// are variables, in code that is not optimised.
+/// vectors also places of the stack, where compilers keep constants of a loop that has no registers for them; scalars
+/// there are variables, in code that is not optimised.
 fn followed(sums: &[Sum], sum: &Sum, values: &Values) -> Option<(usize, u32)> {
     let [Some(one), Some(other)] = sum.addends else { return None };
     let is_set_before =
@@ -271,8 +272,8 @@ fn is_exact(element: Element, word: u64) -> bool {
     exponent == point(element) && half.is_some() && !negative
 }
 
-/// Does the first addend of a sum, by its bits, round the second, if it is subtracted again? A mere power of two does so if
-/// the second is much smaller.
+/// Does the first addend of a sum, by its bits, round the second, if it is subtracted again? A mere power of two does
+/// so if the second is much smaller.
 pub(crate) fn rounds(bytes: usize, bits: u64, rounded: f64) -> bool {
     let (element, addend, distance) = match bytes {
         8 => (Element::F64, f64::from_bits(bits), 1 << 24),

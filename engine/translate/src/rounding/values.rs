@@ -275,9 +275,9 @@ impl Values {
     }
 }
 
-/// The instructions up to the last jump back to the start: what follows belongs to the way out of a loop, and may use the
-/// registers of its constants for something else. Empty for a block that begins no loop: there a register that was set
-/// before may be a constant, whatever is written to it later.
+/// The instructions up to the last jump back to the start: what follows belongs to the way out of a loop, and may use
+/// the registers of its constants for something else. Empty for a block that begins no loop: there a register that
+/// was set before may be a constant, whatever is written to it later.
 fn loop_of(block: &[Client]) -> &[Client] {
     let start = block.first().map(|client| client.instruction.ip());
     let jumps_back = |client: &Client| Some(client.instruction.near_branch_target()) == start;

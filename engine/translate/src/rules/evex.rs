@@ -1,4 +1,5 @@
-//! Rules of EVEX encodings. Arithmetic shares rows with AVX; copies, permutations and what is new in AVX-512 stand here.
+//! Rules of EVEX encodings. Arithmetic shares rows with AVX; copies, permutations and what is new in AVX-512 stand
+//! here.
 
 use super::{narrow, table, Element, Lanes, Logic, Rule, Wide, INDEX};
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};

@@ -137,7 +137,8 @@ pub(crate) enum Rule {
     ConvertPair,
     /// A binary32 plus two products of bfloat16.
     SumOfProducts,
-    /// Products of complex numbers of two binary16, perhaps of the conjugate of the second, perhaps added to the target.
+    /// Products of complex numbers of two binary16, perhaps of the conjugate of the second, perhaps added to the
+    /// target.
     ComplexProduct {
         conjugates: bool,
         adds: bool,

@@ -1,7 +1,7 @@
 //! Cases as text files: what a failing test leaves behind, to be run again and to be kept.
 //!
-//! A file has a line `key value` for each property and for each instruction, whose bytes are hexadecimal. Everything else
-//! follows from the seed.
+//! A file has a line `key value` for each property and for each instruction, whose bytes are hexadecimal. Everything
+//! else follows from the seed.
 
 use super::blocks::{Block, Kind, KINDS};
 use super::run::Configuration;

@@ -24,8 +24,8 @@ pub fn serve(program: &Program, configuration: Configuration, pc: u64, outcome: 
     applied.is_incomplete
 }
 
-/// What the computed rule of a case's instruction makes of the shadows, if an operand is active. The rules themselves are
-/// tested elsewhere: this is about the way to them and back.
+/// What the computed rule of a case's instruction makes of the shadows, if an operand is active. The rules themselves
+/// are tested elsewhere: this is about the way to them and back.
 pub fn expectation(before: &Before, mode: Mode, first_index: u64) -> Expected {
     let passive = reference::passive(before, true);
     if !passive.counted {

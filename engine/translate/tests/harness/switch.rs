@@ -1,7 +1,8 @@
 //! The step from the test into a code cache and back.
 //!
-//! All registers are given to the client by `xrstor` and the common code; the exit handler takes them with `xsave` and
-//! returns to the caller. FS is the client's meanwhile, so that nothing in between may use thread-local storage. A fault ends the run in the same way: the signal handler continues behind the exit handler.
+//! All registers are given to the client by `xrstor` and the common code; the exit handler takes them with `xsave`
+//! and returns to the caller. FS is the client's meanwhile, so that nothing in between may use thread-local storage.
+//! A fault ends the run in the same way: the signal handler continues behind the exit handler.
 
 use super::region::{context, COMMON_STATE, CONTEXT, STATE_CLEAN, STATE_IN, STATE_OUT};
 use derivgrind_translate::context::offset;

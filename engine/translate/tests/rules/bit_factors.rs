@@ -1,8 +1,8 @@
 //! What integer and logical instructions do to the derivative of a number, against difference quotients.
 //!
 //! Short sequences, as mathematical libraries have them, work on the bits of a number. The result is evaluated at the
-//! number and at its neighbours. Within a binade it is linear, so that the quotient is exact, or constant. Whatever is not
-//! reported must agree.
+//! number and at its neighbours. Within a binade it is linear, so that the quotient is exact, or constant. Whatever
+//! is not reported must agree.
 
 use crate::harness::generate::Generated;
 use crate::harness::machine::{Machine, Shadows};
@@ -128,7 +128,8 @@ impl Step {
         result & format.mask()
     }
 
-    /// The instruction; its constant is in register `number`, and that of an exponent in `ones`. `None` if there is none.
+    /// The instruction; its constant is in register `number`, and that of an exponent in `ones`. `None` if there is
+    /// none.
     fn instruction(self, format: Format, place: Place, number: u32, ones: Register) -> Option<Instruction> {
         use Operation::*;
         let wide = format == Format::Binary64;

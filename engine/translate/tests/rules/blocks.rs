@@ -1,6 +1,6 @@
-//! Blocks of random instructions: the client computes what it computes natively; each instruction does to shadows what an
-//! interpreter of the rules does; and what is cached, kept or remembered across the instructions of a block gives the same
-//! as one translation for each instruction.
+//! Blocks of random instructions: the client computes what it computes natively; each instruction does to shadows
+//! what an interpreter of the rules does; and what is cached, kept or remembered across the instructions of a block
+//! gives the same as one translation for each instruction.
 
 use crate::harness::blocks::{pool, Block, Kind, KINDS};
 use crate::harness::case_file::CaseFile;
@@ -160,8 +160,8 @@ fn interpret(
     let mut generated = generated.clone();
     generated.place = place(&generated.instruction, &before.machine);
     let family = family(generated.instruction.code());
-    // By the value of its operands an exclusive or is more than its family says; x87 instructions have an interpreter of
-    // their own, and are compared natively and one at a time here.
+    // By the value of its operands an exclusive or is more than its family says; x87 instructions have an interpreter
+    // of their own, and are compared natively and one at a time here.
     if generated.instruction.mnemonic() == Mnemonic::Xor || is_x87(generated.instruction.code()) {
         return Vec::new();
     }

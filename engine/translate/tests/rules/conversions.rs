@@ -1,5 +1,5 @@
-//! Conversions of an integer: the result is passive, the other lanes keep their shadows, and an integer that is the bits
-//! of an active number is counted.
+//! Conversions of an integer: the result is passive, the other lanes keep their shadows, and an integer that is the
+//! bits of an active number is counted.
 
 use crate::harness::compare::Expected;
 use crate::harness::examine::with_expectation;

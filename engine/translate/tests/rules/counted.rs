@@ -1,4 +1,5 @@
-//! Instruction sets without rules, or with a few: they compute what they compute natively, and active operands are counted.
+//! Instruction sets without rules, or with a few: they compute what they compute natively, and active operands are
+//! counted.
 
 use crate::harness::examine::every_form;
 use crate::harness::families::{codes, family, Family, OLD_FEATURES, WIDE_FEATURES};

@@ -1,4 +1,5 @@
-//! Flags, traps and rounding: what shadow arithmetic does to the client's control word, and the control word to shadows.
+//! Flags, traps and rounding: what shadow arithmetic does to the client's control word, and the control word to
+//! shadows.
 
 use crate::harness::examine::{every_form_under, Conditions};
 use crate::harness::families::{codes, family, Family, VECTOR_FEATURES, WIDE_FEATURES};

@@ -1,7 +1,7 @@
 //! Negations in general registers, as unoptimised code makes them: recorded against forward mode.
 //!
-//! Which half is negated is known only when the code runs, but the layout on the tape is not: the halves that keep their
-//! sign have holes there.
+//! Which half is negated is known only when the code runs, but the layout on the tape is not: the halves that keep
+//! their sign have holes there.
 
 use crate::harness::generate::Generated;
 use crate::harness::machine::Machine;

@@ -37,8 +37,8 @@ const CONSTANTS: &[(f64, bool)] = &[
     (-3.25, false),
     (0.0, false),
 ];
-/// The constant is in register M, and the result in SUM: as many lanes as are computed, of as many bytes as are written.
-/// `sign`: of the addend in the second sum.
+/// The constant is in register M, and the result in SUM: as many lanes as are computed, of as many bytes as are
+/// written. `sign`: of the addend in the second sum.
 fn check(instructions: Vec<Result<Instruction, IcedError>>, computed: usize, bytes: usize, sign: f64) {
     let instructions: Vec<_> = instructions.into_iter().map(|one| one.expect("the operands fit")).collect();
     let generated = Generated::sequence(&instructions, false, None);

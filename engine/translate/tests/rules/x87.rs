@@ -1,5 +1,5 @@
-//! x87 instructions against dual numbers: values are binary64 numbers, so that the derivatives of the standard library's
-//! functions are an oracle of their own.
+//! x87 instructions against dual numbers: values are binary64 numbers, so that the derivatives of the standard
+//! library's functions are an oracle of their own.
 
 use crate::harness::compare;
 use crate::harness::examine::Case;

@@ -1,5 +1,5 @@
-//! Random sequences of x87 instructions, mixed with copies by other registers: values are the native ones, and dot values
-//! those of an interpreter that takes the rules one by one.
+//! Random sequences of x87 instructions, mixed with copies by other registers: values are the native ones, and dot
+//! values those of an interpreter that takes the rules one by one.
 
 use crate::harness::compare;
 use crate::harness::generate::Generated;

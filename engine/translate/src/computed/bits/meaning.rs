@@ -1,15 +1,16 @@
 //! What an operation on the bits of a real number means for its derivative.
 //!
 //! Within a binade the bits of a number, read as an integer, are a linear function of it: `w = 2^(f - e) |x| + const`
-//! with exponent `e` and `f` bits of fraction. So where the fraction is kept, or an integer is added, the derivative of
-//! the result is that of the operand times a power of two, which follows from the exponents before and after: `2^(e' -
-//! e)`. This covers signs, exponents that are changed by an addition or by masks, and all detours on which the word is no
-//! number in between. A word that cannot be a number, because its exponent would be extremely small, is taken for an
-//! integer made from one (a fraction that was masked out, say), and counts as if it had the exponent [`Kind::reference`].
-//! If the low bits of a fraction are cut off, the result is piecewise constant and has derivative zero.
+//! with exponent `e` and `f` bits of fraction. So where the fraction is kept, or an integer is added, the derivative
+//! of the result is that of the operand times a power of two, which follows from the exponents before and after:
+//! `2^(e' - e)`. This covers signs, exponents that are changed by an addition or by masks, and all detours on which
+//! the word is no number in between. A word that cannot be a number, because its exponent would be extremely small,
+//! is taken for an integer made from one (a fraction that was masked out, say), and counts as if it had the exponent
+//! [`Kind::reference`]. If the low bits of a fraction are cut off, the result is piecewise constant and has
+//! derivative zero.
 //!
-//! Words of 32 bits may be binary32, or the upper half of a binary64. The shadow of such a half is the upper half of a dot
-//! value, and a power of two is a change of its exponent, as it is for the number itself.
+//! Words of 32 bits may be binary32, or the upper half of a binary64. The shadow of such a half is the upper half of
+//! a dot value, and a power of two is a change of its exponent, as it is for the number itself.
 
 use crate::rounding;
 
@@ -32,8 +33,8 @@ pub struct Scale {
 impl Scale {
     pub const ONE: Scale = Scale { negative: false, exponent: 0 };
 
-    /// As a number. One that is too large is the largest: what has become so large is an integer, which is compared or cut
-    /// off. The way back from there is not known.
+    /// As a number. One that is too large is the largest: what has become so large is an integer, which is compared
+    /// or cut off. The way back from there is not known.
     pub fn factor(self) -> Option<f64> {
         let exponent = (self.exponent >= -1022).then_some(self.exponent.min(1023))?;
         let magnitude = f64::from_bits(((exponent + 1023) as u64) << 52);
@@ -93,8 +94,8 @@ impl Kind {
         (1 << self.fraction_bits()) - 1
     }
 
-    /// As many low bits of the fraction are cut off at least where that is meant to cut it off. Fewer are no way to split
-    /// a number, and the result is not understood.
+    /// As many low bits of the fraction are cut off at least where that is meant to cut it off. Fewer are no way to
+    /// split a number, and the result is not understood.
     pub fn least_cut(self) -> u32 {
         if self == Kind::Binary64 {
             12
@@ -146,8 +147,8 @@ impl Kind {
         }
     }
 
-    /// The kind of a word of 32 bits to which a constant is added. Besides exponents that is a distance between binades,
-    /// less than one of them, or the word of a number near one.
+    /// The kind of a word of 32 bits to which a constant is added. Besides exponents that is a distance between
+    /// binades, less than one of them, or the word of a number near one.
     pub fn of_half_in_sum(constant: u64) -> Kind {
         const SMALL: u64 = 1 << 16;
         let distance = (constant as i32).unsigned_abs();

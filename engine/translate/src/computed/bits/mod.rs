@@ -1,15 +1,17 @@
-//! Instructions on the bits of numbers: logic, integer sums, shifts and moves of parts, in general and vector registers.
+//! Instructions on the bits of numbers: logic, integer sums, shifts and moves of parts, in general and vector
+//! registers.
 //!
-//! What is done to bits is found from the values ([`meaning`]): the operation and its passive operand decide, and the bits
-//! before and after give the factor. The shadow of a word may be a dot value, half of one, two of binary32, or an index;
-//! [`word`] brings both together. In a recording the tag of an index tells binary32 from binary64. Dot values have none:
-//! there the operation decides, and where it might be both, halves are moved as they are, which is right for pairs, and
-//! for a binary64 that is split into a head and a tail the sum of both derivatives is right.
+//! What is done to bits is found from the values ([`meaning`]): the operation and its passive operand decide, and the
+//! bits before and after give the factor. The shadow of a word may be a dot value, half of one, two of binary32, or
+//! an index; [`word`] brings both together. In a recording the tag of an index tells binary32 from binary64. Dot
+//! values have none: there the operation decides, and where it might be both, halves are moved as they are, which is
+//! right for pairs, and for a binary64 that is split into a head and a tail the sum of both derivatives is right.
 //!
-//! The index of a binary64 lies in the lower half of its shadow. Where a shift takes the upper half out of a register its
-//! index goes with it, marked with [`super::UPPER_HALF`], and comes back when the half is shifted to its place. A lower
-//! half keeps the index, too; where both are put together that of the upper half counts. An upper half that is loaded from
-//! memory is passive: where it is put back, [`upper_part`] finds from the values what has become of the number.
+//! The index of a binary64 lies in the lower half of its shadow. Where a shift takes the upper half out of a register
+//! its index goes with it, marked with [`super::UPPER_HALF`], and comes back when the half is shifted to its place. A
+//! lower half keeps the index, too; where both are put together that of the upper half counts. An upper half that is
+//! loaded from memory is passive: where it is put back, [`upper_part`] finds from the values what has become of the
+//! number.
 
 mod general;
 mod meaning;

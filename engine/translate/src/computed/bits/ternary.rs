@@ -1,8 +1,9 @@
 //! `vpternlog`: any function of three bits, which the values of the other operands make a function of one.
 //!
-//! Of the bits of an operand, some are in the result as they are, some inverted, and the others do not matter. Where but
-//! one operand matters that is one of the logical operations with a passive operand, or bits that are kept among bits that
-//! are passive. Where several do, as in a selection by a mask, each half of a lane must belong to one of them.
+//! Of the bits of an operand, some are in the result as they are, some inverted, and the others do not matter. Where
+//! but one operand matters that is one of the logical operations with a passive operand, or bits that are kept among
+//! bits that are passive. Where several do, as in a selection by a mask, each half of a lane must belong to one of
+//! them.
 
 use super::super::Change;
 use super::meaning::Logic;

@@ -1,7 +1,7 @@
 //! Instructions in EVEX encoding: what [`super::vector`] says about a lane, in lanes that the mask lets through.
 //!
-//! Logic without a mask is judged in lanes of 64 bits, whatever the instruction calls them: without a mask compilers take
-//! either.
+//! Logic without a mask is judged in lanes of 64 bits, whatever the instruction calls them: without a mask compilers
+//! take either.
 
 use super::super::machine::place_of;
 use super::super::wide::Operation;

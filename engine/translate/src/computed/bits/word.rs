@@ -60,8 +60,8 @@ impl Target {
         Change::Zero { to: self.place, size: self.size }
     }
 
-    /// What comes of these words is not understood: the target is passive, and they are counted. In a register that holds
-    /// a scalar, it may be about a lane that nobody needs; the others have their derivatives.
+    /// What comes of these words is not understood: the target is passive, and they are counted. In a register that
+    /// holds a scalar, it may be about a lane that nobody needs; the others have their derivatives.
     pub fn lost(self, words: &[Word]) -> Vec<Change> {
         let places = words.iter().filter_map(|word| word.place);
         let lost = places.map(|from| Change::Lose { from, size: self.size });
@@ -88,8 +88,8 @@ impl Seen<'_> {
         }
     }
 
-    /// Is it a part of a number of two bytes at most: the sign and the exponent, or something to be put together again? An
-    /// index may be as small.
+    /// Is it a part of a number of two bytes at most: the sign and the exponent, or something to be put together
+    /// again? An index may be as small.
     fn is_piece(&self, word: Word) -> bool {
         !self.has_indices() && (word.value | word.shadow) >> 16 == 0
     }
@@ -100,8 +100,8 @@ impl Seen<'_> {
         self.has_indices() && !self.mode.has_wide_indices() && word.shadow & marks == u64::from(UPPER_HALF)
     }
 
-    /// While indices are followed: the halves of a binary64 are put together. The upper one has the index, and where it has
-    /// none it is not known what has become of it.
+    /// While indices are followed: the halves of a binary64 are put together. The upper one has the index, and where
+    /// it has none it is not known what has become of it.
     fn joins(&self, target: Target, first: Word, second: Word) -> Option<Option<Vec<Change>>> {
         if !self.has_indices() || target.size != 8 {
             return None;
@@ -202,8 +202,8 @@ impl Seen<'_> {
         Some(changes)
     }
 
-    /// A logical operation on one or two bytes: the sign of a number is changed in its highest byte, or the result is an
-    /// integer.
+    /// A logical operation on one or two bytes: the sign of a number is changed in its highest byte, or the result is
+    /// an integer.
     fn sign(&self, logic: Logic, target: Target, first: Word, second: Word) -> Option<Vec<Change>> {
         let (number, passive) = if first.is_active() { (first, second) } else { (second, first) };
         let sign = 1 << (8 * target.size - 1);

@@ -1,8 +1,9 @@
 //! Images of the x87 state in memory: shadows of numbers travel in the shadow of the image, in the order of the stack.
 //!
-//! Layout (Intel SDM volume 1, figures 8-9 to 8-12 and section 10.5.1): `fnsave` stores an environment of 28 bytes, or 14
-//! with an operand-size prefix, and numbers of 10 bytes behind it; `fxsave` and `xsave` store numbers in 16 bytes each from
-//! offset 32 on. The status word, which tells the top of the stack, follows the control word, which has two bytes or four.
+//! Layout (Intel SDM volume 1, figures 8-9 to 8-12 and section 10.5.1): `fnsave` stores an environment of 28 bytes,
+//! or 14 with an operand-size prefix, and numbers of 10 bytes behind it; `fxsave` and `xsave` store numbers in 16
+//! bytes each from offset 32 on. The status word, which tells the top of the stack, follows the control word, which
+//! has two bytes or four.
 
 use super::{copy, physical, zero, Change, Machine, Place, NUMBER, REGISTERS};
 use crate::rules::{self, Rule};

@@ -1,9 +1,9 @@
 //! Rules of x87 and MMX instructions.
 //!
 //! The shadow of a register is kept with the physical register, whatever the top of the stack is: pushes, pops and
-//! `fincstp` move no shadow, and an MMX register has the same place as the x87 register it is a part of. What is popped
-//! becomes passive, so that nothing is active behind the last active number. The top of the stack is known here, where the
-//! instruction is about to be executed.
+//! `fincstp` move no shadow, and an MMX register has the same place as the x87 register it is a part of. What is
+//! popped becomes passive, so that nothing is active behind the last active number. The top of the stack is known
+//! here, where the instruction is about to be executed.
 
 mod arithmetic;
 mod functions;

@@ -59,6 +59,7 @@ fn main() {
     let of_float = |function: fn(f32) -> f32| f64::from(function(t() as f32));
     check("sine of f32", of_float(f32::sin), f64::from(narrow.cos()));
     check("logarithm of f32", of_float(f32::ln), f64::from(1.0 / narrow));
+    check("cube root of f32", of_float(f32::cbrt), f64::from(1.0 / (3.0 * narrow.cbrt() * narrow.cbrt())));
     check("exponential of f32", of_float(f32::exp), f64::from(narrow.exp()));
 }
 

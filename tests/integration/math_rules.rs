@@ -1,8 +1,10 @@
 //! `--math-rules`: functions that the user describes, in a library that loses derivatives by itself.
 
 use derivgrind_tests::lines::{is_alarmed, number};
-use derivgrind_tests::tapes::{declared, evaluate};
-use derivgrind_tests::{compile, copied, derivgrind, repository, run, Finished, Program, Shadows};
+use derivgrind_tests::tapes::{declared, evaluate, is_declaration};
+use derivgrind_tests::{
+    compile, copied, derivgrind, native, repository, run, Finished, Language, Program, Shadows,
+};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -63,6 +65,78 @@ fn recorded_calls_have_the_derivatives_of_the_rules() {
     let (inputs, outputs) = (declared(&output, "input").unwrap(), declared(&output, "output").unwrap());
     assert_eq!((inputs.len(), outputs.len()), (15, 9));
     evaluate(directory.path(), &inputs, &outputs, 1e-6).unwrap();
+}
+
+/// Programs whose functions with rules are left by exceptions: with runtime libraries that are linked in different ways.
+fn throwing_programs() -> Vec<PathBuf> {
+    let throwing = |sources| Program { language: Language::Cxx, ..Program::c(sources, &["-O1"]) };
+    let options = &["-O2", "-shared", "-fPIC"];
+    let library = compile(&Program { options, ..throwing(&["throwing_library.cpp"]) }).unwrap();
+    let libraries = &[library.to_str().expect("plain names"), "-pthread"];
+    let of_library = Program { libraries, ..throwing(&["throwing_functions.cpp"]) };
+    let whole = throwing(&["throwing_functions.cpp", "throwing_library.cpp"]);
+    let static_runtime = &["-O1", "-static-libgcc", "-static-libstdc++", "-pthread"];
+    [
+        of_library,
+        Program { compiler: "clang", options: &["-O1", "-pthread"], ..whole },
+        Program { options: static_runtime, ..whole },
+        Program { options: &["-O0", "-static", "-pthread"], ..whole },
+    ]
+    .map(|program| compile(&program).unwrap())
+    .into()
+}
+
+/// Lines without the third word of four, the dot value, and without inputs and outputs.
+fn values(output: &str) -> Vec<Vec<&str>> {
+    fn value(line: &str) -> Vec<&str> {
+        let mut words: Vec<_> = line.split(' ').collect();
+        if words.iter().rev().take(3).all(|word| number(word).is_some()) {
+            words.remove(words.len() - 2);
+        }
+        words
+    }
+    output.lines().filter(|line| !is_declaration(line)).map(value).collect()
+}
+
+#[test]
+fn functions_may_be_left_by_exceptions() {
+    let rules = format!("--math-rules={}", repository("tests/guests/throwing_functions.toml").display());
+    for program in throwing_programs() {
+        let words = [program.to_str().expect("plain names")];
+        for shadows in Shadows::all() {
+            let expected = run(&mut native(&words, *shadows)).unwrap();
+            let finished = run(&mut derivgrind(&[&rules], &words, *shadows)).unwrap();
+            assert_eq!((finished.status, finished.stderr()), (expected.status, String::new()));
+            let (expected, found) = (expected.stdout(), finished.stdout());
+            assert_eq!(values(&found), values(&expected));
+            let checked: Vec<_> = found.lines().filter(|line| line.matches(" 0x").count() == 3).collect();
+            let wrong = |line: &&&str| {
+                let words: Vec<_> = line.rsplit(' ').collect();
+                words[0] != words[1]
+            };
+            assert_eq!(checked.iter().filter(wrong).collect::<Vec<_>>(), Vec::<&&str>::new());
+            assert_eq!(checked.len(), 11);
+        }
+    }
+}
+
+#[test]
+fn recorded_functions_may_be_left_by_exceptions() {
+    let rules = format!("--math-rules={}", repository("tests/guests/throwing_functions.toml").display());
+    for program in throwing_programs() {
+        let words = [program.to_str().expect("plain names")];
+        let directory = tempfile::tempdir().unwrap();
+        let record = format!("--record={}", directory.path().display());
+        let finished = run(&mut derivgrind(&[&rules, &record], &words, Shadows::all()[0])).unwrap();
+        assert_eq!((finished.status.code(), finished.stderr()), (Some(0), String::new()));
+        let output = finished.stdout();
+        let inputs = declared(&output, "input").unwrap();
+        let mut outputs = declared(&output, "output").unwrap();
+        // The passive one.
+        outputs.retain(|output| output.index != 0);
+        assert_eq!((inputs.len(), outputs.len()), (1, 10));
+        evaluate(directory.path(), &inputs, &outputs, 1e-14).unwrap();
+    }
 }
 
 /// A name with a mistake, or a library that the program does not load, would go unnoticed.

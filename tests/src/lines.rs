@@ -54,8 +54,6 @@ const FALSE_ALARMS: &[FalseAlarm] = &[
         instructions: &["XOR r64, "],
         places: &[" in __GI___sigsetjmp ", " in __sigsetjmp ", " in __GI__setjmp ", " in _setjmp "],
     },
-    // Rust's own cube root looks at the bits of a remainder before it rounds.
-    FalseAlarm { instructions: &["SHL ", "SHLD "], places: &["::cbrt_round "] },
     // A mask of binary32 lanes that keeps the upper half of a 64-bit lane looks as if it cut the mantissa of a
     // binary64.
     FalseAlarm { instructions: &["ANDPS "], places: &[" in select_branch "] },

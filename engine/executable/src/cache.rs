@@ -24,6 +24,7 @@ use crate::invalidate;
 use crate::memory;
 use crate::recording;
 use crate::sys::PAGE;
+use crate::unwinders;
 use crate::window::{self, Region};
 use crate::write_protection;
 use alloc::rc::Rc;
@@ -317,6 +318,9 @@ impl Cache {
     /// Patches a direct exit so that it jumps to the translation of its target.
     pub fn link(&mut self, number: u64) {
         let exit = &mut self.exits[number as usize];
+        if unwinders::is_entry(exit.target) {
+            return;
+        }
         let Some(target) = self.index.get(&(exit.target, exit.state.0)) else {
             return;
         };
@@ -371,9 +375,18 @@ impl Cache {
             self.index.remove(&key);
         }
         let pc = block.pc;
-        // The whole chain goes; entries of other targets come back at their next miss.
+        self.forget_arrivals(pc, &Arrival::ALL);
+    }
+
+    /// The next returns to `pc` miss their tables.
+    pub fn forget_returns(&mut self, pc: u64) {
+        self.forget_arrivals(pc, &[Arrival::Return]);
+    }
+
+    /// The whole chain goes; entries of other targets come back at their next miss.
+    fn forget_arrivals(&mut self, pc: u64, arrivals: &[Arrival]) {
         for class in Class::ALL.into_iter().filter(|class| self.owns_table(*class)) {
-            for arrival in Arrival::ALL {
+            for arrival in arrivals.iter().copied() {
                 // SAFETY: the slot is in the table.
                 unsafe { *self.slot(Missed { class, arrival }, pc) = self.miss(Missed { class, arrival }) };
             }

@@ -18,12 +18,14 @@ use crate::library_calls;
 use crate::library_functions;
 use crate::recording;
 use crate::requests;
+use crate::return_addresses;
 use crate::shadow;
 use crate::signals::handler::TRAP_FLAG;
 use crate::signals::{delivery, Fault, Queued, SignalInformation};
 use crate::sys::kernel;
 use crate::syscalls;
 use crate::threads::{Thread, SAMPLE_BUDGET};
+use crate::unwinders;
 use crate::vsyscall;
 use crate::{activation, detail};
 use core::arch::asm;
@@ -87,7 +89,10 @@ pub extern "C" fn exit_handler(context: *mut Context) {
             let next = returned(thread, next);
             proceed(thread, next, Shortcut::None);
         } else {
-            proceed(thread, next, Shortcut::Table(missed));
+            match missed.arrival {
+                Arrival::Return => arrive_by_return(thread, next, Shortcut::Table(missed)),
+                Arrival::Branch => proceed(thread, next, Shortcut::Table(missed)),
+            }
         }
     } else {
         let next = if reason == INTERRUPTED {
@@ -99,13 +104,24 @@ pub extern "C" fn exit_handler(context: *mut Context) {
             Continuation { pc: interruption.pc, state }
         } else {
             let next = sample(thread, Class::ALL[(reason - SAMPLE) as usize]);
-            if next.pc == RETURN_TRAP {
-                returned(thread, next)
-            } else {
-                next
+            if next.pc != RETURN_TRAP {
+                return arrive_by_return(thread, next, Shortcut::None);
             }
+            returned(thread, next)
         };
         proceed(thread, next, Shortcut::None);
+    }
+}
+
+/// A branch to `next` that may be the return of a library function to an address that is shown.
+fn arrive_by_return(thread: &mut Thread, next: Continuation, shortcut: Shortcut) {
+    match return_addresses::awaits(thread, next.pc) {
+        None => proceed(thread, next, shortcut),
+        Some(false) => proceed(thread, next, Shortcut::None),
+        Some(true) => {
+            let next = library_calls::end(thread, next.state).unwrap_or(next);
+            proceed(thread, next, Shortcut::None);
+        }
     }
 }
 
@@ -128,6 +144,10 @@ fn sample(thread: &mut Thread, class: Class) -> Continuation {
 /// Prepares the return into translated code at `next`, unless a signal or an invalidation comes first.
 fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) {
     let epoch = thread.cache.epoch;
+    if unwinders::is_entry(next.pc) {
+        return_addresses::show_to_unwinder(thread);
+        shortcut = Shortcut::None;
+    }
     if let Some(trap) = thread.signals.trap_flag.trap_at(next.pc) {
         thread.signals.enqueue_first(trap);
     }

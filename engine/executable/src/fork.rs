@@ -15,6 +15,7 @@ use crate::signals;
 use crate::sys::{kernel, Outcome};
 use crate::syscalls::{limits, locking};
 use crate::threads::{self, Thread};
+use crate::unwinders;
 use crate::window;
 use crate::write_protection;
 
@@ -55,6 +56,7 @@ fn acquire_all(thread: &Thread) {
     invalidate::acquire_for_fork();
     write_protection::acquire_for_fork();
     library_functions::acquire_for_fork();
+    unwinders::acquire_for_fork();
     modules::acquire_for_fork();
     counters::acquire_for_fork();
     leaving::acquire_for_fork();
@@ -74,6 +76,7 @@ fn release_all(thread: &Thread) {
     leaving::release_after_fork();
     counters::release_after_fork();
     modules::release_after_fork();
+    unwinders::release_after_fork();
     library_functions::release_after_fork();
     write_protection::release_after_fork();
     invalidate::release_after_fork();

@@ -101,6 +101,7 @@ pub fn begin(thread: &mut Thread, next: Continuation) -> Continuation {
     let Ok(return_address) = return_address else { return next };
     if client_memory::write_value(registers[RSP], &RETURN_TRAP).is_ok() {
         thread.calls.retain(|call| call.registers[RSP] != registers[RSP]);
+        thread.shown.retain(|shown| shown.place() != registers[RSP]);
         direct_calls::retain(thread.context(), |note| note.stack_pointer != registers[RSP]);
         direct_calls::make_room(thread);
         forget_old_calls(thread);

@@ -2,7 +2,7 @@
 //! tables and works on the bits of numbers.
 //!
 //! Names come from the library's dynamic symbols, so stripped libraries are fine; those of a program that is linked
-//! statically come from its symbols, if it has not been stripped. Many functions are chosen at run time among
+//! statically come from its symbols, if it has not been stripped, and so do those that Rust links into everything. Many functions are chosen at run time among
 //! versions for different processors (`STT_GNU_IFUNC`): the symbol is a resolver, and what it returns has no name. So
 //! when a resolver is about to run for the first time, its return address is replaced by [`RETURN_TRAP`]; the return
 //! leaves the code cache, the engine notes the function in rax and goes on at the true address.
@@ -13,10 +13,12 @@ use crate::direct_calls;
 use crate::lock::Mutex;
 use crate::symbol_tables::{Kind, Name, Symbol, SymbolFile};
 use crate::threads::Thread;
+use crate::unwinders;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
+use derivgrind_functions::places::FloatArguments;
 use derivgrind_functions::user::UserFunction;
 use derivgrind_functions::{names, Function};
 use derivgrind_translate::direct_calls::RETURN_TRAP;
@@ -26,6 +28,8 @@ use derivgrind_translate::interface::{DirectFunction, LibraryFunction, Treatment
 const MUSL_SYMBOL: &[u8] = b"__libc_start_init";
 /// How names of functions of vectors begin that Intel's compilers call.
 const INTEL: &[u8] = b"__svml_";
+/// A part of names of functions that Rust programs bring with them, which have plain names, too: `cbrt` and others.
+const RUST: &[u8] = b"compiler_builtins4math";
 /// gcc's library of quadruple precision.
 const QUADRUPLE: &[u8] = b"libquadmath.so";
 
@@ -88,6 +92,11 @@ impl Functions {
 
 /// If `pc` is the entry of such a function: what the translator has to know.
 pub fn find(pc: u64) -> Option<LibraryFunction> {
+    if unwinders::is_entry(pc) {
+        // Superblocks end in front of it.
+        let arguments = FloatArguments { registers: 0, bytes: 0, extended: 0 };
+        return Some(LibraryFunction { arguments, treatment: Treatment::Instructions, direct: None });
+    }
     let mut functions = FUNCTIONS.lock();
     let entry = functions.entries.get_mut(&pc)?;
     let name = entry.name.bytes();
@@ -210,6 +219,13 @@ fn read_symbols(
         if let Some(table) = table {
             let is_musl = is_program && table.contains(MUSL_SYMBOL);
             for symbol in table.functions().filter(|symbol| counts(symbol, contents, is_musl)) {
+                functions.insert(symbol);
+            }
+        }
+    }
+    if matches!(contents, Contents::Program | Contents::Other) {
+        if let Some(table) = file.table_mentioning(Kind::All, RUST) {
+            for symbol in table.functions().filter(|symbol| symbol.is_hidden() && is_known(&symbol.name)) {
                 functions.insert(symbol);
             }
         }

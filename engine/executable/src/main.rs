@@ -65,6 +65,7 @@ mod symbol_tables;
 mod sys;
 mod syscalls;
 mod threads;
+mod unwinders;
 mod vdso;
 mod vector_arguments;
 mod vsyscall;

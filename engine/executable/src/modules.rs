@@ -3,6 +3,7 @@
 use crate::library_functions;
 use crate::lock::Mutex;
 use crate::sys;
+use crate::unwinders;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -22,6 +23,7 @@ pub fn note(descriptor: i32, start: u64, end: u64, offset: u64) {
     let link = format!("/proc/self/fd/{descriptor}\0");
     let path = sys::read_link(link.as_bytes()).unwrap_or_default();
     library_functions::note_module(descriptor, &path, start, end, offset);
+    unwinders::note_module(descriptor, start, end, offset);
     MODULES.lock().push(Module { start, end, offset, path, identity: sys::identity(descriptor) });
 }
 

@@ -1,36 +1,77 @@
-//! Return addresses that the client sees while a signal handler runs.
+//! Return addresses that the client sees while a signal handler runs, and since its unwinder has begun.
 //!
 //! A library function that will be differentiated returns to [`RETURN_TRAP`]. A handler that interrupts it may walk
 //! through the stack, to print it or to throw an exception, and must not meet that address: unwinders read what it
 //! points to. So [`show`] puts the true addresses back when a handler begins, and [`hide`] takes them away again when
 //! it returns. A handler that leaves by a jump or an exception never returns, and neither do the functions that it
 //! has interrupted.
+//!
+//! A function that the user has described may call back into the program, which throws an exception or prints its
+//! stack. [`show_to_unwinder`] puts the addresses back when an unwinder begins, and nobody takes them away again: a
+//! function that is not left by the exception returns to the true address. So these are kept out of the tables of
+//! returns: the return leaves the code cache, and [`awaits`] finds it.
 
 use crate::client_memory;
 use crate::direct_calls;
+use crate::memory;
 use crate::threads::Thread;
 use alloc::vec::Vec;
 use derivgrind_translate::direct_calls::RETURN_TRAP;
 
 /// A return address that is in its place.
 pub struct Shown {
-    /// Where the handler's frame is.
+    /// Where the handler's frame is, or [`UNWINDER`].
     frame: u64,
     place: u64,
     address: u64,
 }
 
+impl Shown {
+    pub fn place(&self) -> u64 {
+        self.place
+    }
+}
+
 /// Handlers that leave by a jump leave such notes behind: only the latest are kept.
-const MOST: usize = 64;
+const MOST: usize = 1024;
+/// No frame is there.
+const UNWINDER: u64 = 0;
+/// Number of rsp.
+const RSP: usize = 4;
 
 /// A handler begins whose frame is at this address.
 pub fn show(thread: &mut Thread, frame: u64) {
     // Who used this frame before has not returned.
     thread.shown.retain(|shown| shown.frame != frame);
+    put_back(thread, frame);
+}
+
+/// An unwinder begins, or the program takes an exception that it has brought.
+pub fn show_to_unwinder(thread: &mut Thread) {
+    if !thread.shown.is_empty() {
+        forget_left(thread);
+    }
+    put_back(thread, UNWINDER);
+}
+
+/// Functions that an exception has left: their frames were below that of the caller.
+fn forget_left(thread: &mut Thread) {
+    let stack_pointer = thread.context().registers[RSP];
+    let Some((start, _, _)) = memory::read().mappings.find(stack_pointer) else { return };
+    let is_left = |place: u64| (start..=stack_pointer).contains(&place);
+    let left: Vec<u64> =
+        thread.shown.iter().map(|shown| shown.place).filter(|place| is_left(*place)).collect();
+    thread.shown.retain(|shown| !is_left(shown.place));
+    thread.calls.retain(|call| !left.contains(&call.place_and_return_address().0));
+    direct_calls::retain(thread.context(), |note| !left.contains(&note.stack_pointer));
+}
+
+fn put_back(thread: &mut Thread, frame: u64) {
     for (place, address) in awaited(thread) {
         let is_trap = client_memory::read_value::<u64>(place).is_ok_and(|found| found == RETURN_TRAP);
         if is_trap && client_memory::write_value(place, &address).is_ok() {
             thread.shown.push(Shown { frame, place, address });
+            thread.cache.forget_returns(address);
         }
     }
     let too_many = thread.shown.len().saturating_sub(MOST);
@@ -51,6 +92,18 @@ pub fn hide(thread: &mut Thread, frame: u64) {
         }
         false
     });
+}
+
+/// Does the client return to an address that is shown? If not, `None`; else whether it is the function that is awaited
+/// that returns, or another one, and the next return to this address has to be noticed, too.
+pub fn awaits(thread: &mut Thread, pc: u64) -> Option<bool> {
+    if !thread.shown.iter().any(|shown| shown.address == pc) {
+        return None;
+    }
+    let place = thread.context().registers[RSP] - 8;
+    let count = thread.shown.len();
+    thread.shown.retain(|shown| (shown.place, shown.address) != (place, pc));
+    Some(thread.shown.len() < count)
 }
 
 /// Is the return address at this place shown?

@@ -9,8 +9,10 @@ const PROGRAM_HEADER_SIZE: usize = 56;
 const SYMBOL_SIZE: usize = 24;
 const SHT_SYMTAB: u32 = 2;
 const SHT_DYNSYM: u32 = 11;
+const STB_LOCAL: u8 = 0;
 const STB_GLOBAL: u8 = 1;
 const STB_WEAK: u8 = 2;
+const STV_HIDDEN: u8 = 2;
 const STT_FUNC: u8 = 2;
 const STT_GNU_IFUNC: u8 = 10;
 const PT_LOAD: u32 = 1;
@@ -44,6 +46,7 @@ pub struct Symbol {
     pub name: Name,
     pub address: u64,
     binding: u8,
+    visibility: u8,
     /// It is to be called once, and returns the function.
     pub is_resolver: bool,
 }
@@ -55,6 +58,11 @@ impl Symbol {
 
     pub fn is_global(&self) -> bool {
         self.binding == STB_GLOBAL
+    }
+
+    /// Was it global in an object file, and has the linker made it local?
+    pub fn is_hidden(&self) -> bool {
+        self.binding == STB_LOCAL && self.visibility == STV_HIDDEN
     }
 }
 
@@ -132,7 +140,8 @@ impl Table {
             let is_defined = quarter(symbol, 6)? != 0;
             let name = Name { strings: self.strings.clone(), offset: half(symbol, 0)? };
             let address = word(symbol, 8)?.wrapping_add(self.bias);
-            let found = Symbol { name, address, binding: symbol[4] >> 4, is_resolver: kind == STT_GNU_IFUNC };
+            let (binding, visibility) = (symbol[4] >> 4, symbol[5] & 3);
+            let found = Symbol { name, address, binding, visibility, is_resolver: kind == STT_GNU_IFUNC };
             (is_function && is_defined).then_some(found)
         })
     }

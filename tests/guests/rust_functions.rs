@@ -53,6 +53,7 @@ fn main() {
     check("max", t().max(2.0), 0.0);
     check("clamp", t().clamp(0.0, 1.0), 0.0);
     check("max, behind a lane that nobody needs", max_of_two_lanes(t()), 3.0);
+    check("order", ordered(&[-t(), t(), -3.0 * t(), 0.5 * t()]), -3.0 - 2.0 + 0.5 * 3.0 + 4.0);
     check("recip", t().recip(), -1.0 / (x * x));
     check("to_degrees", t().to_degrees(), 180.0 / std::f64::consts::PI);
     let narrow = x as f32;
@@ -73,4 +74,13 @@ fn max_of_two_lanes(x: f64) -> f64 {
         let pair = _mm_mul_pd(_mm_set1_pd(x), _mm_set_pd(3.0, 2.0));
         _mm_cvtsd_f64(pair).max(_mm_cvtsd_f64(_mm_unpackhi_pd(pair, pair)))
     }
+}
+
+/// Numbers are sorted as integers.
+#[inline(never)]
+fn ordered(numbers: &[f64]) -> f64 {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let products = sorted.iter().zip(1..).map(|(number, position)| number * f64::from(position));
+    products.sum()
 }

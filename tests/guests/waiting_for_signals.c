@@ -190,6 +190,42 @@ static void suspending(void)
   sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
+static pid_t receiver;
+
+static void* send_later(void* number)
+{
+  usleep(50000);
+  tgkill(getpid(), receiver, *(int*)number);
+  return NULL;
+}
+
+/* By a descriptor: sent before and during the call; what nobody reads is still pending. */
+static void read_faults(const sigset_t* set, int* numbers)
+{
+  struct signalfd_siginfo found;
+  struct timespec none = {0, 0};
+  siginfo_t information;
+  pthread_t sender;
+  int descriptor = signalfd(-1, set, SFD_CLOEXEC);
+  struct pollfd wanted = {.fd = descriptor, .events = POLLIN};
+  printf("nothing yet %d\n", poll(&wanted, 1, 0));
+  for (int i = 0; i < 5; i++) {
+    sigqueue(getpid(), numbers[i], (union sigval){.sival_int = 200 + i});
+    if (i % 2 == 0)
+      kill(getpid(), numbers[(i + 1) % 5]);
+    printf("can be read %d\n", poll(&wanted, 1, 1000));
+    ssize_t length = read(descriptor, &found, sizeof found);
+    printf("read %zd: %u, value %d, own %d\n", length, found.ssi_signo, found.ssi_int, found.ssi_pid == (unsigned)getpid());
+    printf("left %d\n", sigtimedwait(set, &information, &none));
+  }
+  receiver = gettid();
+  pthread_create(&sender, NULL, send_later, &numbers[2]);
+  ssize_t length = read(descriptor, &found, sizeof found);
+  printf("read %zd: %u, code %d\n", length, found.ssi_signo, found.ssi_code);
+  pthread_join(sender, NULL);
+  close(descriptor);
+}
+
 /* Signals that the processor raises, sent by a process and waited for. */
 static void waiting_for_faults(void)
 {
@@ -210,6 +246,7 @@ static void waiting_for_faults(void)
     int result = sigtimedwait(&set, &information, &soon);
     printf("waited for %d: %d, value %d, was pending %d\n", numbers[i], result, information.si_value.sival_int, sigismember(&pending, numbers[i]));
   }
+  read_faults(&set, numbers);
   sigprocmask(SIG_SETMASK, &before, NULL);
 }
 

@@ -263,6 +263,17 @@ fn leaving_data() {
     same_in_all_modes(&[text(&guest("leaving_data.c", &["-O2"])), text(&file)]);
 }
 
+/// What the kernel writes is passive, and what it does not write keeps its derivatives.
+#[test]
+fn answers_of_the_kernel() {
+    let program = guest("answers_of_kernel.c", &["-O1"]);
+    let words = [text(&program)];
+    let expected = run(&mut native(&words, Shadows::Memory)).unwrap().stdout();
+    let found = run(&mut derivgrind(&[], &words, Shadows::Memory)).unwrap().stdout();
+    assert_eq!(found, expected);
+    assert!(expected.matches(": written, active 0, lost 0").count() > 80, "{expected}");
+}
+
 #[test]
 fn generated_code() {
     same(&[text(&guest("generated_code.c", &["-O2"]))]);

@@ -141,5 +141,5 @@ fn is_complex(rule: &Rule<f64>) -> bool {
 }
 
 fn is_left_alone(rule: &Rule<f64>) -> bool {
-    matches!(rule, Rule::Instructions(_) | Rule::Constant(_))
+    matches!(rule, Rule::Instructions(_) | Rule::Constant(_) | Rule::ThreeOfExtended(_))
 }

@@ -8,7 +8,7 @@
 //! Where the same memory is mapped at several addresses, the writable ones are protected, too.
 //!
 //! The kernel writes into client memory too and reports `EFAULT`; then all protections are lifted and the call is made
-//! again.
+//! again. A call that takes a message away from somewhere cannot be made again: for such calls they are lifted before.
 
 use crate::call;
 use crate::invalidate;
@@ -18,8 +18,10 @@ use crate::page_set::PageSet;
 use crate::sys::{self, kernel, PAGE};
 use crate::threads::Thread;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 static PROTECTED: Mutex<PageSet> = Mutex::new(PageSet::new());
+static ANY: AtomicBool = AtomicBool::new(false);
 
 /// Bit of a page fault's error code. Whether the page is present says nothing: the kernel may have taken it away.
 const WRITE: u64 = 2;
@@ -57,6 +59,7 @@ fn protect_if_writable(space: &AddressSpace, page: u64) -> bool {
     if !protected.insert(page) {
         return false;
     }
+    ANY.store(true, Ordering::Relaxed);
     // SAFETY: takes a right away that the fault handler gives back.
     unsafe { call!(kernel::__NR_mprotect, page, PAGE, kernel::PROT_READ | protection & kernel::PROT_EXEC) };
     true
@@ -108,12 +111,26 @@ pub fn lift(space: &AddressSpace, start: u64, end: u64) {
     }
 }
 
+/// Is any page protected? Perhaps, if one ever was.
+pub fn is_any() -> bool {
+    ANY.load(Ordering::Relaxed)
+}
+
 /// Lifts all protections because a system call could not write; false if there were none.
 pub fn lift_all(thread: &Thread) -> bool {
+    lift_for_kernel(thread, 0, u64::MAX)
+}
+
+/// Lifts the protections in `[start, end)`, because a system call will write there.
+pub fn lift_between(thread: &Thread, start: u64, end: u64) {
+    lift_for_kernel(thread, start, end);
+}
+
+fn lift_for_kernel(thread: &Thread, start: u64, end: u64) -> bool {
     let mut changed = Vec::new();
     {
         let space = memory::read();
-        for page in PROTECTED.lock().take(0, u64::MAX) {
+        for page in PROTECTED.lock().take(start, end) {
             make_writable(&space, page);
             changed.push((page, page + PAGE));
             let aliases = space.mappings.aliases(page, page + PAGE);

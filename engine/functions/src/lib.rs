@@ -122,6 +122,7 @@ impl Function {
         match Row::<f64>::ALL[row].rule {
             Rule::Instructions(_) => Treatment::Instructions,
             Rule::Constant(_) => Treatment::Constant,
+            Rule::ThreeOfExtended(_) if self.format != Format::Extended => Treatment::Instructions,
             _ => Treatment::Differentiated,
         }
     }
@@ -163,7 +164,9 @@ impl Function {
             Rule::EachOfTwo(derivatives) => {
                 partials[0][..2].copy_from_slice(&derivatives.map(|derivative| derivative(x, y, value)));
             }
-            Rule::Three(derivatives) => partials[0][..3].copy_from_slice(&derivatives(x, y, z, value)),
+            Rule::Three(derivatives) | Rule::ThreeOfExtended(derivatives) => {
+                partials[0][..3].copy_from_slice(&derivatives(x, y, z, value))
+            }
             Rule::WithInteger(derivative) => {
                 partials[0][0] = derivative(self.integer(arguments.register), x, value);
             }

@@ -71,7 +71,7 @@ pub(crate) fn kind(row: usize) -> Kind {
         Rule::Instructions(count) | Rule::Constant(count) => Kind::Real(count),
         Rule::One(_) | Rule::WithInteger(_) | Rule::SineAndCosine => Kind::Real(1),
         Rule::Two(_) | Rule::EachOfTwo(_) => Kind::Real(2),
-        Rule::Three(_) => Kind::Real(3),
+        Rule::Three(_) | Rule::ThreeOfExtended(_) => Kind::Real(3),
         Rule::Complex(_) | Rule::ComplexParts(_) | Rule::OfComplex(_) => Kind::Complex(1),
         Rule::ComplexTwo(_) => Kind::Complex(2),
     }

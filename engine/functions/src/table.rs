@@ -30,6 +30,8 @@ pub enum Rule<N: Number> {
     /// The same apart, because one costs much more than the other and is rarely needed.
     EachOfTwo([fn(x: N, y: N, value: N) -> N; 2]),
     Three(fn(x: N, y: N, z: N, value: N) -> [N; 3]),
+    /// The same for numbers of 80 bits; for shorter ones it is a few instructions.
+    ThreeOfExtended(fn(x: N, y: N, z: N, value: N) -> [N; 3]),
     /// The first general register holds an integer.
     WithInteger(fn(integer: i64, x: N, value: N) -> N),
     /// Both values go through pointers in the first two general registers.
@@ -261,7 +263,7 @@ impl<N: Number> Row<N> {
               derivative: "1 or -1, with the sign of x", special: "0: by the sign of the zero" },
         Row { names: &["copysign"], rule: Rule::Instructions(2),
               derivative: "1, 0 if the signs agree, else -1, 0", special: "0: by the sign of the zero" },
-        Row { names: &["fma"], rule: Rule::Instructions(3),
+        Row { names: &["fma"], rule: Rule::ThreeOfExtended(|x, y, _, _| [y, x, N::one()]),
               derivative: "y, x, 1", special: "" },
         Row { names: &["fmax", "fmin", "fmaximum", "fmaximum_mag", "fmaximum_mag_num", "fmaximum_num", "fmaxmag",
                        "fminimum", "fminimum_mag", "fminimum_mag_num", "fminimum_num", "fminmag"],

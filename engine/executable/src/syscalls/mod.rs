@@ -4,6 +4,7 @@
 //! segment bases) or that would show the engine to the client are handled, one file per group. A handler returns
 //! `None` for what it does not handle.
 
+mod answers;
 mod code_files;
 pub mod entry;
 mod file;
@@ -13,6 +14,7 @@ pub mod locking;
 mod memory;
 pub mod process;
 mod signal;
+mod signal_descriptors;
 mod thread;
 mod vectors;
 mod written;
@@ -138,6 +140,8 @@ fn pass(thread: &mut Thread, call: &Call) -> Outcome {
         thread.signals.temporary_mask =
             if address == 0 { None } else { client_memory::read_value(address).ok() };
     }
+    written::make_writable(thread, call);
+    let gets_signals = signal_descriptors::begin(thread, call);
     // SAFETY: calls that could harm the engine have been handled before.
     let mut outcome = unsafe { entry::call(&thread.signals, u64::from(call.number), &call.arguments) };
     if outcome == sys::failure(sys::errno::EFAULT) && write_protection::lift_all(thread) {
@@ -147,10 +151,16 @@ fn pass(thread: &mut Thread, call: &Call) -> Outcome {
     if !thread.signals.is_pending() {
         thread.signals.temporary_mask = None;
     }
+    if gets_signals {
+        signal_descriptors::end(thread);
+    }
     if !sys::is_failure(outcome) {
         leaving::count(thread, call, outcome);
-        written::make_passive(call, outcome);
+    }
+    written::make_passive(call, outcome);
+    if !sys::is_failure(outcome) {
         code_files::follow(thread, call, outcome);
+        signal_descriptors::note(call);
     }
     outcome
 }

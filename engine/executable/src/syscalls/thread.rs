@@ -103,6 +103,16 @@ impl CloneRequest {
 }
 
 fn clone(thread: &mut Thread, request: &CloneRequest, next: Continuation) -> Outcome {
+    let answers = [
+        (kernel::CLONE_PARENT_SETTID | kernel::CLONE_PIDFD, request.parent_id),
+        (kernel::CLONE_CHILD_SETTID, request.child_id),
+    ];
+    for (flags, answer) in answers {
+        // In both processes.
+        if request.has(flags) {
+            shadow::clear(answer, 4);
+        }
+    }
     if request.has(kernel::CLONE_VM) {
         clone_sharing_memory(thread, request, next)
     } else {

@@ -5,10 +5,12 @@ use crate::client_memory;
 /// Size of a `msghdr`, and of an element of an array of `mmsghdr`.
 pub const MESSAGE_HEADER: u64 = 56;
 pub const SEVERAL_STEP: u64 = 64;
+/// Of a vector, or messages at once; the kernel takes no more.
+pub const MOST_PARTS: u64 = 1024;
 
 /// Visits the first `left` bytes of the buffers in an `iovec` array: address and size of each part.
 pub fn for_each_part(vector: u64, length: u64, mut left: u64, mut visit: impl FnMut(u64, u64)) {
-    for index in 0..length {
+    for index in 0..length.min(MOST_PARTS) {
         if left == 0 {
             return;
         }

@@ -182,6 +182,9 @@ impl Seen<'_> {
                 self.kind_of_half(number, Kind::of_half(concerned))
             };
             let mut meaning = kind.combined(logic, number.value, passive.value);
+            if meaning == Meaning::Unknown && is_negated_answer(logic, number, passive) {
+                meaning = Meaning::Scaled(Scale::ONE);
+            }
             if meaning == Meaning::Unknown && self.is_piece(number) {
                 if let Some(set) = self.sign_of_piece(logic, target, number, passive) {
                     changes.push(set);
@@ -526,6 +529,12 @@ impl Seen<'_> {
 }
 
 /// The value of a summand.
+/// Is a byte alone changed that is passive? Unoptimised code negates what a function has answered, in a register whose
+/// other bytes are left from something else.
+fn is_negated_answer(logic: Logic, number: Word, passive: Word) -> bool {
+    logic == Logic::Xor && !passive.is_active() && passive.value <= 0xff && number.shadow & 0xff == 0
+}
+
 fn shifted(summand: Summand) -> u64 {
     let value = summand.word.value << summand.slope.exponent;
     if summand.slope.negative {

@@ -88,6 +88,10 @@ int main()
   std::valarray<REAL> all(x, 33);
   all *= all + y;
   check("valarray", all.sum(), 33 * (2 * x * 2 + 2 * y + 3 * x));
+  // Unoptimised code negates the answer in a register that has held the number.
+  const auto is_small = [](REAL t) { return t < 4; };
+  std::deque<REAL> steps = {x, 2 * x, 3 * x, 4 * x};
+  check("not small", *std::find_if_not(steps.begin(), steps.end(), std::cref(is_small)), 3 * 2);
   std::swap(grown, copied);
   std::swap(grown[0], grown[99]);
   check("swap", grown[0], 99 * 2 + 3);

@@ -16,8 +16,8 @@ bit for bit that of a native run, and the derivative is that of the function, fr
 arguments costs what it cost before.
 
 A function is found by its name, in glibc's, musl's, openlibm's and Intel's shared libraries, and in programs that are
-linked statically and have symbols; versions for different processors, calls by pointers and calls from other libraries are
-all found. It has the variants for `float` and `long double`, `_Float32` to `_Float64x`, and glibc's `__NAME_finite`. With
+linked statically and have symbols, and so are those that Rust links into every program; versions for different
+processors, calls by pointers and calls from other libraries are all found. It has the variants for `float` and `long double`, `_Float32` to `_Float64x`, and glibc's `__NAME_finite`. With
 `float` the formula is computed in binary64, with `long double` in 80 bits. On a tape a call is one operation for each pair
 of arguments, and its partial derivatives are binary64.
 
@@ -92,8 +92,8 @@ library's or program's table of dynamic symbols, or of all symbols if it has not
 line and column before the program starts, functions that no file has at its end. `--math-interception=no` turns these
 rules off, too.
 
-With active arguments a function that has partial derivatives must return: the program is killed if an exception of C++
-leaves it. `longjmp` may.
+A function that has partial derivatives may call back into the program, and exceptions, `longjmp` and the end of its thread
+may leave it.
 ";
 
 /// Write the document, or with `check` fail if the committed one is stale.

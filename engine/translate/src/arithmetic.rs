@@ -12,7 +12,6 @@ use iced_x86::{Code, Instruction, Register};
 
 /// Predicate of compare instructions: not equal, or unordered.
 const NOT_EQUAL: u32 = 4;
-const EQUAL: u32 = 0;
 
 impl Translator<'_> {
     /// Encoding of shadow operations.
@@ -194,17 +193,8 @@ impl Translator<'_> {
     fn masked_partial(&mut self, shape: Shape, shadow: usize, partial: Operand) -> usize {
         let temporary = self.temporary();
         let packed = shape.packed();
-        let must_load = shape.width == Width::Scalar || self.low_form() == Form::Legacy;
-        let (partial, loaded) = match partial {
-            Operand::Memory(place) if must_load => {
-                let loaded = self.temporary();
-                let form = self.low_form();
-                encodings::load(&mut self.asm, shape, form, loaded, place);
-                (Operand::of(packed, loaded), Some(loaded))
-            }
-            _ => (partial, None),
-        };
-        self.compare_with_zero(packed, temporary, shadow, NOT_EQUAL);
+        let (partial, loaded) = self.whole(shape, partial);
+        self.active_bits(packed, temporary, shadow);
         self.compute(Operation::And, packed, temporary, temporary, partial);
         if let Some(loaded) = loaded {
             self.free(loaded);
@@ -212,10 +202,42 @@ impl Translator<'_> {
         temporary
     }
 
-    fn compare_with_zero(&mut self, shape: Shape, target: usize, shadow: usize, predicate: u32) {
+    /// The same for a divisor, with one elsewhere.
+    fn masked_divisor(&mut self, shape: Shape, shadow: usize, divisor: Operand) -> usize {
+        let mask = self.temporary();
+        let packed = shape.packed();
+        let (divisor, loaded) = self.whole(shape, divisor);
+        let one = Operand::Memory(self.one(shape.element));
+        self.active_bits(packed, mask, shadow);
+        let masked = loaded.unwrap_or_else(|| self.temporary());
+        match loaded {
+            Some(_) => self.compute(Operation::And, packed, masked, masked, Operand::of(packed, mask)),
+            None => self.compute(Operation::And, packed, masked, mask, divisor),
+        }
+        self.compute(Operation::AndNot, packed, mask, mask, one);
+        self.compute(Operation::Or, packed, masked, masked, Operand::of(packed, mask));
+        self.free(mask);
+        masked
+    }
+
+    /// An operand of which operations on all lanes may read all bytes, and the temporary that it was loaded into.
+    fn whole(&mut self, shape: Shape, operand: Operand) -> (Operand, Option<usize>) {
+        let form = self.low_form();
+        match operand {
+            Operand::Memory(place) if shape.width == Width::Scalar || form == Form::Legacy => {
+                let loaded = self.temporary();
+                encodings::load(&mut self.asm, shape, form, loaded, place);
+                (Operand::of(shape.packed(), loaded), Some(loaded))
+            }
+            _ => (operand, None),
+        }
+    }
+
+    /// target := all ones in active lanes of the shadow.
+    fn active_bits(&mut self, shape: Shape, target: usize, shadow: usize) {
         self.own_control();
         let zero = Operand::Memory(self.asm.context(constants::ZERO));
-        self.compare(shape, target, shadow, zero, predicate);
+        self.compare(shape, target, shadow, zero, NOT_EQUAL);
     }
 
     /// target := all ones in lanes where the predicate holds. For forms without masks.
@@ -311,16 +333,9 @@ impl Translator<'_> {
             return;
         }
         // A passive lane is divided by one: zero, and no flag is raised.
-        let partial = self.masked_partial(shape, shadow, divisor);
-        let packed = shape.packed();
-        let ones = self.temporary();
-        self.compare_with_zero(packed, ones, shadow, EQUAL);
-        let one = self.one(shape.element);
-        self.compute(Operation::And, packed, ones, ones, Operand::Memory(one));
-        self.compute(Operation::Or, packed, partial, partial, Operand::of(packed, ones));
-        self.compute(Operation::Divide, shape, target, shadow, Operand::of(shape, partial));
-        self.free(partial);
-        self.free(ones);
+        let divisor = self.masked_divisor(shape, shadow, divisor);
+        self.compute(Operation::Divide, shape, target, shadow, Operand::of(shape, divisor));
+        self.free(divisor);
     }
 
     fn one(&self, element: Element) -> Memory {

@@ -159,7 +159,7 @@ fn calls(workspace: &Workspace, scratch: &Path, name: &str, passive: bool, limit
         words
     };
     let name = format!("mathematical functions, {name}");
-    Ok(Work { less: words("300000"), ..whole(&name, &words("3000000"), limit) })
+    Ok(Work { less: words("900000"), ..whole(&name, &words("9000000"), limit) })
 }
 
 /// The same with everything active, in forward mode.

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdexcept>
 #include <string>
+#include <ucontext.h>
 #include <unistd.h>
 
 using Callback = void (*)(int);
@@ -65,6 +66,28 @@ static APART double sum_with_exceptions(int count)
   return sum;
 }
 
+// Two stacks, one below the other in the same memory: a function waits on one while exceptions pass on the other.
+static char stacks[2][1 << 16];
+static ucontext_t contexts[2], main_context;
+
+static void switching(int) { swapcontext(&contexts[0], &main_context); }
+static void wait_in_function() { check("on another stack", closed_calling(active, switching, 0), 2); }
+static void throw_and_catch() { check("meanwhile", sum_with_exceptions(4), 4); }
+
+static void with_stacks()
+{
+  void (*const functions[])() = { wait_in_function, throw_and_catch };
+  for (int i = 0; i < 2; i++) {
+    getcontext(&contexts[i]);
+    contexts[i].uc_stack.ss_sp = stacks[i];
+    contexts[i].uc_stack.ss_size = sizeof stacks[i];
+    contexts[i].uc_link = &main_context;
+    makecontext(&contexts[i], functions[i], 0);
+    swapcontext(&main_context, &contexts[i]);
+  }
+  swapcontext(&main_context, &contexts[0]);
+}
+
 int main()
 {
   active = input(1.5, 1);
@@ -105,6 +128,7 @@ int main()
     pthread_join(thread, &result);
     std::printf("ended %d %d %d\n", result == &active, result == PTHREAD_CANCELED, guards);
   }
+  with_stacks();
   check("at the end", closed_calling(active, nothing, 0), 2);
   return 0;
 }

@@ -144,8 +144,8 @@ fn sample(thread: &mut Thread, class: Class) -> Continuation {
 /// Prepares the return into translated code at `next`, unless a signal or an invalidation comes first.
 fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) {
     let epoch = thread.cache.epoch;
-    if unwinders::is_entry(next.pc) {
-        return_addresses::show_to_unwinder(thread);
+    if let Some(event) = unwinders::event_at(next.pc) {
+        return_addresses::show_to_unwinder(thread, event);
         shortcut = Shortcut::None;
     }
     if let Some(trap) = thread.signals.trap_flag.trap_at(next.pc) {

@@ -140,15 +140,18 @@ pub fn end(thread: &mut Thread, state: State) -> Option<Continuation> {
         counters::count_call(call.entry);
     }
     let context = thread.context();
-    let first = if call.function.keeps_registers() { None } else { in_first_vectors(&applied.shadows) };
-    let state = match first {
-        Some(first) => after(context, state, &first),
-        None => {
-            let mut places = Places::read(context, state, true);
-            places.put_all(&applied.shadows);
-            places.write(context);
-            shadow::observe(context, State::UNKNOWN)
-        }
+    let first = in_first_vectors(&applied.shadows);
+    let any_vector = applied.shadows.iter().any(|new| matches!(new.place, rules::Place::Vector { .. }));
+    let with_vectors = call.function.keeps_registers() || first.is_none() && any_vector;
+    if with_vectors || first.is_none() {
+        let mut places = Places::read(context, state, with_vectors);
+        places.put_all(&applied.shadows);
+        places.write(context);
+    }
+    let state = if with_vectors {
+        shadow::observe(context, State::UNKNOWN)
+    } else {
+        after(context, state, &first.unwrap_or_default())
     };
     Some(Continuation { pc: call.return_address, state })
 }

@@ -13,8 +13,8 @@
 
 use crate::client_memory;
 use crate::direct_calls;
-use crate::memory;
 use crate::threads::Thread;
+use crate::unwinders::Event;
 use alloc::vec::Vec;
 use derivgrind_translate::direct_calls::RETURN_TRAP;
 
@@ -47,23 +47,25 @@ pub fn show(thread: &mut Thread, frame: u64) {
 }
 
 /// An unwinder begins, or the program takes an exception that it has brought.
-pub fn show_to_unwinder(thread: &mut Thread) {
-    if !thread.shown.is_empty() {
-        forget_left(thread);
+pub fn show_to_unwinder(thread: &mut Thread, event: Event) {
+    let stack_pointer = thread.context().registers[RSP];
+    if event != Event::Looks {
+        if let Some(thrown_at) = thread.thrown_at.take() {
+            forget_left(thread, thrown_at, stack_pointer);
+        }
+    }
+    if event == Event::Leaves {
+        thread.thrown_at = Some(stack_pointer);
     }
     put_back(thread, UNWINDER);
 }
 
-/// Functions that an exception has left: their frames were below that of the caller.
-fn forget_left(thread: &mut Thread) {
-    let stack_pointer = thread.context().registers[RSP];
-    let Some((start, _, _)) = memory::read().mappings.find(stack_pointer) else { return };
-    let is_left = |place: u64| (start..=stack_pointer).contains(&place);
-    let left: Vec<u64> =
-        thread.shown.iter().map(|shown| shown.place).filter(|place| is_left(*place)).collect();
+/// Functions that an exception has left: their frames were between where it was thrown and where it is now.
+fn forget_left(thread: &mut Thread, thrown_at: u64, stack_pointer: u64) {
+    let is_left = |place: u64| (thrown_at..=stack_pointer).contains(&place);
     thread.shown.retain(|shown| !is_left(shown.place));
-    thread.calls.retain(|call| !left.contains(&call.place_and_return_address().0));
-    direct_calls::retain(thread.context(), |note| !left.contains(&note.stack_pointer));
+    thread.calls.retain(|call| !is_left(call.place_and_return_address().0));
+    direct_calls::retain(thread.context(), |note| !is_left(note.stack_pointer));
 }
 
 fn put_back(thread: &mut Thread, frame: u64) {

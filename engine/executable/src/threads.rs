@@ -66,6 +66,8 @@ pub struct Thread {
     pub calls: Vec<Call>,
     /// Return addresses of such functions that are in their places, because a signal handler runs.
     pub shown: Vec<Shown>,
+    /// The stack pointer where an exception was thrown that has not been caught.
+    pub thrown_at: Option<u64>,
     /// What the client has forbidden itself.
     pub filters: Mutex<Filters>,
     /// Another thread's filters came with its promise to gain no privileges, which this thread must make, too.
@@ -119,6 +121,7 @@ impl Thread {
             awaited: Vec::new(),
             calls: Vec::new(),
             shown: Vec::new(),
+            thrown_at: None,
             filters: Mutex::new(Filters::None),
             gives_up_privileges: AtomicBool::new(false),
             disabled: 0,

@@ -7,23 +7,34 @@
 use crate::config;
 use crate::lock::Mutex;
 use crate::symbol_tables::{Kind, SymbolFile};
-use alloc::collections::BTreeSet;
+use alloc::collections::BTreeMap;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+/// What happens when such a function is called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// An exception, or the end of a thread, begins to leave functions, or goes on with it.
+    Leaves,
+    /// It has come to where it ends.
+    Ends,
+    /// Nothing but a look at the stack.
+    Looks,
+}
+
 /// Of gcc's and LLVM's runtime libraries (Itanium C++ ABI: Exception Handling, 1.3 and 2.5), and of libunwind.
-const NAMES: [&[u8]; 9] = [
-    b"_Unwind_RaiseException",
-    b"_Unwind_ForcedUnwind",
-    b"_Unwind_Resume",
-    b"_Unwind_Resume_or_Rethrow",
-    b"_Unwind_Backtrace",
-    b"_Unwind_DeleteException",
-    b"__cxa_begin_catch",
-    b"__unw_init_local",
-    b"_ULx86_64_init_local",
+const NAMES: [(&[u8], Event); 9] = [
+    (b"_Unwind_RaiseException", Event::Leaves),
+    (b"_Unwind_ForcedUnwind", Event::Leaves),
+    (b"_Unwind_Resume", Event::Leaves),
+    (b"_Unwind_Resume_or_Rethrow", Event::Leaves),
+    (b"_Unwind_Backtrace", Event::Looks),
+    (b"_Unwind_DeleteException", Event::Ends),
+    (b"__cxa_begin_catch", Event::Ends),
+    (b"__unw_init_local", Event::Looks),
+    (b"_ULx86_64_init_local", Event::Looks),
 ];
 
-static ENTRIES: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
+static ENTRIES: Mutex<BTreeMap<u64, Event>> = Mutex::new(BTreeMap::new());
 /// Spares the lock while there are none.
 static ANY: AtomicBool = AtomicBool::new(false);
 
@@ -34,13 +45,13 @@ pub fn note_module(descriptor: i32, start: u64, end: u64, offset: u64) {
         return;
     }
     let mut entries = ENTRIES.lock();
-    entries.retain(|entry| !(start..end).contains(entry));
+    entries.retain(|entry, _| !(start..end).contains(entry));
     if let Some(file) = SymbolFile::open(descriptor, start, offset) {
         for table in [Kind::Dynamic, Kind::All].into_iter().filter_map(|kind| file.table(kind)) {
-            let is_one = |name: &[u8]| NAMES.contains(&name);
-            entries.extend(
-                table.functions().filter(|symbol| is_one(symbol.name.bytes())).map(|symbol| symbol.address),
-            );
+            for symbol in table.functions() {
+                let known = NAMES.iter().find(|(name, _)| *name == symbol.name.bytes());
+                entries.extend(known.map(|(_, event)| (symbol.address, *event)));
+            }
         }
     }
     ANY.store(!entries.is_empty(), Ordering::Relaxed);
@@ -48,7 +59,16 @@ pub fn note_module(descriptor: i32, start: u64, end: u64, offset: u64) {
 
 /// Does one of these functions begin at `pc`?
 pub fn is_entry(pc: u64) -> bool {
-    ANY.load(Ordering::Relaxed) && ENTRIES.lock().contains(&pc)
+    event_at(pc).is_some()
+}
+
+/// What a call of the function at `pc` means, if it is one of these.
+pub fn event_at(pc: u64) -> Option<Event> {
+    if ANY.load(Ordering::Relaxed) {
+        ENTRIES.lock().get(&pc).copied()
+    } else {
+        None
+    }
 }
 
 pub fn acquire_for_fork() {

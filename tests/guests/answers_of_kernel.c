@@ -252,6 +252,8 @@ static void processes(void)
         }));
   PROBE("futex", in_word(0, 0), CALL(SYS_futex, buffer, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0));
   SIMPLE(getrandom, buffer, 64, 0);
+  PROBE("number of a key", (void)0, CALL(SYS_keyctl, 0, -3, 1, AT(SIZE - 8), AT(SIZE - 16)));
+  SIMPLE(keyctl, 6, -3, buffer, 200);
 }
 
 static void times_and_timers(void)

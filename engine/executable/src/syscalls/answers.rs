@@ -66,8 +66,6 @@ pub const ANSWERS: &[(u32, usize, Size)] = &[
     (kernel::__NR_listxattr, 1, ReturnedUpTo(2)),
     (kernel::__NR_llistxattr, 1, ReturnedUpTo(2)),
     (kernel::__NR_flistxattr, 1, ReturnedUpTo(2)),
-    (kernel::__NR_keyctl, 2, ReturnedUpTo(3)),
-    (kernel::__NR_syslog, 1, ReturnedUpTo(2)),
     (kernel::__NR_pipe, 0, Bytes(8)),
     (kernel::__NR_pipe2, 0, Bytes(8)),
     (kernel::__NR_socketpair, 3, Bytes(8)),

@@ -121,6 +121,8 @@ fn follow_success(call: &Call, count: u64) {
         kernel::__NR_get_mempolicy => clear_structure(second, third.div_ceil(64).min(LONGEST_STRUCTURE) * 8),
         kernel::__NR_move_pages => clear_structure(fifth, 4 * second),
         kernel::__NR_mincore => clear_structure(third, second.div_ceil(PAGE)),
+        kernel::__NR_syslog if READ_LOG.contains(&first) => clear_structure(second, count.min(third)),
+        kernel::__NR_keyctl if READ_KEY.contains(&first) => clear_structure(third, count.min(fourth)),
         kernel::__NR_modify_ldt if first == READ_LDT => clear_structure(second, count),
         kernel::__NR_prctl => {
             for (_, size) in PROCESS_ANSWERS.iter().filter(|row| u64::from(row.0) == first) {
@@ -141,6 +143,9 @@ fn follow_success(call: &Call, count: u64) {
 
 /// No structure whose size is an argument is longer.
 const LONGEST_STRUCTURE: u64 = 1 << 16;
+// First arguments of calls that do many things: linux/keyctl.h, and syslog(2).
+const READ_LOG: [u64; 3] = [2, 3, 4];
+const READ_KEY: [u64; 3] = [6, 11, 17];
 /// First argument of `modify_ldt`.
 const READ_LDT: u64 = 0;
 

@@ -14,7 +14,7 @@ use crate::threads::Thread;
 use alloc::vec::Vec;
 use derivgrind_tape::structure::TWO_OPERANDS;
 use derivgrind_translate::computed::apply::{self, NewShadow, Surroundings};
-use derivgrind_translate::computed::{self, Machine, Place, X87State};
+use derivgrind_translate::computed::{self, Machine, Part, Place, X87State};
 use derivgrind_translate::context::{Context, SHADOW_START};
 use derivgrind_translate::state::State;
 use iced_x86::{Decoder, DecoderOptions, Instruction};
@@ -34,13 +34,13 @@ const LONGEST: u64 = 64;
 
 /// Applies the rule of the instruction at `next`; with a signal or an invalidation to be looked at first, the
 /// instruction begins again after that.
-pub fn prepare(thread: &mut Thread, next: Continuation, counter: u64) -> Continuation {
+pub fn prepare(thread: &mut Thread, next: Continuation, counter: u64, part: Part) -> Continuation {
     let before = Continuation { pc: next.pc, state: next.state.without_rule_applied() };
     if thread.signals.is_pending() || thread.shadows_in_registers() != settings::shadows_in_registers() {
         return before;
     }
     let Some(instruction) = instruction_at(next.pc) else { return before };
-    let applied = extended::with_default_rounding(|| apply_rule(thread, &instruction, before.state));
+    let applied = extended::with_default_rounding(|| apply_rule(thread, &instruction, part, before.state));
     let counter = applied.is_incomplete.then_some(counter);
     thread.computed = Pending { shadows: applied.shadows, counter, replaced: Vec::new() };
     recording::follow_widening(thread);
@@ -91,7 +91,7 @@ fn instruction_at(pc: u64) -> Option<Instruction> {
     Some(Decoder::with_ip(64, code, pc, DecoderOptions::NONE).decode())
 }
 
-fn apply_rule(thread: &mut Thread, instruction: &Instruction, state: State) -> apply::Applied {
+fn apply_rule(thread: &mut Thread, instruction: &Instruction, part: Part, state: State) -> apply::Applied {
     let mode = thread.settings().mode;
     let context = thread.context();
     let read;
@@ -115,7 +115,7 @@ fn apply_rule(thread: &mut Thread, instruction: &Instruction, state: State) -> a
     };
     let places = Places::read(context, state, !computed::is_x87(instruction));
     let mut found = Found { thread, places };
-    apply::apply(instruction, &machine, mode, &mut found)
+    apply::apply(instruction, &machine, part, mode, &mut found)
 }
 
 /// The shadows in front of an instruction, and the tape.

@@ -227,7 +227,7 @@ fn serve(thread: &mut Thread, exit: &ExitRecord) -> Continuation {
             recording::follow_widening(thread);
             next
         }
-        ExitKind::ComputedRule { counter } => computed::prepare(thread, next, counter),
+        ExitKind::ComputedRule { counter, part } => computed::prepare(thread, next, counter, part),
         ExitKind::ActiveCall => library_calls::begin(thread, next),
         ExitKind::Returned => returned(thread, next),
         ExitKind::NeedsMemoryShadows => activation::move_shadows_to_memory(thread, next),

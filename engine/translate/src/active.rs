@@ -14,6 +14,7 @@ use crate::rounding::Rounding;
 use crate::rules::{self, Binary, Element, Lanes, Rule};
 use crate::state::State;
 use crate::translate::Translator;
+use crate::upper_parts::Access;
 use crate::vectors::Pending;
 use iced_x86::{Code, EncodingKind, Instruction, Mnemonic, OpKind, Register};
 
@@ -47,9 +48,14 @@ impl Translator<'_> {
             self.applied(client);
             return;
         }
-        if self.upper_part() != 0 {
-            let on_active = self.apply_rule(instruction);
-            self.check_upper_part(instruction, on_active);
+        match self.upper_part() {
+            Access::None => {}
+            Access::Changes { is_moved } => return self.part_changes(client, is_moved),
+            Access::Writes { .. } => {
+                let on_active = self.apply_rule(instruction);
+                self.check_upper_part(instruction, on_active);
+                self.check_changed_part(instruction, on_active);
+            }
         }
         if rules::uses_mmx(instruction) && !matches!(rule, Rule::MaskedStore | Rule::Passive) {
             return self.x87(client);

@@ -1,5 +1,6 @@
 //! The narrow interface between the pure translator and the engine that runs its output.
 
+use crate::computed::Part;
 pub use crate::recording::StructureReference;
 use crate::state::{Class, State};
 use crate::templates::Templates;
@@ -231,7 +232,7 @@ pub enum ExitKind {
     NewSegment,
     /// Apply the rule of the instruction at `target`, see [`crate::computed`], then continue there. What is not
     /// resolved is counted at the address.
-    ComputedRule { counter: u64 },
+    ComputedRule { counter: u64, part: Part },
     /// The library function at `target` is called with an active argument: note the arguments, make them passive, and
     /// differentiate the function when it returns.
     ActiveCall,

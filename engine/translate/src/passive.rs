@@ -13,6 +13,7 @@ use crate::general::frame_pointer_size;
 use crate::rules::{self, Rule};
 use crate::state::State;
 use crate::translate::Translator;
+use crate::upper_parts::Access;
 use crate::wide_clients::is_masked_store;
 use crate::without_rule::is_plain_masked_store;
 use iced_x86::{Instruction, Mnemonic, OpAccess, OpKind, Register};
@@ -81,7 +82,10 @@ impl Translator<'_> {
         ) {
             self.check_read(instruction);
         }
-        self.check_upper_part(instruction, OnActive::Leave(instruction.ip(), active_state(false)));
+        if let Access::Writes { tests_number: true, .. } = self.upper_part() {
+            let on_active = self.apply_rule(instruction);
+            self.check_upper_part(instruction, on_active);
+        }
         let writes = matches!(
             access,
             OpAccess::Write | OpAccess::ReadWrite | OpAccess::CondWrite | OpAccess::ReadCondWrite

@@ -25,7 +25,7 @@ use crate::recording::{Recorded, Recording};
 use crate::rounding::{self, Rounding};
 use crate::rules::{self, Rule};
 use crate::state::{Class, State};
-use crate::upper_parts;
+use crate::upper_parts::{self, Access};
 use crate::vectors::{self, Pending, Vectors};
 use alloc::vec::Vec;
 use iced_x86::{Code, Instruction, InstructionInfoFactory, Register};
@@ -82,7 +82,7 @@ pub(crate) struct Translator<'a> {
     /// By instruction: loads into general registers that need no test.
     pub untested: Vec<bool>,
     /// See [`upper_parts::find`].
-    pub upper_parts: Vec<u8>,
+    pub upper_parts: Vec<Access>,
     /// By instruction: sums that round their operand.
     pub roundings: Vec<Rounding>,
     /// Did the current instruction write zero to the shadow of what it stores?
@@ -210,7 +210,7 @@ impl<'a> Translator<'a> {
         if self.level != Level::Plain {
             self.untested = pointers::untested_loads(&mut self.info, &block.instructions);
             let has_indices = self.job.settings.mode.has_indices();
-            self.upper_parts = upper_parts::find(&block.instructions, has_indices);
+            self.upper_parts = upper_parts::find(&mut self.info, &block.instructions, has_indices);
         }
         self.loads_are_passive = self.level == Level::Passive && self.client.loads_are_passive(self.job.pc);
         let tests_loads = self.level == Level::Passive && !self.loads_are_passive;

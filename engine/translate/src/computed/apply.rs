@@ -1,7 +1,7 @@
 //! From what a computed rule says to new shadows, be they dot values or indices.
 
 use super::extended::{with_free_unit, Unit};
-use super::{extended_shadows, narrow, Change, Machine, Place, Real, Seen, Term, UPPER_HALF};
+use super::{extended_shadows, narrow, Change, Machine, Part, Place, Real, Seen, Term, UPPER_HALF};
 use crate::interface::Mode;
 use crate::recording::TAG;
 use alloc::vec::Vec;
@@ -42,16 +42,17 @@ pub struct Applied {
     pub is_incomplete: bool,
 }
 
-/// Applies the rule of an instruction.
+/// Applies the rule of an instruction; `part` is what its exit says.
 pub fn apply(
     instruction: &Instruction,
     machine: &Machine,
+    part: Part,
     mode: Mode,
     surroundings: &mut dyn Surroundings,
 ) -> Applied {
     if !super::is_x87(instruction) {
         let read = |place, bytes: &mut [u8]| surroundings.read(place, bytes);
-        let changes = super::changes(instruction, &Seen { machine, mode, shadow: &read });
+        let changes = super::changes(instruction, &Seen { machine, part, mode, shadow: &read });
         return put_together(changes, None, instruction, machine, mode, surroundings);
     }
     with_free_unit(|unit| {

@@ -1,11 +1,13 @@
 //! The way to a computed rule and back.
 
+use super::Part;
 use crate::checks::OnActive;
 use crate::decode::Client;
 use crate::interface::{ExitKind, SiteKind};
 use crate::passive::is_write;
 use crate::state::State;
 use crate::translate::Translator;
+use crate::upper_parts::Access;
 use crate::without_rule::is_zero_idiom;
 use alloc::vec::Vec;
 use iced_x86::{Instruction, Register};
@@ -38,7 +40,11 @@ impl Translator<'_> {
         let counter = self.job.first_counter + 8 * site as u64;
         let zero_general = self.zero_general | 1 << Register::RSP.number();
         let state = State::active(zero_general, self.vectors.zero, self.vectors.upper);
-        OnActive::Serve(ExitKind::ComputedRule { counter }, instruction.ip(), state.with_rule_applied())
+        let part = match self.upper_part() {
+            Access::Writes { part, .. } => part,
+            _ => Part::Upper(0),
+        };
+        OnActive::Serve(ExitKind::ComputedRule { counter, part }, instruction.ip(), state.with_rule_applied())
     }
 
     /// The instruction as it is: the shadows of what it writes are in place already.

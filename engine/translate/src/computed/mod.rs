@@ -114,9 +114,19 @@ pub enum Change {
     Lose { from: Place, size: usize },
 }
 
+/// What the block tells about an instruction that may write the upper part of a number in memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// Of a number of so many bytes; 0: not known.
+    Upper(u8),
+    /// What it stores was loaded from there and changed; its shadow is that of the part.
+    Changed(u8),
+}
+
 /// What the rules see: values and shadows in front of an instruction.
 pub struct Seen<'a> {
     pub machine: &'a Machine<'a>,
+    pub part: Part,
     pub mode: Mode,
     pub shadow: &'a dyn Fn(Place, &mut [u8]),
 }

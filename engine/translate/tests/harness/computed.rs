@@ -8,16 +8,22 @@ use super::run::{Configuration, Outcome, Program};
 use super::tape::Written;
 use derivgrind_tape::structure::{Structure, TWO_OPERANDS};
 use derivgrind_translate::computed::apply::{apply, Applied, Surroundings};
-use derivgrind_translate::computed::{self, Place, X87State};
+use derivgrind_translate::computed::{self, Part, Place, X87State};
 use derivgrind_translate::interface::{ClientCode, Mode};
 use iced_x86::{Decoder, DecoderOptions, Instruction};
 
 /// Applies the rule of the instruction at `pc`; true if it is to be counted.
-pub fn serve(program: &Program, configuration: Configuration, pc: u64, outcome: &mut Outcome) -> bool {
+pub fn serve(
+    program: &Program,
+    configuration: Configuration,
+    pc: u64,
+    part: Part,
+    outcome: &mut Outcome,
+) -> bool {
     let code = program.code(pc).expect("a rule belongs to an instruction");
     let instruction = Decoder::with_ip(64, code, pc, DecoderOptions::NONE).decode();
     let found = Found { shadows: &outcome.shadows, written: &mut outcome.written };
-    let applied = applied(&instruction, &outcome.machine, configuration.mode, found);
+    let applied = applied(&instruction, &outcome.machine, part, configuration.mode, found);
     for new in &applied.shadows {
         write(&mut outcome.shadows, new.place, new.bytes());
     }
@@ -33,7 +39,7 @@ pub fn expectation(before: &Before, mode: Mode, first_index: u64) -> Expected {
     }
     let mut written = Written::new(first_index);
     let found = Found { shadows: before.shadows, written: &mut written };
-    let applied = applied(&before.generated.instruction, before.machine, mode, found);
+    let applied = applied(&before.generated.instruction, before.machine, Part::Upper(0), mode, found);
     let mut expected = before.unchanged();
     for new in &applied.shadows {
         write(&mut expected.shadows, new.place, new.bytes());
@@ -42,7 +48,13 @@ pub fn expectation(before: &Before, mode: Mode, first_index: u64) -> Expected {
     expected
 }
 
-fn applied(instruction: &Instruction, machine: &Machine, mode: Mode, mut found: Found) -> Applied {
+fn applied(
+    instruction: &Instruction,
+    machine: &Machine,
+    part: Part,
+    mode: Mode,
+    mut found: Found,
+) -> Applied {
     // SAFETY: the harness owns the context.
     let (fs_base, gs_base) = unsafe { ((*region::context()).fs_base, (*region::context()).gs_base) };
     let seen = computed::Machine {
@@ -58,7 +70,7 @@ fn applied(instruction: &Instruction, machine: &Machine, mode: Mode, mut found: 
             true
         },
     };
-    apply(instruction, &seen, mode, &mut found)
+    apply(instruction, &seen, part, mode, &mut found)
 }
 
 struct Found<'a> {

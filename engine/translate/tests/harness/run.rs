@@ -306,8 +306,9 @@ impl Harness {
                 End::Exit(ExitKind::Link, target) if (program.start()..program.end()).contains(&target) => {
                     pc = target;
                 }
-                End::Exit(ExitKind::ComputedRule { counter }, target) => {
-                    let is_counted = super::computed::serve(program, configuration, target, &mut outcome);
+                End::Exit(ExitKind::ComputedRule { counter, part }, target) => {
+                    let is_counted =
+                        super::computed::serve(program, configuration, target, part, &mut outcome);
                     let site = (counter - COUNTERS) / 8;
                     outcome.count_at(site as usize, is_counted);
                     pc = target;

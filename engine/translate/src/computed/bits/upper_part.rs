@@ -3,14 +3,17 @@
 //! While indices are followed it looks passive, since the index of a binary64 is in the lower half of its shadow, and
 //! would stay as it is. A dot value would lose its exponent. The values before and after tell what has happened to the
 //! number: another sign or another exponent is a factor. If its fraction is another one, too, nothing is known, and it
-//! is counted. The mark behind the index of an 80-bit number is in the bytes with its sign, the highest bit of the
-//! index of a binary32 in that with its own; there signs are understood.
+//! is counted. The mark behind the index of an 80-bit number is in the bytes with its sign, where signs are understood,
+//! and the highest bit of the index of a binary32 in those with its own.
+//!
+//! Dot values do not tell a binary32 from the upper half of a binary64: the block may, or where the number ends, or
+//! which bits are changed.
 //!
 //! Translated code asks for this where [`crate::upper_parts`] has found such an instruction.
 
 use super::super::extended::Extended;
 use super::super::extended_shadows::marked;
-use super::super::{Change, ExtendedTerm, Place, Real, Term, UPPER_HALF};
+use super::super::{Change, ExtendedTerm, Part, Place, Real, Term, UPPER_HALF};
 use super::meaning::{Kind, Scale};
 use super::word::{Target, Word};
 use super::Seen;
@@ -27,44 +30,124 @@ pub(super) struct Written {
     pub is_copy: bool,
 }
 
+impl Written {
+    /// Where the number begins that ends with what is written.
+    fn start_of(&self, size: usize) -> Option<u64> {
+        match self.target.place {
+            Place::Memory { address } => {
+                Some(address.wrapping_sub(size as u64).wrapping_add(self.target.size as u64))
+            }
+            _ => None,
+        }
+    }
+
+    /// Is nothing changed but the highest bit?
+    fn changes_sign_alone(&self) -> bool {
+        (self.before.value ^ self.after) & (self.target.mask() >> 1) == 0
+    }
+
+    /// The number of so many bytes before and after.
+    fn values(&self, seen: &Seen, size: usize) -> Option<[u64; 2]> {
+        let mut value = [0; 8];
+        if !(seen.machine.read)(self.start_of(size)?, &mut value[..size]) {
+            return None;
+        }
+        let before = u64::from_le_bytes(value);
+        value[size - self.target.size..size].copy_from_slice(&self.after.to_le_bytes()[..self.target.size]);
+        Some([before, u64::from_le_bytes(value)])
+    }
+
+    /// The factor, if it is a number of this kind.
+    fn factor(&self, seen: &Seen, kind: Kind) -> Option<f64> {
+        let [before, after] = self.values(seen, kind.bits() as usize / 8)?;
+        factor(kind, before, after)
+    }
+
+    /// The number is the old one times a factor; it is lost if there is none.
+    fn scaled(&self, real: Real, factor: Option<f64>) -> Option<Vec<Change>> {
+        let (size, to) = (real.size(), Place::Memory { address: self.start_of(real.size())? });
+        Some(match factor {
+            Some(partial) => {
+                let terms = alloc::vec![Term { from: to, real, partial }];
+                alloc::vec![Change::Linear { to, real, terms }]
+            }
+            None => alloc::vec![Change::Lose { from: to, size }, Change::Zero { to, size }],
+        })
+    }
+}
+
 /// What happens to the number whose upper part is written; `None` if there is no such number.
 pub(super) fn changes(seen: &Seen, written: &Written) -> Option<Vec<Change>> {
-    let Place::Memory { address } = written.target.place else { return None };
-    if written.target.size == 8 {
+    if written.target.size == 8 || !matches!(written.target.place, Place::Memory { .. }) {
         return None;
     }
-    if !seen.has_indices() {
-        let is_replaced = written.is_copy && !written.source.is_active();
-        return is_replaced.then(|| binary64(seen, written, address)).flatten();
+    let returns = match seen.part {
+        Part::Changed(_) if written.source.is_active() => true,
+        Part::Changed(_) | Part::Upper(_) => false,
+    };
+    if returns && written.source.shadow != written.before.shadow {
+        return Some(written.target.lost(&[written.source]));
     }
-    extended(seen, written, address)
-        .or_else(|| binary32(seen, written, address))
-        .or_else(|| binary64(seen, written, address))
+    if seen.has_indices() {
+        let found = extended(seen, written, returns)
+            .or_else(|| binary32(seen, written, returns))
+            .or_else(|| binary64(seen, written));
+        let lost = || returns.then(|| written.target.lost(&[written.source]));
+        return found.or_else(lost);
+    }
+    if returns {
+        return dot_value(seen, written);
+    }
+    if written.source.is_active() {
+        return None;
+    }
+    let is_part = written.target.size < 4 && written.before.is_active();
+    match written.is_copy {
+        true => binary64(seen, written),
+        false if is_part && !written.changes_sign_alone() => dot_value(seen, written),
+        false => None,
+    }
 }
 
-/// Its sign alone.
-fn binary32(seen: &Seen, written: &Written, address: u64) -> Option<Vec<Change>> {
-    let Target { size, .. } = written.target;
-    let highest = 1 << (8 * size - 1);
-    let changes = written.before.value ^ written.after;
-    if size > 2 || changes & !highest != 0 || written.source.is_active() || seen.mode.has_wide_indices() {
-        return None;
+/// One or two bytes of an active number become others, while dot values are followed.
+fn dot_value(seen: &Seen, written: &Written) -> Option<Vec<Change>> {
+    let Written { target, before, after, .. } = written;
+    if written.changes_sign_alone() {
+        // So does the sign of the dot value, whatever the type.
+        let shadow = (before.shadow ^ before.value ^ after) as u32;
+        let bytes = shadow.to_le_bytes();
+        return Some(alloc::vec![Change::Set { to: target.place, bytes, size: target.size }]);
     }
-    let to = Place::Memory { address: address.wrapping_sub(4 - size as u64) };
-    let is_number = seen.word_at(to, 0, 4).shadow & u64::from(TAG) != 0;
-    let (real, partial) = (Real::Binary32, if changes == 0 { 1.0 } else { -1.0 });
-    let terms = alloc::vec![Term { from: to, real, partial }];
-    is_number.then(|| alloc::vec![Change::Linear { to, real, terms }])
+    let (Part::Upper(bytes) | Part::Changed(bytes)) = seen.part;
+    let [narrow, wide] = [Kind::Binary32, Kind::Binary64].map(|kind| written.factor(seen, kind));
+    let end = written.start_of(0)?;
+    match (bytes, end % 8) {
+        (4, _) | (0, 4) => written.scaled(Real::Binary32, narrow),
+        (8, _) => written.scaled(Real::Binary64, wide),
+        // Only in a binary64 are the bits an exponent.
+        (_, 0) if narrow.is_none() && wide.is_some() => written.scaled(Real::Binary64, wide),
+        _ => Some(target.lost(&[Word { place: Some(target.place), ..*before }])),
+    }
 }
 
-fn extended(seen: &Seen, written: &Written, address: u64) -> Option<Vec<Change>> {
+/// While indices are followed: the tag tells that it is one.
+fn binary32(seen: &Seen, written: &Written, returns: bool) -> Option<Vec<Change>> {
     let Target { size, .. } = written.target;
-    let highest = 1 << (8 * size - 1);
-    let changes = written.before.value ^ written.after;
-    if size > 2 || changes & !highest != 0 || written.source.is_active() {
+    if size > 2 || written.source.is_active() && !returns || seen.mode.has_wide_indices() {
         return None;
     }
-    let start = Place::Memory { address: address.wrapping_sub(10 - size as u64) };
+    let start = Place::Memory { address: written.start_of(4)? };
+    let is_number = seen.word_at(start, 0, 4).shadow & u64::from(TAG) != 0;
+    let factor = written.factor(seen, Kind::Binary32);
+    is_number.then(|| written.scaled(Real::Binary32, factor)).flatten()
+}
+
+fn extended(seen: &Seen, written: &Written, returns: bool) -> Option<Vec<Change>> {
+    let Target { size, .. } = written.target;
+    if size > 2 || !written.changes_sign_alone() || written.source.is_active() && !returns {
+        return None;
+    }
+    let start = Place::Memory { address: written.start_of(10)? };
     let mut shadow = [0; 10];
     (seen.shadow)(start, &mut shadow);
     let [index @ .., _, _] = shadow;
@@ -72,7 +155,7 @@ fn extended(seen: &Seen, written: &Written, address: u64) -> Option<Vec<Change>>
     if index == 0 || shadow != marked(index) {
         return None;
     }
-    let partial = if changes == 0 { Extended::ONE } else { Extended::ONE.negated() };
+    let partial = if written.before.value == written.after { Extended::ONE } else { Extended::ONE.negated() };
     let real = Real::Extended;
     Some(alloc::vec![Change::Extended {
         to: start,
@@ -81,17 +164,11 @@ fn extended(seen: &Seen, written: &Written, address: u64) -> Option<Vec<Change>>
     }])
 }
 
-fn binary64(seen: &Seen, written: &Written, address: u64) -> Option<Vec<Change>> {
+fn binary64(seen: &Seen, written: &Written) -> Option<Vec<Change>> {
     let Written { target, source, .. } = written;
-    let distance = 8 - target.size as u64;
-    let start = address.wrapping_sub(distance);
+    let start = written.start_of(8)?;
     let to = Place::Memory { address: start };
-    let mut value = [0; 8];
-    if !(seen.machine.read)(start, &mut value) {
-        return None;
-    }
-    let before = u64::from_le_bytes(value);
-    let shadow = seen.word_at(to, before, 8).shadow;
+    let shadow = seen.word_at(to, 0, 8).shadow;
     let lower = shadow as u32;
     let is_active = match seen.has_indices() {
         true if seen.mode.has_wide_indices() => shadow != 0,
@@ -99,7 +176,9 @@ fn binary64(seen: &Seen, written: &Written, address: u64) -> Option<Vec<Change>>
         // Else there is an integer beside a binary32.
         false => shadow >> 32 != 0,
     };
-    if !is_active {
+    // Where the block does not tell that there is a number, it is where compilers place one.
+    let is_known = !matches!(seen.part, Part::Upper(0) | Part::Changed(0));
+    if !is_active || !is_known && start % 8 != 0 {
         return None;
     }
     if source.is_active() {
@@ -108,26 +187,23 @@ fn binary64(seen: &Seen, written: &Written, address: u64) -> Option<Vec<Change>>
         let set = Change::Set { to, bytes: index.to_le_bytes(), size: 4 };
         return joins.then(|| alloc::vec![target.cleared(), set]);
     }
-    value[distance as usize..].copy_from_slice(&written.after.to_le_bytes()[..target.size]);
-    let after = u64::from_le_bytes(value);
-    let Some(partial) = factor(before, after) else {
-        return Some(alloc::vec![Change::Lose { from: to, size: 8 }, Change::Zero { to, size: 8 }]);
-    };
-    let real = Real::Binary64;
-    Some(alloc::vec![Change::Linear { to, real, terms: alloc::vec![Term { from: to, real, partial }] }])
+    written.scaled(Real::Binary64, written.factor(seen, Kind::Binary64))
 }
 
 /// The factor between two numbers that differ by sign and exponent alone.
-fn factor(before: u64, after: u64) -> Option<f64> {
-    const SIGN: u64 = 1 << 63;
-    let kind = Kind::Binary64;
+fn factor(kind: Kind, before: u64, after: u64) -> Option<f64> {
+    let sign = 1 << (kind.bits() - 1);
     let changes = before ^ after;
-    if changes & !SIGN == 0 {
+    if changes & !sign == 0 {
         return Some(if changes == 0 { 1.0 } else { -1.0 });
     }
-    let is_normal = |word: u64| !matches!(word >> 52 & 0x7ff, 0 | 0x7ff);
+    let exponents = (sign - 1) & !kind.fraction();
+    let exponent = |word: u64| word & exponents;
+    let is_normal = |word: u64| exponent(word) != 0 && exponent(word) != exponents;
     let is_scaled = changes & kind.fraction() == 0 && is_normal(before) && is_normal(after);
-    is_scaled.then(|| kind.linear(before, after, Scale::ONE).factor()).flatten()
+    let distance = exponent(after) as i64 - exponent(before) as i64;
+    let exponent = (distance / (kind.fraction() as i64 + 1)) as i32;
+    is_scaled.then(|| Scale { negative: changes & sign != 0, exponent }.factor()).flatten()
 }
 
 #[cfg(test)]
@@ -136,7 +212,7 @@ mod tests {
 
     #[test]
     fn signs_and_exponents_are_factors() {
-        let of = |before: f64, after: f64| factor(before.to_bits(), after.to_bits());
+        let of = |before: f64, after: f64| factor(Kind::Binary64, before.to_bits(), after.to_bits());
         assert_eq!(of(3.0, 3.0), Some(1.0));
         assert_eq!(of(3.0, -3.0), Some(-1.0));
         assert_eq!(of(-0.0, 0.0), Some(-1.0));

@@ -100,6 +100,18 @@ impl Seen<'_> {
         self.has_indices() && !self.mode.has_wide_indices() && word.shadow & marks == u64::from(UPPER_HALF)
     }
 
+    /// While dot values are followed: what is left of a binary64, less than seven bytes, is put together with a
+    /// passive sign and exponent. (As a number by itself it would have a dot value that is none.)
+    fn lacks_highest_bytes(&self, target: Target, first: Word, second: Word) -> bool {
+        let lacks = |low: Word, high: Word| {
+            let is_rest =
+                |bits: u32| (low.value | low.shadow) >> bits == 0 && high.value & ((1 << bits) - 1) == 0;
+            low.shadow >> 32 != 0 && !high.is_active() && high.value != 0 && (is_rest(48) || is_rest(56))
+        };
+        let is_whole = target.size == 8 && !self.has_indices();
+        is_whole && (lacks(first, second) || lacks(second, first))
+    }
+
     /// While indices are followed: the halves of a binary64 are put together. The upper one has the index, and where
     /// it has none it is not known what has become of it.
     fn joins(&self, target: Target, first: Word, second: Word) -> Option<Option<Vec<Change>>> {
@@ -140,6 +152,9 @@ impl Seen<'_> {
             return Some(alloc::vec![target.cleared()]);
         }
         if logic != Logic::And {
+            if self.lacks_highest_bytes(target, first, second) {
+                return None;
+            }
             if let Some(changes) = self.joins(target, first, second) {
                 return changes;
             }
@@ -345,6 +360,10 @@ impl Seen<'_> {
                 return Some(united(target, &[one.word, other.word]));
             }
         }
+        let highest = 1 << (8 * target.size - 1);
+        if let ([one], true, true) = (active.as_slice(), plain, target.size < 4 && constant == highest) {
+            return self.sign(Logic::Xor, target, one.word, Word::passive(highest));
+        }
         if target.size < 4 || active.iter().all(|summand| self.is_piece(summand.word)) {
             return Some(alloc::vec![target.cleared()]);
         }
@@ -397,6 +416,10 @@ impl Seen<'_> {
         match meaning {
             Meaning::Unknown => return None,
             Meaning::Constant => {}
+            // An index is as a whole in the lower half.
+            Meaning::Bytes(bytes) if self.has_indices() && kind == Kind::Binary64 && bytes != 0x0f => {
+                return None;
+            }
             Meaning::Bytes(bytes) => {
                 for byte in (0..target.size).filter(|byte| bytes >> byte & 1 != 0) {
                     let (to, from) = (target.place.offset_by(byte), from.offset_by(byte));

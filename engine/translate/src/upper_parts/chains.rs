@@ -1,0 +1,336 @@
+//! Parts of numbers that are loaded into general registers, changed there, and stored where they were.
+//!
+//! So fields of bits are compiled, and accesses by bytes or words. That the place is the same is found by numbering
+//! the values of registers: unoptimised code computes an address twice, from variables on the stack. Where the block
+//! begins with the load, as it does behind a computed rule, its address was computed before, and may be any.
+
+use crate::control::has_memory;
+use crate::decode::Client;
+use crate::passive::is_write;
+use alloc::vec::Vec;
+use iced_x86::{Instruction, InstructionInfoFactory, Mnemonic, OpKind, Register};
+
+/// A part that is stored where it was loaded.
+pub(super) struct Chain {
+    pub store: usize,
+    /// Instructions by which it is changed or moved between registers, and whether it comes from the second operand.
+    pub steps: Vec<(usize, bool)>,
+    /// Bytes of the number, if masks tell; else 0.
+    pub number: u8,
+    /// Is the place surely the same?
+    pub is_certain: bool,
+}
+
+/// A value as the block computes it: a number for what is not known, and a distance.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Value {
+    base: u32,
+    distance: i64,
+}
+
+/// Registers have these values at first.
+const INITIAL: u32 = 16;
+
+/// A part of a number in a register.
+#[derive(Clone)]
+struct Piece {
+    load: usize,
+    address: Value,
+    size: usize,
+    steps: Vec<(usize, bool)>,
+    is_changed: bool,
+    number: u8,
+}
+
+/// A result is known by the instruction and its operands.
+type Computed = (Mnemonic, [Value; 2], u64);
+
+#[derive(Default)]
+struct Registers {
+    values: [Option<Value>; 16],
+    pieces: [Option<Piece>; 16],
+    computed: Vec<(Computed, Value)>,
+    /// Words in memory, of 8 bytes or 4.
+    places: Vec<(Value, Value)>,
+    next: u32,
+}
+
+/// All such parts in a block. `with_halves`: also those of four bytes.
+pub(super) fn find(
+    info: &mut InstructionInfoFactory,
+    instructions: &[Client],
+    with_halves: bool,
+) -> Vec<Chain> {
+    let largest = if with_halves { 4 } else { 2 };
+    let mut registers = Registers { next: INITIAL, ..Registers::default() };
+    let mut chains = Vec::new();
+    for (position, instruction) in instructions.iter().map(|client| &client.instruction).enumerate() {
+        chains.extend(registers.stored(instruction, position));
+        registers.step(info, instruction, position, largest);
+    }
+    chains
+}
+
+/// Is it a store of a general register by which a part may go back?
+pub(super) fn is_candidate(instruction: &Instruction, with_halves: bool) -> bool {
+    instruction.mnemonic() == Mnemonic::Mov
+        && instruction.op0_kind() == OpKind::Memory
+        && instruction.op1_kind() == OpKind::Register
+        && (instruction.op1_register().is_gpr8() && !is_high_byte(instruction.op1_register())
+            || instruction.op1_register().is_gpr16()
+            || with_halves && instruction.op1_register().is_gpr32())
+}
+
+fn is_high_byte(register: Register) -> bool {
+    matches!(register, Register::AH | Register::BH | Register::CH | Register::DH)
+}
+
+fn number(register: Register) -> usize {
+    register.full_register().number()
+}
+
+impl Registers {
+    fn value(&self, register: Register) -> Value {
+        let number = number(register);
+        self.values[number].unwrap_or(Value { base: number as u32, distance: 0 })
+    }
+
+    fn fresh(&mut self) -> Value {
+        self.next += 1;
+        Value { base: self.next, distance: 0 }
+    }
+
+    /// The result of an instruction.
+    fn computed(&mut self, key: Computed) -> Value {
+        if let Some((_, value)) = self.computed.iter().find(|(known, _)| *known == key) {
+            return *value;
+        }
+        let value = self.fresh();
+        self.computed.push((key, value));
+        value
+    }
+
+    fn address(&mut self, instruction: &Instruction) -> Option<Value> {
+        let (base, index) = (instruction.memory_base(), instruction.memory_index());
+        let has_segment = matches!(instruction.memory_segment(), Register::FS | Register::GS);
+        if has_segment || !base.is_gpr64() || index != Register::None && !index.is_gpr64() {
+            return None;
+        }
+        let mut value = self.value(base);
+        if index != Register::None {
+            let index = self.value(index);
+            value = self.sum(value, index, u64::from(instruction.memory_index_scale()));
+        }
+        value.distance = value.distance.wrapping_add(instruction.memory_displacement64() as i64);
+        Some(value)
+    }
+
+    /// A value and a multiple of another.
+    fn sum(&mut self, one: Value, other: Value, scale: u64) -> Value {
+        let bare = |value: Value| Value { distance: 0, ..value };
+        let sum = self.computed((Mnemonic::Add, [bare(one), bare(other)], scale));
+        let distance = one.distance.wrapping_add(other.distance.wrapping_mul(scale as i64));
+        Value { distance, ..sum }
+    }
+
+    /// The chain that ends with a store.
+    fn stored(&mut self, instruction: &Instruction, position: usize) -> Option<Chain> {
+        if !is_candidate(instruction, true) {
+            return None;
+        }
+        let address = self.address(instruction)?;
+        let piece = self.pieces[number(instruction.op1_register())].as_ref()?;
+        let is_whole = piece.is_changed && piece.size == instruction.memory_size().size();
+        let is_certain = piece.address == address;
+        let may_be = piece.load == 0 && piece.address.base < INITIAL && address.base >= INITIAL;
+        (is_whole && (is_certain || may_be)).then(|| Chain {
+            store: position,
+            steps: piece.steps.clone(),
+            number: piece.number,
+            is_certain,
+        })
+    }
+
+    /// Takes note of what an instruction does.
+    fn step(
+        &mut self,
+        info: &mut InstructionInfoFactory,
+        instruction: &Instruction,
+        position: usize,
+        largest: usize,
+    ) {
+        if instruction.mnemonic() == Mnemonic::Cdqe {
+            let value = self.extended(self.value(Register::RAX));
+            self.values[0] = Some(value);
+            self.pieces[0] = None;
+            return;
+        }
+        let value = self.result(instruction);
+        let piece = self.piece(instruction, position, largest);
+        let written = info.info(instruction).used_registers().iter();
+        for register in written.filter(|used| is_write(used.access())).map(|used| used.register()) {
+            if register.is_gpr() {
+                self.pieces[number(register)] = None;
+                let fresh = self.fresh();
+                self.values[number(register)] = Some(fresh);
+            }
+        }
+        if instruction.op0_kind() == OpKind::Register && instruction.op0_register().is_gpr() {
+            let target = number(instruction.op0_register());
+            if value.is_some() {
+                self.values[target] = value;
+            }
+            self.pieces[target] = piece;
+        }
+        self.store(instruction);
+    }
+
+    /// The value of the first operand, a register of 8 bytes.
+    fn result(&mut self, instruction: &Instruction) -> Option<Value> {
+        let target = instruction.op0_register();
+        if instruction.op0_kind() != OpKind::Register || !target.is_gpr64() && !target.is_gpr32() {
+            return None;
+        }
+        if target.is_gpr32() {
+            let is_load = instruction.mnemonic() == Mnemonic::Mov && has_memory(instruction);
+            return is_load.then(|| self.loaded(instruction)).flatten();
+        }
+        let old = self.value(target);
+        let from_register = instruction.op1_kind() == OpKind::Register && instruction.op1_register().is_gpr();
+        let source = from_register.then(|| self.value(instruction.op1_register()));
+        let constant = instruction.try_immediate(1).ok();
+        let moved = |distance: u64| Value { distance: old.distance.wrapping_add(distance as i64), ..old };
+        match (instruction.mnemonic(), source, constant) {
+            (Mnemonic::Mov, Some(source), _) => Some(source),
+            (Mnemonic::Mov, None, None) if has_memory(instruction) => self.loaded(instruction),
+            (Mnemonic::Add, None, Some(constant)) => Some(moved(constant)),
+            (Mnemonic::Sub, None, Some(constant)) => Some(moved(constant.wrapping_neg())),
+            (Mnemonic::Add, Some(source), _) => Some(self.sum(old, source, 1)),
+            (Mnemonic::Lea, ..) if instruction.memory_base() == Register::None => {
+                let index = self.value(instruction.memory_index());
+                let key = (Mnemonic::Lea, [index; 2], u64::from(instruction.memory_index_scale()));
+                Some(self.computed(key))
+            }
+            (Mnemonic::Lea, ..) => self.address(instruction),
+            (Mnemonic::Shl | Mnemonic::Sal, _, Some(count)) => {
+                Some(self.computed((Mnemonic::Shl, [old; 2], count)))
+            }
+            (Mnemonic::Movsxd, Some(source), _) => Some(self.extended(source)),
+            (Mnemonic::Movsxd, None, _) => self.loaded(instruction).map(|value| self.extended(value)),
+            _ => None,
+        }
+    }
+
+    /// A sign extension.
+    fn extended(&mut self, value: Value) -> Value {
+        self.computed((Mnemonic::Movsxd, [value; 2], 0))
+    }
+
+    fn loaded(&mut self, instruction: &Instruction) -> Option<Value> {
+        let address = self.address(instruction)?;
+        if let Some((_, value)) = self.places.iter().find(|(place, _)| *place == address) {
+            return Some(*value);
+        }
+        let value = self.fresh();
+        self.places.push((address, value));
+        Some(value)
+    }
+
+    /// Memory that is written; variables that hold pointers are taken to be written by their own address alone.
+    fn store(&mut self, instruction: &Instruction) {
+        let writes = has_memory(instruction)
+            && instruction.op0_kind() == OpKind::Memory
+            && !matches!(instruction.mnemonic(), Mnemonic::Cmp | Mnemonic::Test | Mnemonic::Push);
+        if !writes {
+            return;
+        }
+        let Some(address) = self.address(instruction) else { return };
+        let size = instruction.memory_size().size() as i64;
+        self.places.retain(|(place, _)| {
+            let distance = address.distance.wrapping_sub(place.distance);
+            place.base != address.base || distance >= 8 || distance <= -size
+        });
+        let is_word = instruction.mnemonic() == Mnemonic::Mov
+            && instruction.op1_kind() == OpKind::Register
+            && instruction.op1_register().is_gpr64();
+        if is_word {
+            self.places.push((address, self.value(instruction.op1_register())));
+        }
+    }
+
+    /// The part of a number that the first operand holds then, a register.
+    fn piece(&mut self, instruction: &Instruction, position: usize, largest: usize) -> Option<Piece> {
+        use Mnemonic::{Add, And, Btc, Btr, Bts, Dec, Inc, Mov, Movsx, Movzx, Not, Or, Sub, Xor};
+        let target = instruction.op0_register();
+        if instruction.op0_kind() != OpKind::Register || !target.is_gpr() {
+            return None;
+        }
+        let old = self.pieces[number(target)].clone();
+        let from_register = instruction.op1_kind() == OpKind::Register && instruction.op1_register().is_gpr();
+        let source = from_register.then(|| instruction.op1_register());
+        let other = || {
+            source
+                .filter(|source| !is_high_byte(*source))
+                .and_then(|source| self.pieces[number(source)].clone())
+        };
+        let changed = |mut piece: Piece, from_source: bool| {
+            piece.steps.push((position, from_source));
+            piece.is_changed = true;
+            Some(piece)
+        };
+        match instruction.mnemonic() {
+            Mov | Movzx | Movsx if has_memory(instruction) => {
+                self.loaded_piece(instruction, position, largest)
+            }
+            Mov | Movzx | Movsx if !is_high_byte(target) => {
+                let mut piece =
+                    other().filter(|piece| source.is_some_and(|source| source.size() >= piece.size))?;
+                piece.steps.push((position, true));
+                Some(piece)
+            }
+            And | Or | Xor | Add | Sub if has_memory(instruction) => match old {
+                Some(piece) if piece.size == 4 => changed(piece, false),
+                _ => {
+                    let piece = self.loaded_piece(instruction, position, largest)?;
+                    (piece.size == 4 && target.size() == 4).then(|| Piece { is_changed: true, ..piece })
+                }
+            },
+            And | Or | Xor | Sub
+                if source.is_some_and(|source| source.full_register() == target.full_register()) =>
+            {
+                None
+            }
+            And | Or | Xor | Add | Sub | Bts | Btr | Btc => match old {
+                Some(mut piece) => {
+                    let mask = instruction.try_immediate(1).ok().filter(|_| instruction.mnemonic() == And);
+                    piece.number =
+                        mask.and_then(|mask| number_of_mask(mask, piece.size)).unwrap_or(piece.number);
+                    changed(piece, false)
+                }
+                None if matches!(instruction.mnemonic(), And | Or | Xor | Add) => changed(other()?, true),
+                None => None,
+            },
+            Not | Inc | Dec => changed(old?, false),
+            _ => None,
+        }
+    }
+
+    fn loaded_piece(&mut self, instruction: &Instruction, position: usize, largest: usize) -> Option<Piece> {
+        let size = instruction.memory_size().size();
+        if !matches!(size, 1 | 2 | 4) || size > largest {
+            return None;
+        }
+        let address = self.address(instruction)?;
+        let steps = Vec::new();
+        Some(Piece { load: position, address, size, steps, is_changed: false, number: 0 })
+    }
+}
+
+/// Bytes of the number whose fraction, or sign and fraction, is what is left of the highest word under a mask.
+fn number_of_mask(mask: u64, size: usize) -> Option<u8> {
+    match (size, mask & 0x7fff) {
+        (2, 0x000f) => Some(8),
+        (2, 0x007f) => Some(4),
+        _ => None,
+    }
+}

@@ -25,6 +25,7 @@ const C_GUESTS: &[&str] = &[
     "negations_by_turns.c",
     "repaired_faults.c",
     "bit_tricks.c",
+    "parts_of_numbers.c",
 ];
 
 /// Compilers with options.
@@ -180,7 +181,14 @@ pub fn c_without_avx(check: Check) {
 pub fn x87(check: Check) {
     // At -O0 compilers change signs by `btc` and by `xor` of a byte. Sums in 80 bits are not rounded to integers.
     let is_of_vectors = |guest: &str| {
-        ["integer_registers.c", "min_max_sign.c", "bit_tricks.c", "negations_by_turns.c"].contains(&guest)
+        [
+            "integer_registers.c",
+            "min_max_sign.c",
+            "bit_tricks.c",
+            "parts_of_numbers.c",
+            "negations_by_turns.c",
+        ]
+        .contains(&guest)
     };
     let mut all = vec![
         ("extended_numbers.c", "gcc", vec!["-O0"], Real::Extended),

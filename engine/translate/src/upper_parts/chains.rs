@@ -34,8 +34,8 @@ const INITIAL: u32 = 16;
 /// A part of a number in a register.
 #[derive(Clone)]
 struct Piece {
-    load: usize,
-    address: Value,
+    /// Instructions that load it, and from where: a half may be combined of several.
+    loads: Vec<(usize, Value)>,
     size: usize,
     steps: Vec<(usize, bool)>,
     is_changed: bool,
@@ -141,8 +141,9 @@ impl Registers {
         let address = self.address(instruction)?;
         let piece = self.pieces[number(instruction.op1_register())].as_ref()?;
         let is_whole = piece.is_changed && piece.size == instruction.memory_size().size();
-        let is_certain = piece.address == address;
-        let may_be = piece.load == 0 && piece.address.base < INITIAL && address.base >= INITIAL;
+        let is_certain = piece.loads.iter().any(|(_, place)| *place == address);
+        let is_unknown = |(load, place): &(usize, Value)| *load == 0 && place.base < INITIAL;
+        let may_be = address.base >= INITIAL && piece.loads.iter().any(is_unknown);
         (is_whole && (is_certain || may_be)).then(|| Chain {
             store: position,
             steps: piece.steps.clone(),
@@ -288,13 +289,11 @@ impl Registers {
                 piece.steps.push((position, true));
                 Some(piece)
             }
-            And | Or | Xor | Add | Sub if has_memory(instruction) => match old {
-                Some(piece) if piece.size == 4 => changed(piece, false),
-                _ => {
-                    let piece = self.loaded_piece(instruction, position, largest)?;
-                    (piece.size == 4 && target.size() == 4).then(|| Piece { is_changed: true, ..piece })
-                }
-            },
+            And | Or | Xor | Add | Sub if has_memory(instruction) => {
+                let piece = self.loaded_piece(instruction, position, largest)?;
+                let is_half = piece.size == 4 && target.size() == 4;
+                is_half.then(|| changed(united(piece, old), false)).flatten()
+            }
             And | Or | Xor | Sub
                 if source.is_some_and(|source| source.full_register() == target.full_register()) =>
             {
@@ -305,7 +304,7 @@ impl Registers {
                     let mask = instruction.try_immediate(1).ok().filter(|_| instruction.mnemonic() == And);
                     piece.number =
                         mask.and_then(|mask| number_of_mask(mask, piece.size)).unwrap_or(piece.number);
-                    changed(piece, false)
+                    changed(united(piece, other()), false)
                 }
                 None if matches!(instruction.mnemonic(), And | Or | Xor | Add) => changed(other()?, true),
                 None => None,
@@ -322,8 +321,17 @@ impl Registers {
         }
         let address = self.address(instruction)?;
         let steps = Vec::new();
-        Some(Piece { load: position, address, size, steps, is_changed: false, number: 0 })
+        let loads = alloc::vec![(position, address)];
+        Some(Piece { loads, size, steps, is_changed: false, number: 0 })
     }
+}
+
+/// A half that is combined with another.
+fn united(mut one: Piece, other: Option<Piece>) -> Piece {
+    if let Some(other) = other.filter(|other| one.size == 4 && other.size == 4) {
+        one.loads.extend(other.loads);
+    }
+    one
 }
 
 /// Bytes of the number whose fraction, or sign and fraction, is what is left of the highest word under a mask.

@@ -20,6 +20,8 @@ const RDI: usize = 7;
 /// Where the number is, and a copy of it.
 const NUMBER: u64 = AREAS[0] + 0x100;
 const COPY: i64 = 0x20;
+/// Where a pointer to it is.
+const POINTER: i64 = 0x40;
 
 fn place(displacement: i64) -> MemoryOperand {
     MemoryOperand::with_base_displ(Register::RDI, displacement)
@@ -151,15 +153,72 @@ fn fields_of_bits_are_stored_by_bytes_or_words() {
     by_way_of_a_register(bytes.0, &[(Code::And_rm32_imm32, 0x7f), (Code::Or_rm32_imm32, 0x80)], bytes.1);
 }
 
+/// The address is computed twice, from the stack, as unoptimised code does it, and the number is not accessed.
+#[test]
+fn a_part_comes_back_by_way_of_a_pointer() {
+    let address = |at: i64| {
+        let variable = MemoryOperand::with_base_displ(Register::RDI, POINTER);
+        let load = made(Instruction::with2(Code::Mov_r64_rm64, Register::RAX, variable));
+        [load, made(Instruction::with2(Code::Add_rm64_imm8, Register::RAX, at as i32))]
+    };
+    let there = MemoryOperand::with_base(Register::RAX);
+    let cases = [
+        (4, Code::Mov_r32_rm32, vec![(Code::Xor_rm32_imm32, SIGN)], Code::Mov_rm32_r32, Register::ECX),
+        (
+            4,
+            Code::Mov_r32_rm32,
+            vec![(Code::Add_rm32_imm32, 3 * EXPONENT)],
+            Code::Mov_rm32_r32,
+            Register::ECX,
+        ),
+        (6, Code::Movzx_r32_rm16, vec![(Code::And_rm32_imm32, 0x7fff)], Code::Mov_rm16_r16, Register::CX),
+        (
+            6,
+            Code::Movzx_r32_rm16,
+            vec![(Code::And_rm32_imm32, 0x800f), (Code::Or_rm32_imm32, 0x3fe0)],
+            Code::Mov_rm16_r16,
+            Register::CX,
+        ),
+        (7, Code::Movzx_r32_rm8, vec![(Code::Xor_rm32_imm32, 0x80)], Code::Mov_rm8_r8, Register::CL),
+    ];
+    for (at, load, changes, store, part) in cases {
+        let pointer = made(Instruction::with2(Code::Lea_r64_m, Register::RAX, place(0)));
+        let variable = MemoryOperand::with_base_displ(Register::RDI, POINTER);
+        let mut instructions =
+            vec![pointer, made(Instruction::with2(Code::Mov_rm64_r64, variable, Register::RAX))];
+        instructions.extend(address(at));
+        instructions.push(made(Instruction::with2(load, Register::ECX, there)));
+        let of = |(code, constant): &(Code, u32)| made(Instruction::with2(*code, Register::ECX, *constant));
+        instructions.extend(changes.iter().map(of));
+        instructions.extend(address(at));
+        instructions.push(made(Instruction::with2(store, there, part)));
+        // Half of a dot value is compared with nothing.
+        instructions.push(made(Instruction::with2(Code::Mov_r32_imm32, Register::ECX, 0)));
+        on_number(&[Mode::Recording], &instructions);
+    }
+}
+
 #[test]
 fn another_upper_half_is_counted() {
-    let mut harness = Harness::lock();
-    let mut random = Random(5);
-    let changed = [
+    count(&[
         made(Instruction::with2(Code::Mov_r32_rm32, Register::EAX, place(4))),
         made(Instruction::with2(Code::Xor_rm32_imm32, Register::EAX, 0x12345u32)),
         made(Instruction::with2(Code::Mov_rm32_r32, place(4), Register::EAX)),
-    ];
+    ]);
+}
+
+#[test]
+fn a_constant_over_the_upper_half_is_counted() {
+    count(&[
+        made(Instruction::with2(Code::Movsd_xmm_xmmm64, Register::XMM1, place(0))),
+        made(Instruction::with2(Code::Mov_rm32_imm32, place(4), 0x3ff1_2345u32)),
+    ]);
+}
+
+/// The instructions change the upper half of a recorded number to another, which is passive then.
+fn count(changed: &[Instruction]) {
+    let mut harness = Harness::lock();
+    let mut random = Random(5);
     let load = made(Instruction::with2(Code::Movsd_xmm_xmmm64, Register::XMM0, place(0)));
     for configuration in Configuration::available() {
         for state in STATES {
@@ -171,7 +230,7 @@ fn another_upper_half_is_counted() {
             harness.first_index = 9;
             let recording = configuration.in_mode(Mode::Recording);
             let ran = harness.translated(
-                &program(&[&changed[..], &[load]].concat()),
+                &program(&[changed, &[load]].concat()),
                 recording,
                 state,
                 &machine,

@@ -97,8 +97,9 @@ impl Wide<'_> {
         self.operation.by_lanes(self.shape(size), |number| {
             let [first, second, third] = [0, 1, 2].map(|operand| self.word(operand, number, size));
             let words = [first?, second?, third?];
-            let table = self.instruction.immediate8();
-            ternary::changes(self.seen, table, self.target(number, size)?, words, is_binary64)
+            let (table, target) = (self.instruction.immediate8(), self.target(number, size)?);
+            let known = ternary::changes(self.seen, table, target, words, is_binary64);
+            Some(known.unwrap_or_else(|| target.lost(&words)))
         })
     }
 

@@ -100,15 +100,18 @@ impl Seen<'_> {
         self.has_indices() && !self.mode.has_wide_indices() && word.shadow & marks == u64::from(UPPER_HALF)
     }
 
-    /// While dot values are followed: what is left of a binary64, less than seven bytes, is put together with a
-    /// passive sign and exponent. (As a number by itself it would have a dot value that is none.)
+    /// While dot values are followed: what is left of a number without its highest bytes is put together with a
+    /// passive sign and exponent. (A dot value with the exponent of the rest would be none.)
     fn lacks_highest_bytes(&self, target: Target, first: Word, second: Word) -> bool {
+        let (rests, normal): (&[u32], _) =
+            if target.size == 8 { (&[48, 56], 0x7000_0000_0000_0000) } else { (&[16], 0x6000_0000) };
         let lacks = |low: Word, high: Word| {
             let is_rest =
-                |bits: u32| (low.value | low.shadow) >> bits == 0 && high.value & ((1 << bits) - 1) == 0;
-            low.shadow >> 32 != 0 && !high.is_active() && high.value != 0 && (is_rest(48) || is_rest(56))
+                |bits: &u32| (low.value | low.shadow) >> bits == 0 && high.value & ((1 << bits) - 1) == 0;
+            let is_part = low.shadow >> (4 * target.size) != 0 || target.size == 4 && low.is_active();
+            is_part && !high.is_active() && high.value & normal != 0 && rests.iter().any(is_rest)
         };
-        let is_whole = target.size == 8 && !self.has_indices();
+        let is_whole = matches!(target.size, 4 | 8) && !self.has_indices();
         is_whole && (lacks(first, second) || lacks(second, first))
     }
 

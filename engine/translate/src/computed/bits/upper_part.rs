@@ -63,6 +63,33 @@ impl Written {
         factor(kind, before, after)
     }
 
+    /// The same for a number of 80 bits, whose two highest bytes are its sign and its exponent.
+    fn scaled_extended(&self, start: Place) -> Vec<Change> {
+        let real = Real::Extended;
+        let Some(partial) = self.factor_of_extended() else {
+            let size = real.size();
+            return alloc::vec![Change::Lose { from: start, size }, Change::Zero { to: start, size }];
+        };
+        let terms = alloc::vec![ExtendedTerm { from: start, real, partial }];
+        alloc::vec![Change::Extended { to: start, real, terms }]
+    }
+
+    fn factor_of_extended(&self) -> Option<Extended> {
+        const EXPONENT: u64 = 0x7fff;
+        const BIAS: u64 = 0x3fff;
+        let (before, after) = (self.before.value, self.after);
+        let mut partial = Extended::ONE;
+        if !self.changes_sign_alone() {
+            let exponent = |word: u64| (1..EXPONENT).contains(&(word & EXPONENT)).then_some(word & EXPONENT);
+            let exponents = (self.target.size == 2).then(|| exponent(before).zip(exponent(after))).flatten();
+            let (before, after) = exponents?;
+            let distance = (BIAS + after).checked_sub(before).filter(|word| (1..EXPONENT).contains(word))?;
+            partial.0[8..].copy_from_slice(&(distance as u16).to_le_bytes());
+        }
+        let is_negated = (before ^ after) >> (8 * self.target.size - 1) & 1 != 0;
+        Some(if is_negated { partial.negated() } else { partial })
+    }
+
     /// The number is the old one times a factor; it is lost if there is none.
     fn scaled(&self, real: Real, factor: Option<f64>) -> Option<Vec<Change>> {
         let (size, to) = (real.size(), Place::Memory { address: self.start_of(real.size())? });
@@ -118,6 +145,10 @@ fn dot_value(seen: &Seen, written: &Written) -> Option<Vec<Change>> {
         let bytes = shadow.to_le_bytes();
         return Some(alloc::vec![Change::Set { to: target.place, bytes, size: target.size }]);
     }
+    if written.start_of(10)? % 16 == 0 {
+        // Only numbers of 80 bits end there.
+        return Some(written.scaled_extended(Place::Memory { address: written.start_of(10)? }));
+    }
     let (Part::Upper(bytes) | Part::Changed(bytes)) = seen.part;
     let [narrow, wide] = [Kind::Binary32, Kind::Binary64].map(|kind| written.factor(seen, kind));
     let end = written.start_of(0)?;
@@ -142,9 +173,10 @@ fn binary32(seen: &Seen, written: &Written, returns: bool) -> Option<Vec<Change>
     is_number.then(|| written.scaled(Real::Binary32, factor)).flatten()
 }
 
+/// While indices are followed: the mark tells that it is one.
 fn extended(seen: &Seen, written: &Written, returns: bool) -> Option<Vec<Change>> {
-    let Target { size, .. } = written.target;
-    if size > 2 || !written.changes_sign_alone() || written.source.is_active() && !returns {
+    let is_change = written.changes_sign_alone() || returns || !written.is_copy;
+    if written.target.size > 2 || !is_change || written.source.is_active() && !returns {
         return None;
     }
     let start = Place::Memory { address: written.start_of(10)? };
@@ -152,16 +184,7 @@ fn extended(seen: &Seen, written: &Written, returns: bool) -> Option<Vec<Change>
     (seen.shadow)(start, &mut shadow);
     let [index @ .., _, _] = shadow;
     let index = u64::from_le_bytes(index);
-    if index == 0 || shadow != marked(index) {
-        return None;
-    }
-    let partial = if written.before.value == written.after { Extended::ONE } else { Extended::ONE.negated() };
-    let real = Real::Extended;
-    Some(alloc::vec![Change::Extended {
-        to: start,
-        real,
-        terms: alloc::vec![ExtendedTerm { from: start, real, partial }],
-    }])
+    (index != 0 && shadow == marked(index)).then(|| written.scaled_extended(start))
 }
 
 fn binary64(seen: &Seen, written: &Written) -> Option<Vec<Change>> {

@@ -138,6 +138,20 @@ static APART void replace_exponent_in_word(void* number)
   words[LAST_WORD] = (uint16_t)((words[LAST_WORD] & (0x8000 | WORD_MASK)) | (BIAS - 1) << WORD_FRACTION);
 }
 
+/* The sign of one number with the magnitude of another. */
+static APART void take_sign(void* number, const void* other)
+{
+  uint16_t* words = number;
+  const uint16_t* of_other = other;
+  words[LAST_WORD] = (uint16_t)((words[LAST_WORD] & 0x7fff) | (of_other[LAST_WORD] & 0x8000));
+}
+
+static APART void flip_field(void* number)
+{
+  number_with_parts* u = number;
+  u->fields.sign ^= 1;
+}
+
 static APART void negate_upper_half(void* number)
 {
   uint32_t* words = number;
@@ -171,6 +185,12 @@ static APART REAL through(void (*change)(void*), REAL x)
   return numbers[1] * numbers[0] * numbers[2] / 2;
 }
 
+static APART REAL with_sign_of(REAL x, REAL y)
+{
+  take_sign(&x, &y);
+  return x;
+}
+
 static APART REAL given_sign(REAL x, uint32_t sign)
 {
   give_sign_to_upper_half(&x, sign);
@@ -198,6 +218,9 @@ int main(void)
   check("clear_sign_in_byte", through(clear_sign_in_byte, x), (REAL)-1.7);
   check("negate_word", through(negate_word, x), (REAL)-1.7);
   check("replace_exponent_in_word", through(replace_exponent_in_word, x), (REAL)1.7 / 16);
+  check("flip_field", through(flip_field, x), (REAL)-1.7);
+  check("with_sign_of", with_sign_of(x, y), (REAL)-1.7);
+  check("with_sign_of_same", with_sign_of(y, y), (REAL)-0.3);
   check("negate_upper_half", through(negate_upper_half, x), (REAL)-1.7);
   check("replace_exponent_in_upper_half", through(replace_exponent_in_upper_half, x), (REAL)1.7 / 16);
   check("raise_exponent_in_upper_half", through(raise_exponent_in_upper_half, x), (REAL)1.7 * 8);

@@ -51,6 +51,7 @@ impl Translator<'_> {
         match self.upper_part() {
             Access::None => {}
             Access::Changes { is_moved } => return self.part_changes(client, is_moved),
+            Access::ChangesCopy => return self.passive_result(client),
             Access::Writes { .. } => {
                 let on_active = self.apply_rule(instruction);
                 self.check_upper_part(instruction, on_active);

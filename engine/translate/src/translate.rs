@@ -210,7 +210,7 @@ impl<'a> Translator<'a> {
         if self.level != Level::Plain {
             self.untested = pointers::untested_loads(&mut self.info, &block.instructions);
             let has_indices = self.job.settings.mode.has_indices();
-            self.upper_parts = upper_parts::find(&mut self.info, &block.instructions, has_indices);
+            self.upper_parts = upper_parts::find(&mut self.info, &block.instructions, length, has_indices);
         }
         self.loads_are_passive = self.level == Level::Passive && self.client.loads_are_passive(self.job.pc);
         let tests_loads = self.level == Level::Passive && !self.loads_are_passive;

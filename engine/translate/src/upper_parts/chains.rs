@@ -15,6 +15,8 @@ pub(super) struct Chain {
     pub store: usize,
     /// Instructions by which it is changed or moved between registers, and whether it comes from the second operand.
     pub steps: Vec<(usize, bool)>,
+    /// Instructions on a copy of it, of which something is put into it again: a bit that is inverted, say.
+    pub beside: Vec<usize>,
     /// Bytes of the number, if masks tell; else 0.
     pub number: u8,
     /// Is the place surely the same?
@@ -38,7 +40,10 @@ struct Piece {
     loads: Vec<(usize, Value)>,
     size: usize,
     steps: Vec<(usize, bool)>,
+    beside: Vec<usize>,
     is_changed: bool,
+    /// It has been shifted: no part of a number, but perhaps a field of bits that is put into one.
+    is_field: bool,
     number: u8,
 }
 
@@ -65,10 +70,36 @@ pub(super) fn find(
     let mut registers = Registers { next: INITIAL, ..Registers::default() };
     let mut chains = Vec::new();
     for (position, instruction) in instructions.iter().map(|client| &client.instruction).enumerate() {
-        chains.extend(registers.stored(instruction, position));
+        chains.extend(registers.stored(instruction, position).filter(|chain| chain.is_whole(instructions)));
         registers.step(info, instruction, position, largest);
     }
     chains
+}
+
+impl Chain {
+    /// Does translated code stay within the block from the first change on? Behind an exit the block would not know
+    /// that there is a part in a register. Halves are not changed by special code.
+    fn is_whole(&self, instructions: &[Client]) -> bool {
+        let is_half = instructions[self.store].instruction.memory_size().size() == 4;
+        let first = self.steps.first().map_or(self.store, |(first, _)| *first);
+        let stays = |position: usize| {
+            self.steps.iter().any(|(step, _)| *step == position)
+                || self.beside.contains(&position)
+                || is_harmless(&instructions[position].instruction)
+        };
+        is_half || (first..self.store).all(stays)
+    }
+}
+
+/// Does it compute an address, as far as one can tell?
+fn is_harmless(instruction: &Instruction) -> bool {
+    let target = instruction.op0_register();
+    let to_register = instruction.op0_kind() == OpKind::Register && target.is_gpr64();
+    match instruction.mnemonic() {
+        Mnemonic::Mov | Mnemonic::Lea => to_register,
+        Mnemonic::Add | Mnemonic::Sub => to_register && instruction.try_immediate(1).is_ok(),
+        mnemonic => mnemonic == Mnemonic::Nop,
+    }
 }
 
 /// Is it a store of a general register by which a part may go back?
@@ -140,13 +171,15 @@ impl Registers {
         }
         let address = self.address(instruction)?;
         let piece = self.pieces[number(instruction.op1_register())].as_ref()?;
-        let is_whole = piece.is_changed && piece.size == instruction.memory_size().size();
+        let is_part = piece.is_changed && !piece.is_field;
+        let is_whole = is_part && piece.size == instruction.memory_size().size();
         let is_certain = piece.loads.iter().any(|(_, place)| *place == address);
         let is_unknown = |(load, place): &(usize, Value)| *load == 0 && place.base < INITIAL;
         let may_be = address.base >= INITIAL && piece.loads.iter().any(is_unknown);
         (is_whole && (is_certain || may_be)).then(|| Chain {
             store: position,
             steps: piece.steps.clone(),
+            beside: piece.beside.clone(),
             number: piece.number,
             is_certain,
         })
@@ -261,7 +294,9 @@ impl Registers {
 
     /// The part of a number that the first operand holds then, a register.
     fn piece(&mut self, instruction: &Instruction, position: usize, largest: usize) -> Option<Piece> {
-        use Mnemonic::{Add, And, Btc, Btr, Bts, Dec, Inc, Mov, Movsx, Movzx, Not, Or, Sub, Xor};
+        use Mnemonic::{
+            Add, And, Btc, Btr, Bts, Dec, Inc, Mov, Movsx, Movzx, Not, Or, Sal, Sar, Shl, Shr, Sub, Xor,
+        };
         let target = instruction.op0_register();
         if instruction.op0_kind() != OpKind::Register || !target.is_gpr() {
             return None;
@@ -299,17 +334,28 @@ impl Registers {
             {
                 None
             }
-            And | Or | Xor | Add | Sub | Bts | Btr | Btc => match old {
-                Some(mut piece) => {
-                    let mask = instruction.try_immediate(1).ok().filter(|_| instruction.mnemonic() == And);
-                    piece.number =
-                        mask.and_then(|mask| number_of_mask(mask, piece.size)).unwrap_or(piece.number);
-                    changed(united(piece, other()), false)
+            And | Or | Xor | Add | Sub | Bts | Btr | Btc => {
+                let commutes = matches!(instruction.mnemonic(), Or | Xor | Add);
+                match (old, other()) {
+                    (old, Some(piece)) if commutes && old.as_ref().is_none_or(|old| old.is_field) => {
+                        changed(united(piece, old), true)
+                    }
+                    (None, piece) => changed(piece.filter(|_| instruction.mnemonic() == And)?, true),
+                    (Some(mut piece), other) => {
+                        let mask =
+                            instruction.try_immediate(1).ok().filter(|_| instruction.mnemonic() == And);
+                        piece.number =
+                            mask.and_then(|mask| number_of_mask(mask, piece.size)).unwrap_or(piece.number);
+                        changed(united(piece, other), false)
+                    }
                 }
-                None if matches!(instruction.mnemonic(), And | Or | Xor | Add) => changed(other()?, true),
-                None => None,
-            },
+            }
             Not | Inc | Dec => changed(old?, false),
+            Shl | Sal | Shr | Sar => {
+                let is_field = instruction.try_immediate(1).is_ok_and(|count| count % 8 != 0);
+                let field = old.filter(|piece| is_field && piece.size < 4)?;
+                changed(Piece { is_field: true, ..field }, false)
+            }
             _ => None,
         }
     }
@@ -320,16 +366,26 @@ impl Registers {
             return None;
         }
         let address = self.address(instruction)?;
-        let steps = Vec::new();
+        let (steps, beside) = (Vec::new(), Vec::new());
         let loads = alloc::vec![(position, address)];
-        Some(Piece { loads, size, steps, is_changed: false, number: 0 })
+        Some(Piece { loads, size, steps, beside, is_changed: false, is_field: false, number: 0 })
     }
 }
 
-/// A half that is combined with another.
+/// A part into which something is put. What comes from the same place is a field of the same number; a half may have
+/// come from either place.
 fn united(mut one: Piece, other: Option<Piece>) -> Piece {
-    if let Some(other) = other.filter(|other| one.size == 4 && other.size == 4) {
+    let Some(other) = other.filter(|other| one.size == other.size) else { return one };
+    if one.size == 4 {
         one.loads.extend(other.loads);
+        return one;
+    }
+    let is_same = one.loads.iter().zip(&other.loads).all(|(one, other)| one.1 == other.1);
+    if is_same {
+        let is_beside = |position: &usize| one.steps.iter().all(|(step, _)| step != position);
+        let steps = other.steps.iter().map(|(step, _)| *step).filter(is_beside);
+        let beside: Vec<usize> = steps.chain(other.beside.iter().copied()).collect();
+        one.beside.extend(beside);
     }
     one
 }

@@ -44,6 +44,8 @@ pub(crate) enum Access {
     Changes {
         is_moved: bool,
     },
+    /// It changes a copy of such a part, which is put into it: the copy is passive.
+    ChangesCopy,
 }
 
 impl Translator<'_> {
@@ -90,10 +92,11 @@ impl Translator<'_> {
     }
 }
 
-/// What each instruction may do to the upper part of a number.
+/// What each instruction may do to the upper part of a number. As many are translated as `length` says.
 pub(crate) fn find(
     info: &mut InstructionInfoFactory,
     instructions: &[Client],
+    length: usize,
     has_indices: bool,
 ) -> Vec<Access> {
     let all = || instructions.iter().map(|client| &client.instruction);
@@ -104,7 +107,7 @@ pub(crate) fn find(
     if !all().any(|instruction| chains::is_candidate(instruction, has_indices)) {
         return found;
     }
-    for chain in chains::find(info, instructions, has_indices) {
+    for chain in chains::find(info, &instructions[..length], has_indices) {
         let store = &instructions[chain.store].instruction;
         let (tests_number, number) = match (number(instructions, store), found[chain.store]) {
             (0, _) => (has_indices && chain.is_certain, chain.number),
@@ -115,8 +118,13 @@ pub(crate) fn find(
         let is_small = store.memory_size().size() < 4;
         let part = if is_small { Part::Changed(number) } else { Part::Upper(number) };
         found[chain.store] = Access::Writes { tests_number, part };
-        for (position, is_moved) in chain.steps.into_iter().filter(|_| is_small) {
-            found[position] = Access::Changes { is_moved };
+        if is_small {
+            for (position, is_moved) in chain.steps {
+                found[position] = Access::Changes { is_moved };
+            }
+            for position in chain.beside {
+                found[position] = Access::ChangesCopy;
+            }
         }
     }
     found

@@ -21,6 +21,9 @@ pub(super) struct Chain {
     pub number: u8,
     /// Is the place surely the same?
     pub is_certain: bool,
+    /// Does translated code stay within the block from the first change on? Behind an exit the block would not know
+    /// that there is a part in a register.
+    pub stays: bool,
 }
 
 /// A value as the block computes it: a number for what is not known, and a distance.
@@ -44,6 +47,8 @@ struct Piece {
     is_changed: bool,
     /// It has been shifted: no part of a number, but perhaps a field of bits that is put into one.
     is_field: bool,
+    /// All but the sign has been masked off: perhaps it goes to another number.
+    is_sign: bool,
     number: u8,
 }
 
@@ -70,24 +75,21 @@ pub(super) fn find(
     let mut registers = Registers { next: INITIAL, ..Registers::default() };
     let mut chains = Vec::new();
     for (position, instruction) in instructions.iter().map(|client| &client.instruction).enumerate() {
-        chains.extend(registers.stored(instruction, position).filter(|chain| chain.is_whole(instructions)));
+        chains.extend(registers.stored(instruction, position).map(|chain| chain.checked(instructions)));
         registers.step(info, instruction, position, largest);
     }
     chains
 }
 
 impl Chain {
-    /// Does translated code stay within the block from the first change on? Behind an exit the block would not know
-    /// that there is a part in a register. Halves are not changed by special code.
-    fn is_whole(&self, instructions: &[Client]) -> bool {
-        let is_half = instructions[self.store].instruction.memory_size().size() == 4;
+    fn checked(self, instructions: &[Client]) -> Chain {
         let first = self.steps.first().map_or(self.store, |(first, _)| *first);
-        let stays = |position: usize| {
+        let stays = (first..self.store).all(|position| {
             self.steps.iter().any(|(step, _)| *step == position)
                 || self.beside.contains(&position)
                 || is_harmless(&instructions[position].instruction)
-        };
-        is_half || (first..self.store).all(stays)
+        });
+        Chain { stays, ..self }
     }
 }
 
@@ -176,12 +178,13 @@ impl Registers {
         let is_certain = piece.loads.iter().any(|(_, place)| *place == address);
         let is_unknown = |(load, place): &(usize, Value)| *load == 0 && place.base < INITIAL;
         let may_be = address.base >= INITIAL && piece.loads.iter().any(is_unknown);
-        (is_whole && (is_certain || may_be)).then(|| Chain {
+        (is_whole && (is_certain || may_be && !piece.is_sign)).then(|| Chain {
             store: position,
             steps: piece.steps.clone(),
             beside: piece.beside.clone(),
             number: piece.number,
             is_certain,
+            stays: false,
         })
     }
 
@@ -346,6 +349,8 @@ impl Registers {
                             instruction.try_immediate(1).ok().filter(|_| instruction.mnemonic() == And);
                         piece.number =
                             mask.and_then(|mask| number_of_mask(mask, piece.size)).unwrap_or(piece.number);
+                        let all_but_sign = (1 << (8 * piece.size - 1)) - 1;
+                        piece.is_sign |= mask.is_some_and(|mask| mask & all_but_sign == 0);
                         changed(united(piece, other), false)
                     }
                 }
@@ -368,7 +373,16 @@ impl Registers {
         let address = self.address(instruction)?;
         let (steps, beside) = (Vec::new(), Vec::new());
         let loads = alloc::vec![(position, address)];
-        Some(Piece { loads, size, steps, beside, is_changed: false, is_field: false, number: 0 })
+        Some(Piece {
+            loads,
+            size,
+            steps,
+            beside,
+            is_changed: false,
+            is_field: false,
+            is_sign: false,
+            number: 0,
+        })
     }
 }
 

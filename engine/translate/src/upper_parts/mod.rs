@@ -115,10 +115,12 @@ pub(crate) fn find(
             (number, _) => (has_indices && chain.is_certain, number),
         };
         // Halves have shadows of their own, or none.
-        let is_small = store.memory_size().size() < 4;
-        let part = if is_small { Part::Changed(number) } else { Part::Upper(number) };
-        found[chain.store] = Access::Writes { tests_number, part };
-        if is_small {
+        let keeps_shadow = store.memory_size().size() < 4 && chain.stays;
+        let part = if keeps_shadow { Part::Changed(number) } else { Part::Upper(number) };
+        if keeps_shadow || tests_number {
+            found[chain.store] = Access::Writes { tests_number, part };
+        }
+        if keeps_shadow {
             for (position, is_moved) in chain.steps {
                 found[position] = Access::Changes { is_moved };
             }

@@ -45,6 +45,7 @@ mod plain;
 mod pointers;
 mod proven;
 mod recorded_logic;
+mod recorded_values;
 pub mod recording;
 mod records;
 mod rounding;

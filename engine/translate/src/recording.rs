@@ -21,6 +21,7 @@ use crate::context::offset;
 use crate::emit::{general, Memory, Operand as EmitOperand};
 use crate::encodings::{Form, Operation as ShadowOperation, Shape, Width};
 use crate::interface::ExitKind;
+use crate::recorded_values::RecordedValues;
 use crate::rules::Element;
 use crate::translate::Translator;
 use alloc::vec::Vec;
@@ -131,6 +132,7 @@ pub(crate) struct Recording {
     results: u32,
     operations: Vec<Operation>,
     known: Vec<Known>,
+    pub values: RecordedValues,
     /// What had been recorded in front of the current client instruction.
     before: Option<Recorded>,
     pub structures: Vec<Structure>,

@@ -242,10 +242,21 @@ impl Translator<'_> {
         indices.map(|indices| indices.map_or(Absent, |indices| self.record_indices(shape, indices)))
     }
 
-    /// Stores the value of an operand that the instruction has not overwritten yet.
+    /// Stores the value of an operand that the instruction has not overwritten yet, unless the tape holds it.
     pub(crate) fn store_value(&mut self, shape: Shape, operand: Second) -> u32 {
         match operand.value {
-            Operand::Register(register) => self.record_values(shape, register.number()),
+            Operand::Register(register) => {
+                let number = register.number();
+                let is_client = operand.register == Some(number);
+                if let Some(at) = self.recording.values.find(shape, number).filter(|_| is_client) {
+                    return at;
+                }
+                let at = self.record_values(shape, number);
+                if is_client {
+                    self.recording.values.note(shape, number, at);
+                }
+                at
+            }
             Operand::Memory(place) => {
                 let loaded = self.temporary();
                 let form = self.form();

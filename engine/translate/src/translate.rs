@@ -343,6 +343,9 @@ impl<'a> Translator<'a> {
         if self.level != Level::Plain {
             self.watch_control(&client.instruction);
         }
+        if self.level == Level::Active && self.recording.is_open() {
+            self.follow_values(&client.instruction);
+        }
         self.update_proven(&client.instruction);
     }
 

@@ -44,6 +44,8 @@ struct Compiler<'a> {
     /// Bytes of an execution.
     length: i64,
     sums: Accumulators,
+    /// The divisor in the payload whose reciprocal is in `PARTIAL`: several quotients often share one.
+    reciprocal: Option<(Element, Option<u32>)>,
     /// Registers with the indices of places.
     kept: Vec<Option<Register>>,
 }
@@ -71,6 +73,7 @@ pub fn compile(
         places,
         length: i64::from(structure.payload) + 4,
         sums,
+        reciprocal: None,
         kept: vec![None; places.len()],
     };
     compiler.begin();
@@ -228,26 +231,30 @@ impl Compiler<'_> {
             (Function::Linear, number) => return self.product(lane, number, bar),
             (Function::Product, number) => return self.product(lane, 1 - number, bar),
             (Function::Quotient, 0) => {
-                self.with_value(DIVIDE, PARTIAL, ONE, lane, 0);
+                self.reciprocal_of(lane);
                 false
             }
             (Function::Quotient, _) => {
+                self.reciprocal = None;
                 self.value(PARTIAL, lane, 1);
                 self.with_value(DIVIDE, PARTIAL, PARTIAL, lane, 0);
                 true
             }
             (Function::SquareRoot, _) => {
+                self.reciprocal = None;
                 self.assembler.load(PARTIAL, half);
                 self.with_value(DIVIDE, PARTIAL, PARTIAL, lane, 0);
                 false
             }
             (Function::Reciprocal, _) => {
+                self.reciprocal = None;
                 self.value(PARTIAL, lane, 0);
                 self.with_value(MULTIPLY, PARTIAL, PARTIAL, lane, 0);
                 self.assembler.arithmetic(DIVIDE, PARTIAL, ONE, Source::Xmm(PARTIAL));
                 true
             }
             (Function::ReciprocalSquareRoot, _) => {
+                self.reciprocal = None;
                 self.value(TERM, lane, 0);
                 self.assembler.arithmetic(SQUARE_ROOT, PARTIAL, TERM, Source::Xmm(TERM));
                 self.assembler.arithmetic(MULTIPLY, PARTIAL, TERM, Source::Xmm(PARTIAL));
@@ -258,6 +265,15 @@ impl Compiler<'_> {
         };
         self.assembler.arithmetic(MULTIPLY, TERM, PARTIAL, Source::Xmm(bar));
         (TERM, is_negative)
+    }
+
+    /// PARTIAL := one over the divisor.
+    fn reciprocal_of(&mut self, lane: &Lane) {
+        let divisor = Some((lane.element, lane.values[0]));
+        if self.reciprocal != divisor {
+            self.with_value(DIVIDE, PARTIAL, ONE, lane, 0);
+            self.reciprocal = divisor;
+        }
     }
 
     /// The adjoint times a value of the payload.

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 const EXECUTIONS: u64 = 500;
 const OPERATIONS: u32 = 90;
+/// Offset in the payload.
+const DIVISORS: u32 = 160 + 160;
 
 /// Numbers that look random (Knuth's linear congruential generator for MMIX).
 struct Numbers(u64);
@@ -19,7 +21,8 @@ impl Numbers {
     }
 }
 
-/// Products and sums of results and of 40 indices of the payload, all of them used again and again.
+/// Products, sums, quotients and roots of results and of 40 indices of the payload, all of them used again and again, as
+/// are the values: 20 factors and two divisors.
 fn wide_structure(numbers: &mut Numbers) -> Structure {
     let mut operations = Vec::new();
     for result in 0..OPERATIONS {
@@ -27,10 +30,19 @@ fn wide_structure(numbers: &mut Numbers) -> Structure {
             0 if result > 0 => Operand::Result(numbers.below(u64::from(result)) as u32),
             _ => Operand::Narrow(4 * numbers.below(40) as u32),
         };
-        let operands = [operand(), operand()];
-        let function = if numbers.below(2) == 0 { Function::Product } else { Function::Sum };
+        let mut operands = [operand(), operand()];
+        let function = match numbers.below(8) {
+            0..3 => Function::Product,
+            3 | 4 => Function::Quotient,
+            5 if result % 4 == 0 => Function::SquareRoot,
+            _ => Function::Sum,
+        };
         let values = match function {
             Function::Product => [Some(160 + 8 * (result % 20)), Some(160 + 8 * (result % 7))],
+            Function::Quotient | Function::SquareRoot => {
+                operands[1] = Operand::Absent;
+                [Some(DIVISORS + 8 * (result % 3 / 2)), None]
+            }
             _ => [None, None],
         };
         let signs = numbers.below(4) as u8;
@@ -44,7 +56,7 @@ fn wide_structure(numbers: &mut Numbers) -> Structure {
             values,
         });
     }
-    Structure { payload: 160 + 160, results: OPERATIONS, address: 0, operations }
+    Structure { payload: DIVISORS + 16, results: OPERATIONS, address: 0, operations }
 }
 
 #[test]
@@ -65,6 +77,9 @@ fn sums_without_registers_are_in_slots() {
         }
         for _ in 0..20 {
             executions.extend((numbers.below(1000) as f64 / 4e3).to_le_bytes());
+        }
+        for _ in 0..2 {
+            executions.extend((1.0 + numbers.below(1000) as f64 / 4e3).to_le_bytes());
         }
         executions.extend(number.to_le_bytes());
     }

@@ -220,9 +220,8 @@ impl Kind {
             return Meaning::Constant;
         }
         if self == Kind::Binary64 {
-            // All but the sign: the order of negative numbers is turned round, to compare them as integers. The number
-            // comes back in the same way, if at all. All bits might as well be those of two binary32.
-            return if passive == i64::MAX as u64 { Meaning::Scaled(Scale::ONE) } else { Meaning::Unknown };
+            // It might as well be two binary32.
+            return Meaning::Unknown;
         }
         let downwards = Scale { negative: true, exponent: 0 };
         Meaning::Scaled(self.linear(number, after, downwards))
@@ -287,14 +286,6 @@ mod tests {
             Kind::Binary32.combined(Logic::And, u64::from(1.5f32.to_bits()), 0xffff_f000),
             Meaning::Constant
         );
-    }
-
-    #[test]
-    fn a_number_is_turned_into_an_integer_that_has_its_order() {
-        let kind = Kind::Binary64;
-        let turned = kind.combined(Logic::Xor, (-2.5f64).to_bits(), i64::MAX as u64);
-        assert_eq!(turned, Meaning::Scaled(Scale::ONE));
-        assert_eq!(kind.combined(Logic::Xor, (-2.5f64).to_bits(), u64::MAX), Meaning::Unknown);
     }
 
     #[test]

@@ -200,7 +200,9 @@ impl Seen<'_> {
                 self.kind_of_half(number, Kind::of_half(concerned))
             };
             let mut meaning = kind.combined(logic, number.value, passive.value);
-            if meaning == Meaning::Unknown && is_negated_answer(logic, number, passive) {
+            let keeps = is_negated_answer(logic, number, passive)
+                || target.size == 8 && is_order_turned(logic, passive) && self.is_binary64(number);
+            if meaning == Meaning::Unknown && keeps && matches!(target.place, Place::General { .. }) {
                 meaning = Meaning::Scaled(Scale::ONE);
             }
             if meaning == Meaning::Unknown && self.is_piece(number) {
@@ -554,12 +556,19 @@ impl Seen<'_> {
     }
 }
 
-/// The value of a summand.
-/// Is a byte alone changed that is passive? Unoptimised code negates what a function has answered, in a register whose
-/// other bytes are left from something else.
+/// Is the lowest bit alone changed, in a byte that is passive? Unoptimised code negates what a function has answered, in a
+/// register whose other bytes are left from something else.
 fn is_negated_answer(logic: Logic, number: Word, passive: Word) -> bool {
-    logic == Logic::Xor && !passive.is_active() && passive.value <= 0xff && number.shadow & 0xff == 0
+    logic == Logic::Xor && !passive.is_active() && passive.value == 1 && number.shadow & 0xff == 0
 }
+
+/// Are all bits changed but the sign of a binary64? This turns the order of negative numbers round, to compare them as
+/// integers; the number comes back in the same way, if at all.
+fn is_order_turned(logic: Logic, passive: Word) -> bool {
+    logic == Logic::Xor && !passive.is_active() && passive.value == i64::MAX as u64
+}
+
+/// The value of a summand.
 
 fn shifted(summand: Summand) -> u64 {
     let value = summand.word.value << summand.slope.exponent;

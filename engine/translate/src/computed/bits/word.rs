@@ -569,7 +569,6 @@ fn is_order_turned(logic: Logic, passive: Word) -> bool {
 }
 
 /// The value of a summand.
-
 fn shifted(summand: Summand) -> u64 {
     let value = summand.word.value << summand.slope.exponent;
     if summand.slope.negative {

@@ -2,10 +2,11 @@
 //! tables and works on the bits of numbers.
 //!
 //! Names come from the library's dynamic symbols, so stripped libraries are fine; those of a program that is linked
-//! statically come from its symbols, if it has not been stripped, and so do those that Rust links into everything. Many functions are chosen at run time among
-//! versions for different processors (`STT_GNU_IFUNC`): the symbol is a resolver, and what it returns has no name. So
-//! when a resolver is about to run for the first time, its return address is replaced by [`RETURN_TRAP`]; the return
-//! leaves the code cache, the engine notes the function in rax and goes on at the true address.
+//! statically come from its symbols, if it has not been stripped, and so do those that Rust links into everything. Many
+//! functions are chosen at run time among versions for different processors (`STT_GNU_IFUNC`): the symbol is a resolver,
+//! and what it returns has no name. So when a resolver is about to run for the first time, its return address is
+//! replaced by [`RETURN_TRAP`]; the return leaves the code cache, the engine notes the function in rax and goes on at the
+//! true address.
 
 use crate::client_memory;
 use crate::config;

@@ -73,7 +73,9 @@ fn put_back(thread: &mut Thread, frame: u64) {
         let is_trap = client_memory::read_value::<u64>(place).is_ok_and(|found| found == RETURN_TRAP);
         if is_trap && client_memory::write_value(place, &address).is_ok() {
             thread.shown.push(Shown { frame, place, address });
-            thread.cache.forget_returns(address);
+            if frame == UNWINDER {
+                thread.cache.forget_returns(address);
+            }
         }
     }
     let too_many = thread.shown.len().saturating_sub(MOST);
@@ -96,15 +98,16 @@ pub fn hide(thread: &mut Thread, frame: u64) {
     });
 }
 
-/// Does the client return to an address that is shown? If not, `None`; else whether it is the function that is awaited
+/// Does the client return to an address that is shown to an unwinder? If not, `None`; else whether it is the function that is awaited
 /// that returns, or another one, and the next return to this address has to be noticed, too.
 pub fn awaits(thread: &mut Thread, pc: u64) -> Option<bool> {
-    if !thread.shown.iter().any(|shown| shown.address == pc) {
+    let is_awaited = |shown: &Shown| shown.frame == UNWINDER && shown.address == pc;
+    if !thread.shown.iter().any(is_awaited) {
         return None;
     }
     let place = thread.context().registers[RSP] - 8;
     let count = thread.shown.len();
-    thread.shown.retain(|shown| (shown.place, shown.address) != (place, pc));
+    thread.shown.retain(|shown| !is_awaited(shown) || shown.place != place);
     Some(thread.shown.len() < count)
 }
 

@@ -351,10 +351,14 @@ impl Registers {
                             mask.and_then(|mask| number_of_mask(mask, piece.size)).unwrap_or(piece.number);
                         let all_but_sign = (1 << (8 * piece.size - 1)) - 1;
                         piece.is_sign |= mask.is_some_and(|mask| mask & all_but_sign == 0);
-                        changed(united(piece, other), false)
+                        match is_small_step(instruction) && piece.size == 4 {
+                            true => Some(piece),
+                            false => changed(united(piece, other), false),
+                        }
                     }
                 }
             }
+            Inc | Dec if old.as_ref().is_some_and(|old| old.size == 4) => old,
             Not | Inc | Dec => changed(old?, false),
             Shl | Sal | Shr | Sar => {
                 let is_field = instruction.try_immediate(1).is_ok_and(|count| count % 8 != 0);
@@ -384,6 +388,15 @@ impl Registers {
             number: 0,
         })
     }
+}
+
+/// Is a constant added that has no bits of an exponent? A half of a number keeps its derivative then, and such halves
+/// are counters nearly always.
+fn is_small_step(instruction: &Instruction) -> bool {
+    const LEAST_EXPONENT: u64 = 1 << 20;
+    let is_sum = matches!(instruction.mnemonic(), Mnemonic::Add | Mnemonic::Sub);
+    let constant = instruction.try_immediate(1).ok();
+    is_sum && constant.is_some_and(|constant| i64::from(constant as i32).unsigned_abs() < LEAST_EXPONENT)
 }
 
 /// A part into which something is put. What comes from the same place is a field of the same number; a half may have

@@ -90,6 +90,13 @@ impl Written {
         Some(if is_negated { partial.negated() } else { partial })
     }
 
+    /// Do the bytes look like those of a small integer before and after? No program makes such numbers of each other
+    /// by other than a change of sign, while counters stand where numbers have been, whose indices are left.
+    fn is_integer(&self, seen: &Seen) -> bool {
+        let is_odd = |word: u64| !f64::from_bits(word).is_normal() && !f64::from_bits(word).is_infinite();
+        self.values(seen, 8).is_some_and(|values| values.into_iter().all(is_odd))
+    }
+
     /// The number is the old one times a factor; it is lost if there is none.
     fn scaled(&self, real: Real, factor: Option<f64>) -> Option<Vec<Change>> {
         let (size, to) = (real.size(), Place::Memory { address: self.start_of(real.size())? });
@@ -210,7 +217,9 @@ fn binary64(seen: &Seen, written: &Written) -> Option<Vec<Change>> {
         let set = Change::Set { to, bytes: index.to_le_bytes(), size: 4 };
         return joins.then(|| alloc::vec![target.cleared(), set]);
     }
-    written.scaled(Real::Binary64, written.factor(seen, Kind::Binary64))
+    let factor = written.factor(seen, Kind::Binary64);
+    let is_integer = seen.has_indices() && factor.is_none() && written.is_integer(seen);
+    (!is_integer).then(|| written.scaled(Real::Binary64, factor)).flatten()
 }
 
 /// The factor between two numbers that differ by sign and exponent alone.

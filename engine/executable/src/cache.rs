@@ -184,7 +184,7 @@ impl Cache {
     fn make(&mut self, pc: u64, state: State, settings: &Settings, from: Option<Missed>) -> u64 {
         self.made += 1;
         let general = state.class().state();
-        let by_instruction = state.expects_active_load() || state.rule_is_applied();
+        let by_instruction = state.expects_active_load() || state.rule_is_applied() || state.divides();
         let specific = state.is_active() && state != general && !by_instruction;
         if specific && self.too_many_versions(pc) {
             return self

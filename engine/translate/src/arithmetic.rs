@@ -338,7 +338,7 @@ impl Translator<'_> {
         self.free(divisor);
     }
 
-    fn one(&self, element: Element) -> Memory {
+    pub(crate) fn one(&self, element: Element) -> Memory {
         self.asm.context(match element {
             Element::F64 => constants::ONE_F64,
             Element::F32 => constants::ONE_F32,

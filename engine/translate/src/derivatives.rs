@@ -43,6 +43,13 @@ impl Second {
     }
 }
 
+/// What a dot value is divided by.
+enum Divisor {
+    Value(Operand),
+    /// It is multiplied by this instead, see [`crate::reciprocals`].
+    Reciprocal(Memory),
+}
+
 #[derive(Clone, Copy)]
 pub(crate) enum SecondShadow {
     Register(usize),
@@ -226,10 +233,14 @@ impl Translator<'_> {
     }
 
     fn divide(&mut self, client: &Client, shape: Shape, target: usize, first: usize, second: Second) {
-        let mut divisor = second.value;
-        if second.register == Some(target) {
-            divisor = Operand::Memory(self.save_value(shape, target));
-        }
+        let reciprocal = self.shared_reciprocal(&client.instruction, shape, second.value);
+        let divisor = match reciprocal {
+            Some(reciprocal) => Divisor::Reciprocal(reciprocal),
+            None if second.register == Some(target) => {
+                Divisor::Value(Operand::Memory(self.save_value(shape, target)))
+            }
+            None => Divisor::Value(second.value),
+        };
         let second_shadow = (!second.zero).then(|| self.second_shadow(second, shape));
         let first_shadow = (!self.vectors.is_zero(first)).then(|| self.shadow(first));
         self.copy(client);
@@ -241,11 +252,14 @@ impl Translator<'_> {
         if let Some(second_shadow) = second_shadow {
             self.accumulate(shape, result, second_shadow, Operand::of(shape, target), true);
         }
-        match (first_shadow, second_shadow) {
-            (None, Some(second_shadow)) if result != second_shadow => {
+        match (divisor, first_shadow, second_shadow) {
+            (Divisor::Reciprocal(reciprocal), ..) => {
+                self.product_with_reciprocal(shape, place, result, reciprocal);
+            }
+            (Divisor::Value(divisor), None, Some(second_shadow)) if result != second_shadow => {
                 self.quotient_of_active(shape, place, result, divisor, second_shadow);
             }
-            _ => self.quotient(shape, place, result, divisor),
+            (Divisor::Value(divisor), ..) => self.quotient(shape, place, result, divisor),
         }
     }
 

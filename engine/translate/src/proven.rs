@@ -69,17 +69,19 @@ impl Proven {
             self.places.clear();
             return;
         };
-        self.places.retain(|place| {
-            let distance = operand.displacement - place.operand.displacement;
-            let disjoint = distance >= place.size as i64 || distance + size as i64 <= 0;
-            same_base(place.operand, operand) && disjoint
-        });
+        self.places.retain(|place| are_disjoint((place.operand, place.size), (operand, size)));
     }
 }
 
 /// Do the operands differ by their displacement alone?
 pub(crate) fn same_base(one: Memory, other: Memory) -> bool {
     one.base == other.base && one.index == other.index && one.scale == other.scale
+}
+
+/// Have two operands, each with its size, surely no byte in common?
+pub(crate) fn are_disjoint(one: (Memory, usize), other: (Memory, usize)) -> bool {
+    let distance = other.0.displacement - one.0.displacement;
+    same_base(one.0, other.0) && (distance >= one.1 as i64 || distance + other.1 as i64 <= 0)
 }
 
 /// Register and constant of an instruction that does nothing but add the one to the other.

@@ -21,6 +21,7 @@ use crate::passive::is_write;
 use crate::plain;
 use crate::pointers;
 use crate::proven::{self, Proven};
+use crate::reciprocals::Reciprocals;
 use crate::recording::{Recorded, Recording};
 use crate::rounding::{self, Rounding};
 use crate::rules::{self, Rule};
@@ -83,6 +84,7 @@ pub(crate) struct Translator<'a> {
     pub untested: Vec<bool>,
     /// See [`upper_parts::find`].
     pub upper_parts: Vec<Access>,
+    pub reciprocals: Reciprocals,
     /// By instruction: sums that round their operand.
     pub roundings: Vec<Rounding>,
     /// Did the current instruction write zero to the shadow of what it stores?
@@ -175,6 +177,7 @@ impl<'a> Translator<'a> {
             loads_are_passive: false,
             untested: Vec::new(),
             upper_parts: Vec::new(),
+            reciprocals: Reciprocals::default(),
             roundings: Vec::new(),
             stored_zero: false,
             flags_dead: false,
@@ -219,6 +222,10 @@ impl<'a> Translator<'a> {
         } else {
             Vec::new()
         };
+        let has_dot_values = !self.job.settings.mode.has_indices();
+        if self.level == Level::Active && has_dot_values && !self.job.state.divides() {
+            self.reciprocals = Reciprocals::find(&mut self.info, &block.instructions[..length]);
+        }
         if self.level == Level::Active {
             let ahead = |target| decode::decode(target, self.client, avoid(self.job), false).instructions;
             self.roundings = rounding::find(&mut self.info, self.client, block, ahead);
@@ -344,7 +351,7 @@ impl<'a> Translator<'a> {
             self.watch_control(&client.instruction);
         }
         if self.level == Level::Active && self.recording.is_open() {
-            self.follow_values(&client.instruction);
+            self.recording.values.contents.follow(&mut self.info, &client.instruction);
         }
         self.update_proven(&client.instruction);
     }

@@ -1,0 +1,314 @@
+//! Quotients by the same divisor share its reciprocal.
+//!
+//! The derivative of `a / b` takes a division of its own, and the divider is the slowest part of a processor: a loop that
+//! keeps it busy natively would take twice as long. Programs divide by the same number again and again, such as the
+//! width of a mesh. Where a block has two quotients or more by the same content of a register or of memory, the first
+//! one stores the reciprocal in the context, and dot values are multiplied by it: an error of one and a half units in
+//! the last place instead of half a unit.
+//!
+//! That fails where the reciprocal is not an ordinary number. The test for it leaves the block, in front of the
+//! instruction and before any flag is raised, for a translation whose state says that it divides.
+//!
+//! Invariant: a reciprocal is stored by all ways through the block that reach a later instruction.
+
+use crate::checks::OnActive;
+use crate::constants;
+use crate::contents::Contents;
+use crate::context::offset;
+use crate::control::has_memory;
+use crate::decode::Client;
+use crate::emit::{Memory, Operand};
+use crate::encodings::{self, Form, Operation, Shape, Width};
+use crate::memory;
+use crate::passive::is_write;
+use crate::proven::{are_disjoint, same_base};
+use crate::rules::{self, Binary, Element, Rule};
+use crate::translate::Translator;
+use alloc::vec::Vec;
+use iced_x86::{Code, EncodingKind, Instruction, InstructionInfoFactory, OpKind, Register};
+
+/// How many divisors of a block have a place in the context.
+const PLACES: usize = 4;
+/// Bytes of a place.
+const PLACE_SIZE: u32 = 32;
+
+/// Classes of floating-point numbers that are no reciprocals (Intel SDM, VFPCLASSPD): NaN, zeros, infinities, and
+/// numbers that are not normal.
+const UNUSUAL: u32 = 0b1011_1111;
+
+/// The shared divisors of a block.
+#[derive(Default)]
+pub(crate) struct Reciprocals {
+    /// By instruction: the number of the divisor that it shares with another one.
+    shared: Vec<Option<u8>>,
+    /// Bit n: the reciprocal of divisor n is in its place.
+    stored: u8,
+}
+
+/// What two quotients have in common.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Divisor {
+    name: u32,
+    is_memory: bool,
+    shape: Shape,
+}
+
+impl Reciprocals {
+    /// The shared divisors of these instructions.
+    pub fn find(info: &mut InstructionInfoFactory, instructions: &[Client]) -> Reciprocals {
+        let is_quotient = |client: &&Client| quotient(&client.instruction).is_some();
+        if instructions.iter().filter(is_quotient).count() < 2 {
+            return Reciprocals::default();
+        }
+        let mut values = Values::default();
+        let mut divisors = Vec::with_capacity(instructions.len());
+        for client in instructions {
+            divisors.push(values.divisor(&client.instruction));
+            values.follow(info, &client.instruction);
+        }
+        let mut all: Vec<Divisor> = Vec::new();
+        for (position, divisor) in divisors.iter().enumerate() {
+            let Some(divisor) = divisor else { continue };
+            if divisors[position + 1..].contains(&Some(*divisor)) && !all.contains(divisor) {
+                all.push(*divisor);
+            }
+        }
+        all.truncate(PLACES);
+        let number = |divisor: &Divisor| all.iter().position(|one| one == divisor).map(|number| number as u8);
+        let shared = divisors.iter().map(|divisor| divisor.as_ref().and_then(number)).collect();
+        Reciprocals { shared, stored: 0 }
+    }
+}
+
+/// Number of the divisor among the operands of a quotient, and its shape.
+fn quotient(instruction: &Instruction) -> Option<(u32, Shape)> {
+    let Rule::Binary(Binary::Divide, element, lanes) = rules::rule(instruction) else { return None };
+    let is_known = instruction.encoding() != EncodingKind::EVEX;
+    let shape = || Shape::new(element, lanes, instruction.op0_register());
+    is_known.then(|| (instruction.op_count() - 1, shape()))
+}
+
+/// What registers hold, and places in memory that are still as they were.
+#[derive(Default)]
+struct Values {
+    registers: Contents,
+    places: Vec<(Memory, usize, u32)>,
+    next: u32,
+}
+
+impl Values {
+    fn divisor(&mut self, instruction: &Instruction) -> Option<Divisor> {
+        let (operand, shape) = quotient(instruction)?;
+        if instruction.op_kind(operand) == OpKind::Register {
+            let name = self.registers.name(shape, instruction.op_register(operand).number())?;
+            return Some(Divisor { name, is_memory: false, shape });
+        }
+        let place = memory::direct(instruction)?;
+        let is_same = |known: &&(Memory, usize, u32)| {
+            same_base(known.0, place)
+                && known.0.displacement == place.displacement
+                && known.1 == shape.bytes()
+        };
+        let name = match self.places.iter().find(is_same) {
+            Some((_, _, name)) => *name,
+            None => {
+                self.next += 1;
+                self.places.push((place, shape.bytes(), self.next));
+                self.next
+            }
+        };
+        Some(Divisor { name, is_memory: true, shape })
+    }
+
+    fn follow(&mut self, info: &mut InstructionInfoFactory, instruction: &Instruction) {
+        self.registers.follow(info, instruction);
+        if self.places.is_empty() {
+            return;
+        }
+        let used = info.info(instruction);
+        if used.used_memory().iter().any(|memory| is_write(memory.access())) {
+            let is_named = has_memory(instruction) && used.used_memory().len() == 1;
+            match memory::direct(instruction).filter(|_| is_named) {
+                Some(written) => {
+                    let written = (written, instruction.memory_size().size());
+                    self.places.retain(|(place, size, _)| are_disjoint((*place, *size), written));
+                }
+                None => self.places.clear(),
+            }
+        }
+        for register in used.used_registers().iter().filter(|used| is_write(used.access())) {
+            let changed = register.register().full_register();
+            let uses = |place: &Memory| {
+                [place.base, place.index].iter().any(|register| register.full_register() == changed)
+            };
+            self.places.retain(|(place, _, _)| !changed.is_gpr() || !uses(place));
+        }
+    }
+}
+
+impl Translator<'_> {
+    /// The place of the reciprocal of the divisor, if the current instruction is to multiply by it. It is computed there
+    /// if it was not before.
+    pub(crate) fn shared_reciprocal(
+        &mut self,
+        instruction: &Instruction,
+        shape: Shape,
+        divisor: Operand,
+    ) -> Option<Memory> {
+        let number = self.reciprocals.shared.get(self.position).copied().flatten()?;
+        let place = self.asm.context(offset::RECIPROCALS + PLACE_SIZE * u32::from(number));
+        if self.reciprocals.stored >> number & 1 == 0 {
+            self.reciprocals.stored |= 1 << number;
+            let leaves = OnActive::Leave(instruction.ip(), self.state().with_divisions());
+            let temporary = self.temporary();
+            match self.form() {
+                Form::Evex => self.test_by_class(shape, temporary, divisor, leaves),
+                Form::Vex | Form::Legacy => self.test_by_exponent(shape, temporary, divisor, leaves),
+            }
+            self.load_ones(shape, temporary);
+            self.compute(Operation::Divide, shape, temporary, temporary, divisor);
+            self.store_reciprocal(shape, place, temporary);
+            self.free(temporary);
+        }
+        Some(place)
+    }
+
+    /// target := shadow times a reciprocal, a finite number; scalar: other lanes of the shadow.
+    pub(crate) fn product_with_reciprocal(
+        &mut self,
+        shape: Shape,
+        target: usize,
+        shadow: usize,
+        reciprocal: Memory,
+    ) {
+        let reciprocal = Operand::Memory(reciprocal);
+        if self.form() == Form::Evex {
+            self.product(shape, target, shadow, reciprocal);
+            return;
+        }
+        // A passive lane is zero times a finite number: a positive zero after another one has been added.
+        self.compute(Operation::Multiply, shape, target, shadow, reciprocal);
+        let zero = Operand::Memory(self.asm.context(constants::ZERO));
+        self.compute(Operation::Add, shape, target, target, zero);
+    }
+
+    /// Leaves if an approximate reciprocal is no ordinary number. The approximation raises no flag.
+    fn test_by_class(&mut self, shape: Shape, temporary: usize, divisor: Operand, leaves: OnActive) {
+        let register = shape.register(temporary);
+        let (approximate, classify) = match (shape.element, shape.width) {
+            (Element::F64, Width::Scalar) => {
+                (Code::EVEX_Vrcp14sd_xmm_k1z_xmm_xmmm64, Code::EVEX_Vfpclasssd_kr_k1_xmmm64_imm8)
+            }
+            (Element::F64, Width::L128) => {
+                (Code::EVEX_Vrcp14pd_xmm_k1z_xmmm128b64, Code::EVEX_Vfpclasspd_kr_k1_xmmm128b64_imm8)
+            }
+            (Element::F64, Width::L256) => {
+                (Code::EVEX_Vrcp14pd_ymm_k1z_ymmm256b64, Code::EVEX_Vfpclasspd_kr_k1_ymmm256b64_imm8)
+            }
+            (Element::F32, Width::Scalar) => {
+                (Code::EVEX_Vrcp14ss_xmm_k1z_xmm_xmmm32, Code::EVEX_Vfpclassss_kr_k1_xmmm32_imm8)
+            }
+            (Element::F32, Width::L128) => {
+                (Code::EVEX_Vrcp14ps_xmm_k1z_xmmm128b32, Code::EVEX_Vfpclassps_kr_k1_xmmm128b32_imm8)
+            }
+            (Element::F32, Width::L256) => {
+                (Code::EVEX_Vrcp14ps_ymm_k1z_ymmm256b32, Code::EVEX_Vfpclassps_kr_k1_ymmm256b32_imm8)
+            }
+        };
+        match shape.width {
+            Width::Scalar => self.asm.ternary(approximate, register, register, divisor),
+            Width::L128 | Width::L256 => self.asm.binary(approximate, register, divisor),
+        }
+        self.asm.built(Instruction::with3(classify, Register::K1, register, UNUSUAL));
+        if self.flags_dead {
+            self.asm.built(Instruction::with2(Code::VEX_Kortestb_kr_kr, Register::K1, Register::K1));
+            let jump = self.asm.jump(Code::Jne_rel32_64);
+            self.when_active(jump, false, leaves);
+            return;
+        }
+        self.spill_rcx();
+        self.asm.built(Instruction::with2(Code::VEX_Kmovb_r32_kr, Register::ECX, Register::K1));
+        self.leave_unless_rcx_is_zero(leaves);
+        self.restore_rcx();
+    }
+
+    /// Leaves if an exponent of the divisor is extreme, for processors without the other test: its distance from the
+    /// middle is squared and compared, by integer instructions, which raise no flag.
+    fn test_by_exponent(&mut self, shape: Shape, temporary: usize, divisor: Operand, leaves: OnActive) {
+        let (form, register) = (self.low_form(), shape.register(temporary));
+        match divisor {
+            Operand::Memory(place) => encodings::load(&mut self.asm, shape, form, temporary, place),
+            Operand::Register(_) => {
+                self.asm.binary(encodings::load_code(shape.packed(), form), register, divisor)
+            }
+        }
+        let is_wide = shape.element == Element::F64;
+        let (left, right, fraction) = match (is_wide, form, shape.width) {
+            (true, Form::Legacy, _) => (Code::Psllq_xmm_imm8, Code::Psrlq_xmm_imm8, 53),
+            (false, Form::Legacy, _) => (Code::Pslld_xmm_imm8, Code::Psrld_xmm_imm8, 24),
+            (true, _, Width::L256) => (Code::VEX_Vpsllq_ymm_ymm_imm8, Code::VEX_Vpsrlq_ymm_ymm_imm8, 53),
+            (false, _, Width::L256) => (Code::VEX_Vpslld_ymm_ymm_imm8, Code::VEX_Vpsrld_ymm_ymm_imm8, 24),
+            (true, _, _) => (Code::VEX_Vpsllq_xmm_xmm_imm8, Code::VEX_Vpsrlq_xmm_xmm_imm8, 53),
+            (false, _, _) => (Code::VEX_Vpslld_xmm_xmm_imm8, Code::VEX_Vpsrld_xmm_xmm_imm8, 24),
+        };
+        for (code, count) in [(left, 1), (right, fraction)] {
+            self.asm.built(match form {
+                Form::Legacy => Instruction::with2(code, register, count),
+                _ => Instruction::with3(code, register, register, count),
+            });
+        }
+        let (middle, limit) = constants::exponents(shape.element, shape.width == Width::Scalar);
+        let [subtract, square, compare, signs] = match (form, shape.width) {
+            (Form::Legacy, _) => [
+                Code::Psubw_xmm_xmmm128,
+                Code::Pmaddwd_xmm_xmmm128,
+                Code::Pcmpgtd_xmm_xmmm128,
+                Code::Movmskps_r32_xmm,
+            ],
+            (_, Width::L256) => [
+                Code::VEX_Vpsubw_ymm_ymm_ymmm256,
+                Code::VEX_Vpmaddwd_ymm_ymm_ymmm256,
+                Code::VEX_Vpcmpgtd_ymm_ymm_ymmm256,
+                Code::VEX_Vmovmskps_r32_ymm,
+            ],
+            _ => [
+                Code::VEX_Vpsubw_xmm_xmm_xmmm128,
+                Code::VEX_Vpmaddwd_xmm_xmm_xmmm128,
+                Code::VEX_Vpcmpgtd_xmm_xmm_xmmm128,
+                Code::VEX_Vmovmskps_r32_xmm,
+            ],
+        };
+        let (middle, limit) = (self.asm.context(middle), self.asm.context(limit));
+        for (code, second) in [
+            (subtract, Operand::Memory(middle)),
+            (square, Operand::Register(register)),
+            (compare, Operand::Memory(limit)),
+        ] {
+            match form {
+                Form::Legacy => self.asm.binary(code, register, second),
+                _ => self.asm.ternary(code, register, register, second),
+            }
+        }
+        self.spill_rcx();
+        self.asm.built(Instruction::with2(signs, Register::ECX, register));
+        self.leave_unless_rcx_is_zero(leaves);
+        self.restore_rcx();
+    }
+
+    fn load_ones(&mut self, shape: Shape, target: usize) {
+        let form = self.form();
+        let ones = self.one(shape.element);
+        encodings::load(&mut self.asm, shape, form, target, ones);
+    }
+
+    fn store_reciprocal(&mut self, shape: Shape, place: Memory, source: usize) {
+        let code = match (self.form(), shape.width) {
+            (Form::Legacy, _) => Code::Movups_xmmm128_xmm,
+            (Form::Vex, Width::L256) => Code::VEX_Vmovups_ymmm256_ymm,
+            (Form::Vex, _) => Code::VEX_Vmovups_xmmm128_xmm,
+            (Form::Evex, Width::L256) => Code::EVEX_Vmovups_ymmm256_k1z_ymm,
+            (Form::Evex, _) => Code::EVEX_Vmovups_xmmm128_k1z_xmm,
+        };
+        self.asm.built(Instruction::with2(code, place.operand(), shape.register(source)));
+    }
+}

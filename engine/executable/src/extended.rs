@@ -7,6 +7,7 @@ use crate::call;
 use crate::settings;
 use crate::sys::kernel;
 use core::arch::{asm, global_asm};
+use core::sync::atomic::{AtomicU64, Ordering};
 use derivgrind_translate::context::Context;
 
 /// Bytes of the area that XSAVE shares with FXSAVE.
@@ -60,19 +61,42 @@ pub fn area_size(features: u64) -> usize {
     if !settings::has_xsave() {
         return LEGACY_SIZE;
     }
-    let mut size = LEGACY_SIZE + HEADER_SIZE;
-    for feature in 2..63 {
-        if features >> feature & 1 != 0 {
-            let leaf = core::arch::x86_64::__cpuid_count(0xd, feature);
-            size = size.max((leaf.ebx + leaf.eax) as usize);
-        }
-    }
-    size
+    let enabled = (2..COMPONENTS as u32).filter(|feature| features >> feature & 1 != 0);
+    enabled.map(|feature| component(feature).end()).fold(LEGACY_SIZE + HEADER_SIZE, usize::max)
 }
 
 /// Offset of a state component in the area.
 pub fn component_offset(feature: u32) -> usize {
-    core::arch::x86_64::__cpuid_count(0xd, feature).ebx as usize
+    component(feature).offset
+}
+
+/// State components that XCR0 has room for.
+const COMPONENTS: usize = 63;
+
+/// What CPUID says of each component: size in the upper half, offset in the lower one; zero if nobody has asked yet.
+/// In a virtual machine the instruction may take as long as the translation of a hundred blocks.
+static KNOWN_COMPONENTS: [AtomicU64; COMPONENTS] = [const { AtomicU64::new(0) }; COMPONENTS];
+
+struct Component {
+    offset: usize,
+    size: usize,
+}
+
+impl Component {
+    fn end(self) -> usize {
+        self.offset + self.size
+    }
+}
+
+fn component(feature: u32) -> Component {
+    let known = &KNOWN_COMPONENTS[feature as usize];
+    let mut word = known.load(Ordering::Relaxed);
+    if word == 0 {
+        let leaf = core::arch::x86_64::__cpuid_count(0xd, feature);
+        word = u64::from(leaf.eax) << 32 | u64::from(leaf.ebx);
+        known.store(word, Ordering::Relaxed);
+    }
+    Component { offset: word as u32 as usize, size: (word >> 32) as usize }
 }
 
 /// Saves the client's extended state.

@@ -210,6 +210,7 @@ impl Translator<'_> {
         }
         self.vectors.zero &= !(1 << number);
         self.vectors.upper |= wide;
+        self.vectors.forget_lanes(number);
         self.vectors.masks.forget(number);
     }
 

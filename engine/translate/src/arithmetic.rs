@@ -43,6 +43,7 @@ impl Translator<'_> {
 
     /// The register that takes the new shadow of a client register. If its old shadow was asked for, it is the same.
     pub(crate) fn target(&mut self, number: usize) -> usize {
+        self.vectors.forget_lanes(number);
         if self.vectors.in_registers() {
             self.vectors.keep(number);
             16 + number
@@ -165,6 +166,22 @@ impl Translator<'_> {
         }
     }
 
+    /// The same where `is_lone` says that the other lanes of `rest` and `low` are zero.
+    pub(crate) fn merge_result(
+        &mut self,
+        element: Element,
+        target: usize,
+        rest: usize,
+        low: usize,
+        is_lone: bool,
+    ) {
+        if is_lone {
+            self.copy_register(Shape { element, width: Width::L128 }, target, low);
+        } else {
+            self.merge_lane(element, target, rest, low);
+        }
+    }
+
     /// Mask register := lanes of the shadow that are not zero. EVEX only.
     pub(crate) fn mask_active(&mut self, shape: Shape, mask: Register, shadow: usize) {
         let shape = shape.packed();
@@ -179,7 +196,7 @@ impl Translator<'_> {
     }
 
     /// A mask register with the lanes of the shadow that are not zero. EVEX only.
-    fn active_mask(&mut self, shape: Shape, shadow: usize) -> Register {
+    pub(crate) fn active_mask(&mut self, shape: Shape, shadow: usize) -> Register {
         let (shape, home) = (shape.packed(), shadow & 15);
         if let Some(mask) = self.vectors.masks.find(shape, home) {
             return mask;
@@ -308,21 +325,24 @@ impl Translator<'_> {
         }
     }
 
-    /// The same where another shadow is active in all lanes in which this one is.
-    pub(crate) fn quotient_of_active(
+    /// A mask register with the lanes in which either shadow is not zero. EVEX only.
+    pub(crate) fn mask_of_either(&mut self, shape: Shape, one: usize, other: usize) -> Register {
+        let (one, other) = (self.active_mask(shape, one), self.active_mask(shape, other));
+        let either = self.vectors.masks.reserve();
+        self.asm.built(Instruction::with3(Code::VEX_Korb_kr_kr_kr, either, one, other));
+        either
+    }
+
+    /// The same where a mask register has all lanes in which the shadow is active. EVEX only.
+    pub(crate) fn quotient_under(
         &mut self,
         shape: Shape,
         target: usize,
         shadow: usize,
         divisor: Operand,
-        active: usize,
+        mask: Register,
     ) {
-        if self.form() != Form::Evex {
-            self.quotient(shape, target, shadow, divisor);
-            return;
-        }
-        let masking = Masking::Zero(self.active_mask(shape, active));
-        self.compute_masked(Operation::Divide, shape, target, shadow, divisor, masking);
+        self.compute_masked(Operation::Divide, shape, target, shadow, divisor, Masking::Zero(mask));
     }
 
     /// target := shadow / divisor in active lanes, zero in passive ones; scalar: other lanes of the shadow.

@@ -1,8 +1,7 @@
 //! Constants that shadow code reads from the context.
 
-use crate::context::offset::{CONSTANTS, EXPONENTS, NUMBERS};
+use crate::context::offset::{CONSTANTS, NUMBERS};
 use crate::recording::TAG;
-use crate::rules::Element;
 
 /// MXCSR at the start of a program.
 pub const DEFAULT_CONTROL: u32 = 0x1f80;
@@ -54,21 +53,6 @@ pub const UNUSUAL_CONTROL: u32 = CONSTANTS + 0x700;
 pub const ROUNDING_F64: u32 = CONSTANTS + 0x540;
 pub const ROUNDING_F32: u32 = CONSTANTS + 0x540 + 6 * 32;
 
-/// What tells divisors with extreme exponents, see [`crate::reciprocals`]: the exponent of 1, and the square of the
-/// largest distance from it; for 64-bit lanes, then for 32-bit lanes.
-const MIDDLE: [u32; 2] = [EXPONENTS, EXPONENTS + 0x20];
-const MOST: [u32; 2] = [EXPONENTS + 0x40, EXPONENTS + 0x60];
-/// The same for the lowest lane alone.
-const MOST_OF_ONE: [u32; 2] = [EXPONENTS + 0x80, EXPONENTS + 0xa0];
-/// The exponent of 1, and the largest distance from it at which a number and its reciprocal are normal.
-const RANGES: [(u64, u64); 2] = [(1023, 1021), (127, 125)];
-
-/// Places of the exponent of 1, and of the square of the largest distance; with `is_scalar`, of the lowest lane.
-pub(crate) fn exponents(element: Element, is_scalar: bool) -> (u32, u32) {
-    let kind = usize::from(element == Element::F32);
-    (MIDDLE[kind], if is_scalar { MOST_OF_ONE[kind] } else { MOST[kind] })
-}
-
 /// How many small numbers there are.
 const COUNT: u32 = 512;
 /// 0, 1, 2 ... in 64 bits.
@@ -101,21 +85,6 @@ pub fn fill(context: &mut [u8]) {
     for (number, word) in crate::rounding::WORDS_F32.into_iter().enumerate() {
         fill_words(context, ROUNDING_F32 + 32 * number as u32, |_| word << 32 | word);
     }
-    for (kind, (middle, distance)) in RANGES.into_iter().enumerate() {
-        let (most, none) = (distance * distance, i32::MAX as u64);
-        let lanes = |lowest: u64, other: u64| match kind {
-            0 => lowest,
-            _ => other << 32 | lowest,
-        };
-        fill_some(context, MIDDLE[kind], 4, |_| lanes(middle, middle));
-        fill_some(context, MOST[kind], 4, |_| lanes(most, most));
-        fill_some(
-            context,
-            MOST_OF_ONE[kind],
-            4,
-            |k| if k == 0 { lanes(most, none) } else { lanes(none, none) },
-        );
-    }
     for number in 0..COUNT {
         let (wide, narrow) = ((NUMBERS_F64 + 8 * number) as usize, (NUMBERS_F32 + 4 * number) as usize);
         context[wide..wide + 8].copy_from_slice(&u64::from(number).to_le_bytes());
@@ -132,11 +101,7 @@ pub fn fill(context: &mut [u8]) {
 }
 
 fn fill_words(context: &mut [u8], at: u32, value: impl Fn(usize) -> u64) {
-    fill_some(context, at, 8, value);
-}
-
-fn fill_some(context: &mut [u8], at: u32, count: usize, value: impl Fn(usize) -> u64) {
-    for k in 0..count {
+    for k in 0..8 {
         let start = at as usize + 8 * k;
         context[start..start + 8].copy_from_slice(&value(k).to_le_bytes());
     }

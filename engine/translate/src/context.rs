@@ -109,8 +109,6 @@ pub mod offset {
     pub const KEPT_SHADOWS: u32 = 0x4440;
     /// Reciprocals of divisors of the block, see [`crate::reciprocals`], 4 x 32 bytes.
     pub const RECIPROCALS: u32 = 0x4880;
-    /// More constants.
-    pub const EXPONENTS: u32 = 0x4900;
     /// Tables of small numbers, see [`crate::constants`].
     pub const NUMBERS: u32 = 0x2800;
     /// Notes of calls; the first is none.

@@ -53,13 +53,31 @@ impl Translator<'_> {
         }
         if !stores {
             let target = instruction.op0_register();
+            let lone = self.lone_lane(instruction);
             self.set_active(target.number(), target.is_ymm());
+            if let Some(element) = lone {
+                self.vectors.set_lone(target.number(), element);
+            }
             if evex_copies::copies_register(instruction) {
                 let source = instruction.op1_register().number();
                 if target.is_ymm() || !self.vectors.upper {
                     self.vectors.masks.copy(target.number(), source);
                 }
             }
+        }
+    }
+
+    /// The lane of a copy's result above which there are zeros.
+    fn lone_lane(&self, instruction: &Instruction) -> Option<Element> {
+        if evex_copies::copies_register(instruction) {
+            let source = instruction.op1_register().number();
+            let elements = [Element::F32, Element::F64];
+            return elements.into_iter().find(|element| self.vectors.is_lone(source, *element));
+        }
+        match instruction.mnemonic() {
+            Mnemonic::Movss | Mnemonic::Vmovss if has_memory(instruction) => Some(Element::F32),
+            Mnemonic::Movsd | Mnemonic::Vmovsd if has_memory(instruction) => Some(Element::F64),
+            _ => None,
         }
     }
 
@@ -381,6 +399,7 @@ impl Translator<'_> {
             self.asm.built(Instruction::with2(code, xmm(place), xmm(shadow)));
         }
         self.set_active(target, false);
+        self.vectors.set_lone(target, Element::F64);
     }
 
     fn lane_out_of_vector(&mut self, client: &Client) {

@@ -129,6 +129,7 @@ impl Translator<'_> {
             self.set_zero(target);
             return;
         }
+        let is_lone = self.vectors.is_lone(first, element);
         match operation {
             Binary::Add => self.sum(client, shape, target, first, second, Operation::Add),
             Binary::Subtract => self.sum(client, shape, target, first, second, Operation::Subtract),
@@ -138,7 +139,15 @@ impl Translator<'_> {
                 self.extremum(client, shape, target, first, second, operation == Binary::Minimum);
             }
         }
+        self.set_result(shape, target, is_lone);
+    }
+
+    /// The shadow of a result is written. `is_lone`: a scalar instruction has left lanes above it that are zero.
+    fn set_result(&mut self, shape: Shape, target: usize, is_lone: bool) {
         self.set_active(target, shape.width == Width::L256);
+        if is_lone && shape.width == Width::Scalar {
+            self.vectors.set_lone(target, shape.element);
+        }
     }
 
     fn sum(
@@ -160,14 +169,19 @@ impl Translator<'_> {
             encodings::load(&mut self.asm, shape, form, target_shadow, place);
             return;
         }
+        let takes_all =
+            |number: usize| shape.width != Width::Scalar || self.vectors.is_lone(number, shape.element);
+        if self.vectors.is_zero(first)
+            && operation == Operation::Add
+            && second.register.is_some_and(takes_all)
+        {
+            let second_shadow = self.second_shadow(second, shape);
+            self.take_shadow(shape, target, second_shadow);
+            return;
+        }
         let first_shadow = self.shadow(first);
         if second.zero {
-            let target_shadow = self.target(target);
-            if target_shadow == first_shadow {
-                self.keep_lower(shape, target_shadow);
-            } else {
-                self.copy_register(shape, target_shadow, first_shadow);
-            }
+            self.take_shadow(shape, target, first_shadow);
             return;
         }
         let operand = match second.shadow {
@@ -176,6 +190,16 @@ impl Translator<'_> {
         };
         let target_shadow = self.target(target);
         self.compute(operation, shape, target_shadow, first_shadow, operand);
+    }
+
+    /// The target has the shadow of an operand.
+    fn take_shadow(&mut self, shape: Shape, target: usize, shadow: usize) {
+        let target_shadow = self.target(target);
+        if target_shadow == shadow {
+            self.keep_lower(shape, target_shadow);
+        } else {
+            self.copy_register(shape, target_shadow, shadow);
+        }
     }
 
     /// Where the new shadow of `target` is formed: in its place, unless that still holds `needed`.
@@ -203,13 +227,14 @@ impl Translator<'_> {
         if let (Some(first_shadow), Some(second_shadow), None) =
             (first_shadow, second_shadow, second.register)
         {
+            let is_lone = self.vectors.is_lone(first, shape.element);
             // The target's shadow is often the last that is known: its term comes last.
             self.product(shape, second_shadow, second_shadow, first_value);
             self.accumulate(shape, second_shadow, first_shadow, second.value, false);
             self.copy(client);
             let place = self.target(target);
             if shape.width == Width::Scalar {
-                self.merge_lane(shape.element, place, first_shadow, second_shadow);
+                self.merge_result(shape.element, place, first_shadow, second_shadow, is_lone);
             } else {
                 self.copy_register(shape, place, second_shadow);
             }
@@ -244,6 +269,15 @@ impl Translator<'_> {
         let second_shadow = (!second.zero).then(|| self.second_shadow(second, shape));
         let first_shadow = (!self.vectors.is_zero(first)).then(|| self.shadow(first));
         self.copy(client);
+        // Known before the dividend is, which is the last of all.
+        let mask = match (&divisor, first_shadow, second_shadow) {
+            (Divisor::Reciprocal(_), ..) | (_, _, None) => None,
+            _ if self.form() != Form::Evex => None,
+            (_, Some(first_shadow), Some(second_shadow)) => {
+                Some(self.mask_of_either(shape, first_shadow, second_shadow))
+            }
+            (_, None, Some(second_shadow)) => Some(self.active_mask(shape, second_shadow)),
+        };
         let (result, place) = self.result_beside(target, second_shadow);
         match first_shadow {
             Some(first_shadow) => self.copy_register(shape, result, first_shadow),
@@ -252,14 +286,14 @@ impl Translator<'_> {
         if let Some(second_shadow) = second_shadow {
             self.accumulate(shape, result, second_shadow, Operand::of(shape, target), true);
         }
-        match (divisor, first_shadow, second_shadow) {
-            (Divisor::Reciprocal(reciprocal), ..) => {
-                self.product_with_reciprocal(shape, place, result, reciprocal);
+        match (divisor, mask) {
+            (Divisor::Reciprocal(reciprocal), _) => {
+                self.product(shape, place, result, Operand::Memory(reciprocal));
             }
-            (Divisor::Value(divisor), None, Some(second_shadow)) if result != second_shadow => {
-                self.quotient_of_active(shape, place, result, divisor, second_shadow);
+            (Divisor::Value(divisor), Some(mask)) => {
+                self.quotient_under(shape, place, result, divisor, mask);
             }
-            (Divisor::Value(divisor), ..) => self.quotient(shape, place, result, divisor),
+            (Divisor::Value(divisor), None) => self.quotient(shape, place, result, divisor),
         }
     }
 
@@ -301,6 +335,8 @@ impl Translator<'_> {
         let shadow = self.second_shadow(second, shape);
         self.copy(client);
         let value = Operand::of(shape, target);
+        let is_lone = self.vectors.is_lone(first, element);
+        let operand_is_lone = second.register.is_none_or(|number| self.vectors.is_lone(number, element));
         if lanes == Lanes::Packed {
             let place = self.target(target);
             self.times_derivative(function, shape, place, shadow, value);
@@ -309,9 +345,9 @@ impl Translator<'_> {
             let lane = self.temporary();
             self.times_derivative(function, shape, lane, shadow, value);
             let place = self.target(target);
-            self.merge_lane(element, place, rest, lane);
+            self.merge_result(element, place, rest, lane, is_lone && operand_is_lone);
         }
-        self.set_active(target, shape.width == Width::L256);
+        self.set_result(shape, target, is_lone);
     }
 
     /// result := shadow times the derivative of a function that has the given value.
@@ -326,8 +362,9 @@ impl Translator<'_> {
         let half = Operand::Memory(self.half(shape.element));
         match function {
             Unary::SquareRoot => {
-                self.quotient(shape, result, shadow, value);
-                self.compute(Operation::Multiply, shape, result, result, half);
+                // While the root is being computed.
+                self.compute(Operation::Multiply, shape, result, shadow, half);
+                self.quotient(shape, result, result, value);
                 return;
             }
             Unary::Reciprocal => self.product(shape, result, shadow, value),
@@ -458,6 +495,7 @@ impl Translator<'_> {
         }
         let target_operand = Second::register(shape, target, self.vectors.is_zero(target));
         let first_operand = Second::register(shape, first, self.vectors.is_zero(first));
+        let is_lone = self.vectors.is_lone(target, element);
         let aliased = first == target || second.register == Some(target);
         let simple = addend == Addend::Plus && order == Order::O231 && !aliased;
         if simple {
@@ -476,7 +514,7 @@ impl Translator<'_> {
             };
             self.fused_beside(client, shape, target, factors, summand, negated, addend);
         }
-        self.set_active(target, shape.width == Width::L256);
+        self.set_result(shape, target, is_lone);
     }
 
     /// result += the derivative of the product of two factors (or -=).

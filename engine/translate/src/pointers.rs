@@ -1,8 +1,9 @@
 //! Loads into general registers whose shadow need not be tested.
 //!
 //! A value that an address is made of, or that is jumped to, is a pointer or an index and no float; a value that is
-//! overwritten unread does not matter. Both are seen by looking ahead on the fall-through path of the block. What is
-//! compared on the way stays undecided: pointers are tested for null before they are used. A branch that is taken may
+//! overwritten unread does not matter. Both are seen by looking ahead on the fall-through path of the block. The sums and
+//! multiples that unoptimised code makes an address of count as well; what is masked or shifted to the right does not,
+//! since fields of floats choose entries of tables. What is compared on the way stays undecided: pointers are tested for null before they are used. A branch that is taken may
 //! lead to where a value is read after all, but what is a pointer here is no float there.
 
 use crate::control::has_memory;
@@ -11,7 +12,7 @@ use crate::passive::is_write;
 use crate::rules;
 use crate::without_rule::is_read;
 use alloc::vec::Vec;
-use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpKind};
+use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpKind, Register};
 
 /// For each instruction: may it load an untested value into the general register that is its first operand?
 pub(crate) fn untested_loads(info: &mut InstructionInfoFactory, instructions: &[Client]) -> Vec<bool> {
@@ -26,9 +27,10 @@ pub(crate) fn untested_loads(info: &mut InstructionInfoFactory, instructions: &[
         }
         let target = (instruction.op_count() > 0 && instruction.op0_kind() == OpKind::Register)
             .then(|| instruction.op0_register())
-            .filter(|register| register.is_gpr64());
-        untested[k] = instruction.mnemonic() == Mnemonic::Mov
-            && target.is_some_and(|register| behind.all() >> register.number() & 1 != 0);
+            .filter(|register| register.is_gpr64() || register.is_gpr32());
+        let is_harmless =
+            target.is_some_and(|register| behind.all() >> register.full_register().number() & 1 != 0);
+        untested[k] = matches!(instruction.mnemonic(), Mnemonic::Mov | Mnemonic::Movsxd) && is_harmless;
         behind = before(info, instruction, behind, untested[k]);
     }
     untested
@@ -87,13 +89,101 @@ fn before(
     if jumps && instruction.op0_kind() == OpKind::Register {
         address |= 1u16 << instruction.op0_register().number();
     }
+    let makes_address =
+        adds_or_multiplies(instruction) && behind.pointers >> target_of(instruction).number() & 1 != 0;
+    if makes_address {
+        address |= read;
+    }
     let compares = rules::rule(instruction) == rules::Rule::Passive;
     let copies = instruction.mnemonic() == Mnemonic::Mov
         && instruction.op1_kind() == OpKind::Register
         && target_harmless;
-    let decided_by_reading = if compares || copies { 0 } else { read };
+    let decided_by_reading = if compares || copies || makes_address { 0 } else { read };
     Harmless {
         pointers: behind.pointers & !written & !decided_by_reading | address,
         unread: (behind.unread | written) & !decided_by_reading & !address,
+    }
+}
+
+/// Is the first operand, a register, a sum or a multiple of the others?
+fn adds_or_multiplies(instruction: &Instruction) -> bool {
+    use Mnemonic::{Add, Cdqe, Dec, Imul, Inc, Lea, Mov, Movsxd, Neg, Sal, Shl, Sub};
+    match instruction.mnemonic() {
+        Cdqe => true,
+        Add | Dec | Imul | Inc | Lea | Mov | Movsxd | Neg | Sal | Shl | Sub => {
+            let target = instruction.op0_register();
+            instruction.op0_kind() == OpKind::Register && (target.is_gpr64() || target.is_gpr32())
+        }
+        _ => false,
+    }
+}
+
+/// The register that such an instruction writes.
+fn target_of(instruction: &Instruction) -> Register {
+    if instruction.mnemonic() == Mnemonic::Cdqe {
+        Register::RAX
+    } else {
+        instruction.op0_register().full_register()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iced_x86::{Code, IcedError, MemoryOperand};
+    use Register::{EAX, EDX, RAX, RBP, RDX};
+
+    fn untested(instructions: &[Result<Instruction, IcedError>]) -> Vec<bool> {
+        let client = |instruction: &Result<Instruction, IcedError>| Client {
+            instruction: *instruction.as_ref().expect("the operands fit"),
+            bytes: Default::default(),
+            offsets: Default::default(),
+        };
+        let clients: Vec<Client> = instructions.iter().map(client).collect();
+        untested_loads(&mut InstructionInfoFactory::new(), &clients)
+    }
+
+    fn variable(displacement: i64) -> MemoryOperand {
+        MemoryOperand::with_base_displ(RBP, displacement)
+    }
+
+    fn access() -> Result<Instruction, IcedError> {
+        Instruction::with2(Code::Movsd_xmm_xmmm64, Register::XMM0, MemoryOperand::with_base(RAX))
+    }
+
+    #[test]
+    fn sums_of_an_index_and_a_pointer_are_addresses() {
+        let scaled = MemoryOperand::new(Register::None, RAX, 8, 0, 8, false, Register::None);
+        let found = untested(&[
+            Instruction::with2(Code::Mov_r32_rm32, EAX, variable(-28)),
+            Ok(Instruction::with(Code::Cdqe)),
+            Instruction::with2(Code::Lea_r64_m, RDX, scaled),
+            Instruction::with2(Code::Mov_r64_rm64, RAX, variable(-40)),
+            Instruction::with2(Code::Add_rm64_r64, RAX, RDX),
+            access(),
+        ]);
+        assert_eq!(found, [true, false, false, true, false, false]);
+    }
+
+    #[test]
+    fn fields_of_bits_may_be_those_of_floats() {
+        let found = untested(&[
+            Instruction::with2(Code::Mov_r32_rm32, EAX, variable(-28)),
+            Instruction::with2(Code::And_rm32_imm8, EAX, 63),
+            Instruction::with2(Code::Mov_r32_rm32, EDX, variable(-32)),
+            Instruction::with2(Code::Shr_rm32_imm8, EDX, 20u32),
+            Instruction::with2(Code::Add_rm64_r64, RAX, RDX),
+            access(),
+        ]);
+        assert_eq!(found, [false; 6]);
+    }
+
+    #[test]
+    fn what_is_stored_as_well_is_tested() {
+        let found = untested(&[
+            Instruction::with2(Code::Mov_r64_rm64, RAX, variable(-40)),
+            Instruction::with2(Code::Mov_rm64_r64, variable(-48), RAX),
+        ]);
+        assert_eq!(found, [false; 2]);
     }
 }

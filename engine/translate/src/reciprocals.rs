@@ -4,7 +4,8 @@
 //! keeps it busy natively would take twice as long. Programs divide by the same number again and again, such as the
 //! width of a mesh. Where a block has two quotients or more by the same content of a register or of memory, the first
 //! one stores the reciprocal in the context, and dot values are multiplied by it: an error of one and a half units in
-//! the last place instead of half a unit.
+//! the last place instead of half a unit. With shadows in memory it is not the divider that a loop waits for, and the
+//! registers for all this would have to be borrowed.
 //!
 //! That fails where the reciprocal is not an ordinary number. The test for it leaves the block, in front of the
 //! instruction and before any flag is raised, for a translation whose state says that it divides.
@@ -12,7 +13,6 @@
 //! Invariant: a reciprocal is stored by all ways through the block that reach a later instruction.
 
 use crate::checks::OnActive;
-use crate::constants;
 use crate::contents::Contents;
 use crate::context::offset;
 use crate::control::has_memory;
@@ -161,39 +161,22 @@ impl Translator<'_> {
             self.reciprocals.stored |= 1 << number;
             let leaves = OnActive::Leave(instruction.ip(), self.state().with_divisions());
             let temporary = self.temporary();
-            match self.form() {
-                Form::Evex => self.test_by_class(shape, temporary, divisor, leaves),
-                Form::Vex | Form::Legacy => self.test_by_exponent(shape, temporary, divisor, leaves),
-            }
-            self.load_ones(shape, temporary);
+            self.test_reciprocal(shape, temporary, divisor, leaves);
+            let ones = self.one(shape.element);
+            encodings::load(&mut self.asm, shape, Form::Evex, temporary, ones);
             self.compute(Operation::Divide, shape, temporary, temporary, divisor);
-            self.store_reciprocal(shape, place, temporary);
+            let store = match shape.width {
+                Width::L256 => Code::EVEX_Vmovups_ymmm256_k1z_ymm,
+                Width::Scalar | Width::L128 => Code::EVEX_Vmovups_xmmm128_k1z_xmm,
+            };
+            self.asm.built(Instruction::with2(store, place.operand(), shape.register(temporary)));
             self.free(temporary);
         }
         Some(place)
     }
 
-    /// target := shadow times a reciprocal, a finite number; scalar: other lanes of the shadow.
-    pub(crate) fn product_with_reciprocal(
-        &mut self,
-        shape: Shape,
-        target: usize,
-        shadow: usize,
-        reciprocal: Memory,
-    ) {
-        let reciprocal = Operand::Memory(reciprocal);
-        if self.form() == Form::Evex {
-            self.product(shape, target, shadow, reciprocal);
-            return;
-        }
-        // A passive lane is zero times a finite number: a positive zero after another one has been added.
-        self.compute(Operation::Multiply, shape, target, shadow, reciprocal);
-        let zero = Operand::Memory(self.asm.context(constants::ZERO));
-        self.compute(Operation::Add, shape, target, target, zero);
-    }
-
     /// Leaves if an approximate reciprocal is no ordinary number. The approximation raises no flag.
-    fn test_by_class(&mut self, shape: Shape, temporary: usize, divisor: Operand, leaves: OnActive) {
+    fn test_reciprocal(&mut self, shape: Shape, temporary: usize, divisor: Operand, leaves: OnActive) {
         let register = shape.register(temporary);
         let (approximate, classify) = match (shape.element, shape.width) {
             (Element::F64, Width::Scalar) => {
@@ -230,85 +213,5 @@ impl Translator<'_> {
         self.asm.built(Instruction::with2(Code::VEX_Kmovb_r32_kr, Register::ECX, Register::K1));
         self.leave_unless_rcx_is_zero(leaves);
         self.restore_rcx();
-    }
-
-    /// Leaves if an exponent of the divisor is extreme, for processors without the other test: its distance from the
-    /// middle is squared and compared, by integer instructions, which raise no flag.
-    fn test_by_exponent(&mut self, shape: Shape, temporary: usize, divisor: Operand, leaves: OnActive) {
-        let (form, register) = (self.low_form(), shape.register(temporary));
-        match divisor {
-            Operand::Memory(place) => encodings::load(&mut self.asm, shape, form, temporary, place),
-            Operand::Register(_) => {
-                self.asm.binary(encodings::load_code(shape.packed(), form), register, divisor)
-            }
-        }
-        let is_wide = shape.element == Element::F64;
-        let (left, right, fraction) = match (is_wide, form, shape.width) {
-            (true, Form::Legacy, _) => (Code::Psllq_xmm_imm8, Code::Psrlq_xmm_imm8, 53),
-            (false, Form::Legacy, _) => (Code::Pslld_xmm_imm8, Code::Psrld_xmm_imm8, 24),
-            (true, _, Width::L256) => (Code::VEX_Vpsllq_ymm_ymm_imm8, Code::VEX_Vpsrlq_ymm_ymm_imm8, 53),
-            (false, _, Width::L256) => (Code::VEX_Vpslld_ymm_ymm_imm8, Code::VEX_Vpsrld_ymm_ymm_imm8, 24),
-            (true, _, _) => (Code::VEX_Vpsllq_xmm_xmm_imm8, Code::VEX_Vpsrlq_xmm_xmm_imm8, 53),
-            (false, _, _) => (Code::VEX_Vpslld_xmm_xmm_imm8, Code::VEX_Vpsrld_xmm_xmm_imm8, 24),
-        };
-        for (code, count) in [(left, 1), (right, fraction)] {
-            self.asm.built(match form {
-                Form::Legacy => Instruction::with2(code, register, count),
-                _ => Instruction::with3(code, register, register, count),
-            });
-        }
-        let (middle, limit) = constants::exponents(shape.element, shape.width == Width::Scalar);
-        let [subtract, square, compare, signs] = match (form, shape.width) {
-            (Form::Legacy, _) => [
-                Code::Psubw_xmm_xmmm128,
-                Code::Pmaddwd_xmm_xmmm128,
-                Code::Pcmpgtd_xmm_xmmm128,
-                Code::Movmskps_r32_xmm,
-            ],
-            (_, Width::L256) => [
-                Code::VEX_Vpsubw_ymm_ymm_ymmm256,
-                Code::VEX_Vpmaddwd_ymm_ymm_ymmm256,
-                Code::VEX_Vpcmpgtd_ymm_ymm_ymmm256,
-                Code::VEX_Vmovmskps_r32_ymm,
-            ],
-            _ => [
-                Code::VEX_Vpsubw_xmm_xmm_xmmm128,
-                Code::VEX_Vpmaddwd_xmm_xmm_xmmm128,
-                Code::VEX_Vpcmpgtd_xmm_xmm_xmmm128,
-                Code::VEX_Vmovmskps_r32_xmm,
-            ],
-        };
-        let (middle, limit) = (self.asm.context(middle), self.asm.context(limit));
-        for (code, second) in [
-            (subtract, Operand::Memory(middle)),
-            (square, Operand::Register(register)),
-            (compare, Operand::Memory(limit)),
-        ] {
-            match form {
-                Form::Legacy => self.asm.binary(code, register, second),
-                _ => self.asm.ternary(code, register, register, second),
-            }
-        }
-        self.spill_rcx();
-        self.asm.built(Instruction::with2(signs, Register::ECX, register));
-        self.leave_unless_rcx_is_zero(leaves);
-        self.restore_rcx();
-    }
-
-    fn load_ones(&mut self, shape: Shape, target: usize) {
-        let form = self.form();
-        let ones = self.one(shape.element);
-        encodings::load(&mut self.asm, shape, form, target, ones);
-    }
-
-    fn store_reciprocal(&mut self, shape: Shape, place: Memory, source: usize) {
-        let code = match (self.form(), shape.width) {
-            (Form::Legacy, _) => Code::Movups_xmmm128_xmm,
-            (Form::Vex, Width::L256) => Code::VEX_Vmovups_ymmm256_ymm,
-            (Form::Vex, _) => Code::VEX_Vmovups_xmmm128_xmm,
-            (Form::Evex, Width::L256) => Code::EVEX_Vmovups_ymmm256_k1z_ymm,
-            (Form::Evex, _) => Code::EVEX_Vmovups_xmmm128_k1z_xmm,
-        };
-        self.asm.built(Instruction::with2(code, place.operand(), shape.register(source)));
     }
 }

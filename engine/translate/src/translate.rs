@@ -222,8 +222,8 @@ impl<'a> Translator<'a> {
         } else {
             Vec::new()
         };
-        let has_dot_values = !self.job.settings.mode.has_indices();
-        if self.level == Level::Active && has_dot_values && !self.job.state.divides() {
+        let shares = !self.job.settings.mode.has_indices() && self.vectors.in_registers();
+        if self.level == Level::Active && shares && !self.job.state.divides() {
             self.reciprocals = Reciprocals::find(&mut self.info, &block.instructions[..length]);
         }
         if self.level == Level::Active {

@@ -14,6 +14,7 @@ use crate::context::offset;
 use crate::emit::{xmm, ymm, zmm, Assembler, Memory};
 use crate::interface::{HeldShadow, HostVectors, Settings, VectorShadows};
 use crate::masks::Masks;
+use crate::rules::Element;
 use crate::state::State;
 use alloc::vec::Vec;
 use iced_x86::{Code, Instruction, OpKind, Register};
@@ -58,6 +59,9 @@ pub(crate) struct Vectors {
     mask_pool: u8,
     borrowed_masks: u8,
     masks_in_use: u8,
+    /// Bit n: the shadow of register n is zero from bit 64, or 32, to bit 127.
+    lone_f64: u16,
+    lone_f32: u16,
     /// Does this block say already that registers 16 to 31 may be active?
     pub wide_marked: bool,
 }
@@ -87,6 +91,8 @@ impl Vectors {
             mask_pool: 0,
             borrowed_masks: 0,
             masks_in_use: 0,
+            lone_f64: 0,
+            lone_f32: 0,
             wide_marked: false,
         }
     }
@@ -105,6 +111,32 @@ impl Vectors {
     /// Nothing is known about registers 16 to 31.
     pub fn is_zero(&self, number: usize) -> bool {
         u32::from(self.zero) >> number & 1 != 0
+    }
+
+    /// Is the shadow of a register zero above its lowest lane, up to bit 127?
+    pub fn is_lone(&self, number: usize, element: Element) -> bool {
+        let lone = match element {
+            Element::F64 => self.lone_f64,
+            Element::F32 => self.lone_f32,
+        };
+        self.is_zero(number) || u32::from(lone) >> number & 1 != 0
+    }
+
+    /// The shadow of a register has just become what `is_lone` says.
+    pub fn set_lone(&mut self, number: usize, element: Element) {
+        let bit = 1u32.checked_shl(number as u32).unwrap_or(0) as u16;
+        self.lone_f64 |= bit;
+        if element == Element::F32 {
+            self.lone_f32 |= bit;
+        }
+    }
+
+    /// Nothing is known about the lanes of a shadow.
+    pub fn forget_lanes(&mut self, number: usize) {
+        if number < 16 {
+            self.lone_f64 &= !(1 << number);
+            self.lone_f32 &= !(1 << number);
+        }
     }
 
     /// Have registers 0 to 15 shadows of 512 bits?

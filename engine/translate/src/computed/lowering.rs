@@ -24,6 +24,9 @@ impl Translator<'_> {
     pub(crate) fn bits(&mut self, client: &Client) {
         if is_zero_idiom(&client.instruction) {
             self.without_rule(client);
+        } else if self.untested[self.position] {
+            self.copy(client);
+            self.zero_general |= 1 << client.instruction.op0_register().full_register().number();
         } else {
             self.computed_rule(client);
         }

@@ -143,6 +143,14 @@ fn arithmetic() {
 }
 
 #[test]
+fn shared_divisors() {
+    let quotient = |number: u32| Instruction::with2(Code::Divsd_xmm_xmmm64, xmm(number), xmm(3));
+    let placements = [("registers", REGISTERS)];
+    let state = State::active(!0, 1 << 3, false);
+    family_with(&placements, Mode::Forward, "shared_divisors", state, vec![vec![quotient(0), quotient(1)]]);
+}
+
+#[test]
 fn fused() {
     let codes = [Code::VEX_Vfmadd231pd_ymm_ymm_ymmm256, Code::VEX_Vfnmsub213pd_ymm_ymm_ymmm256];
     let sequences =

@@ -19,6 +19,7 @@ mod lowering;
 mod mmx;
 mod moves;
 mod narrow;
+mod reciprocals;
 mod recorded;
 mod recorded_signs;
 mod rounding;

@@ -71,5 +71,12 @@ int main(void)
   word zero = bits_of(x);
   __asm__("xor %0, %0" : "+r"(zero) : : "cc");
   check("cleared", number_of(zero), 0);
+  /* What was there before does not matter, even where it was a part whose bytes are zero. */
+  union both c = {x};
+  uint16_t part;
+  memcpy(&part, &c, sizeof part);
+  word ones = part;
+  __asm__("shl %1, %0\n\tor $-1, %0\n\tadd $1, %0" : "+r"(ones) : "i"(8 * (int)sizeof(word) - 16) : "cc");
+  check("all ones", number_of(ones), 0);
   return 0;
 }

@@ -8,6 +8,7 @@ use crate::control::has_memory;
 use crate::emit::{xmm, ymm, Jump, Memory};
 use crate::interface::{ClientCode, ExitKind, SiteKind};
 use crate::memory;
+use crate::passive::is_on_stack;
 use crate::state::State;
 use crate::translate::{Level, OutOfLine, Translator};
 use alloc::vec::Vec;
@@ -228,11 +229,33 @@ impl Translator<'_> {
             return;
         }
         let opened = self.open(instruction);
-        self.zero_place(opened.memory, size);
+        if self.is_stored_rarely(instruction, size) {
+            self.zero_if_active(opened.memory, size);
+        } else {
+            self.zero_place(opened.memory, size);
+        }
         self.close(opened);
         if let Some(operand) = direct {
             self.proven.add(operand, size);
         }
+    }
+
+    /// Is zero to be stored only where something else is? So the shadow of a large table stays without memory, and
+    /// without a share of the cache. The stack is in the cache anyway, where a store is cheaper than a test.
+    fn is_stored_rarely(&self, instruction: &Instruction, size: usize) -> bool {
+        let changes_flags = instruction.rflags_modified() != 0;
+        self.level == Level::Passive
+            && self.flags_dead
+            && !changes_flags
+            && matches!(size, 1 | 2 | 4 | 8)
+            && !is_on_stack(instruction)
+    }
+
+    fn zero_if_active(&mut self, place: Memory, size: usize) {
+        self.asm.compare_zero(place, size);
+        let jump = self.asm.jump(Code::Jne_rel32_64);
+        let back = self.asm.here();
+        self.out_of_line.push(OutOfLine::Zero { jump, place, size, back });
     }
 
     /// Writes `size` zero bytes.

@@ -137,8 +137,8 @@ impl Translator<'_> {
     }
 }
 
-/// Is the memory operand an argument perhaps?
-fn is_on_stack(instruction: &Instruction) -> bool {
+/// Is the memory operand a variable on the stack, or an argument perhaps?
+pub(crate) fn is_on_stack(instruction: &Instruction) -> bool {
     matches!(instruction.memory_base(), Register::RSP | Register::RBP)
 }
 

@@ -9,7 +9,7 @@ use crate::checks::Count;
 use crate::control::has_memory;
 use crate::decode::{self, Avoid, Block, Client, End};
 use crate::direct_calls;
-use crate::emit::{Assembler, Jump};
+use crate::emit::{Assembler, Jump, Memory};
 use crate::flags;
 use crate::general::Mirror;
 use crate::interface::{
@@ -39,7 +39,6 @@ pub(crate) enum Level {
     Active,
 }
 
-/// Code that is reached rarely and placed behind the block.
 /// What has to be done on the way out of a block.
 #[derive(Clone)]
 pub(crate) struct Unfinished {
@@ -47,11 +46,14 @@ pub(crate) struct Unfinished {
     vectors: Option<Pending>,
 }
 
+/// Code that is reached rarely and placed behind the block.
 pub(crate) enum OutOfLine {
     /// Leave by exit number `exit` (counted within this translation), with shadows written back first.
     Leave { jump: Jump, exit: usize, rcx_spilled: bool, pending: Option<Unfinished> },
     /// Count at `site`, then go back.
     Count(Count),
+    /// Write `size` zero bytes, then go back.
+    Zero { jump: Jump, place: Memory, size: usize, back: u64 },
 }
 
 /// One translation in the making.
@@ -491,6 +493,11 @@ impl<'a> Translator<'a> {
                     self.leave_by(exit);
                 }
                 OutOfLine::Count(count) => self.count(count),
+                OutOfLine::Zero { jump, place, size, back } => {
+                    self.asm.land(jump);
+                    self.asm.store_zero(place, size);
+                    self.asm.jump_to(back);
+                }
             }
         }
         Translation {

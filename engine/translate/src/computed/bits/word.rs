@@ -154,6 +154,15 @@ impl Seen<'_> {
         if !first.is_active() && !second.is_active() {
             return Some(alloc::vec![target.cleared()]);
         }
+        // Whatever the other operand is, and also where its value happens to stay the same.
+        let decides = |word: Word| match logic {
+            Logic::And => word.value & target.mask() == 0,
+            Logic::Or => word.value & target.mask() == target.mask(),
+            Logic::Xor => false,
+        };
+        if [first, second].into_iter().any(|word| !word.is_active() && decides(word)) {
+            return Some(alloc::vec![target.cleared()]);
+        }
         if logic != Logic::And {
             if self.lacks_highest_bytes(target, first, second) {
                 return None;

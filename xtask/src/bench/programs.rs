@@ -100,15 +100,17 @@ const PYTHON: &str = "/usr/bin/python3";
 
 /// Settings that hide AVX-512 from a native program as Derivgrind does when shadows live in registers. Not for runs
 /// under Derivgrind: NumPy spends time on a warning about features that it does not find anyway.
-const WITHOUT_AVX512: [(&str, &str); 3] = [
+const WITHOUT_AVX512: [(&str, &str); 2] = [
     (
         "GLIBC_TUNABLES",
         "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-AVX512CD,-AVX512ER,-AVX512PF,-AVX512_VBMI,-AVX512_VNNI,\
          -AVX512_BITALG,-AVX512_IFMA,-AVX512_VBMI2,-AVX512_VPOPCNTDQ",
     ),
     ("NPY_DISABLE_CPU_FEATURES", "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL"),
-    ("OPENBLAS_CORETYPE", "Haswell"),
 ];
+
+/// The kernels of OpenBLAS, in all runs: for a processor that it does not know it takes the oldest ones.
+const KERNELS: (&str, &str) = ("OPENBLAS_CORETYPE", "Haswell");
 
 /// Every row of the table, after the programs for them have been compiled.
 pub fn all(workspace: &Workspace) -> Result<Vec<Work>> {
@@ -256,7 +258,7 @@ pub fn whole(name: &str, words: &[OsString], limit: f64) -> Work {
         name: name.to_string(),
         words: words.to_vec(),
         less: words.to_vec(),
-        environment: vec![("OPENBLAS_NUM_THREADS".into(), "1".into())],
+        environment: vec![("OPENBLAS_NUM_THREADS".into(), "1".into()), (KERNELS.0.into(), KERNELS.1.into())],
         native_environment,
         shadows: Shadows::Auto,
         with_children: false,

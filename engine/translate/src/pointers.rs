@@ -1,10 +1,12 @@
 //! Loads into general registers whose shadow need not be tested.
 //!
 //! A value that an address is made of, or that is jumped to, is a pointer or an index and no float; a value that is
-//! overwritten unread does not matter. Both are seen by looking ahead on the fall-through path of the block. The sums and
-//! multiples that unoptimised code makes an address of count as well; what is masked or shifted to the right does not,
-//! since fields of floats choose entries of tables. What is compared on the way stays undecided: pointers are tested for null before they are used. A branch that is taken may
+//! overwritten unread does not matter. Both are seen by looking ahead on the fall-through path of the block. What is
+//! compared on the way stays undecided: pointers are tested for null before they are used. A branch that is taken may
 //! lead to where a value is read after all, but what is a pointer here is no float there.
+//!
+//! Unoptimised code makes an address of sums and multiples, whose operands are no floats either. What is masked or
+//! shifted to the right may be one: fields of its bits choose the entries of tables.
 
 use crate::control::has_memory;
 use crate::decode::Client;

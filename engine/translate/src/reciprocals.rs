@@ -1,11 +1,11 @@
 //! Quotients by the same divisor share its reciprocal.
 //!
-//! The derivative of `a / b` takes a division of its own, and the divider is the slowest part of a processor: a loop that
-//! keeps it busy natively would take twice as long. Programs divide by the same number again and again, such as the
-//! width of a mesh. Where a block has two quotients or more by the same content of a register or of memory, the first
-//! one stores the reciprocal in the context, and dot values are multiplied by it: an error of one and a half units in
-//! the last place instead of half a unit. With shadows in memory it is not the divider that a loop waits for, and the
-//! registers for all this would have to be borrowed.
+//! The derivative of `a / b` takes a division of its own, and the divider is the slowest part of a processor: a loop
+//! that keeps it busy natively would take twice as long. Programs divide by the same number again and again, such as
+//! the width of a mesh. Where a block has two quotients or more by the same content of a register or of memory, the
+//! first one stores the reciprocal in the context, and dot values are multiplied by it: an error of one and a half
+//! units in the last place instead of half a unit. With shadows in memory it is not the divider that a loop waits for,
+//! and the registers for all this would have to be borrowed.
 //!
 //! That fails where the reciprocal is not an ordinary number. The test for it leaves the block, in front of the
 //! instruction and before any flag is raised, for a translation whose state says that it divides.
@@ -127,10 +127,11 @@ impl Values {
         }
         let used = info.info(instruction);
         if used.used_memory().iter().any(|memory| is_write(memory.access())) {
-            let is_named = has_memory(instruction) && used.used_memory().len() == 1;
+            let size = instruction.memory_size().size();
+            let is_named = has_memory(instruction) && used.used_memory().len() == 1 && size != 0;
             match memory::direct(instruction).filter(|_| is_named) {
                 Some(written) => {
-                    let written = (written, instruction.memory_size().size());
+                    let written = (written, size);
                     self.places.retain(|(place, size, _)| are_disjoint((*place, *size), written));
                 }
                 None => self.places.clear(),
@@ -147,8 +148,8 @@ impl Values {
 }
 
 impl Translator<'_> {
-    /// The place of the reciprocal of the divisor, if the current instruction is to multiply by it. It is computed there
-    /// if it was not before.
+    /// The place of the reciprocal of the divisor, if the current instruction is to multiply by it. The first such
+    /// instruction computes it.
     pub(crate) fn shared_reciprocal(
         &mut self,
         instruction: &Instruction,
@@ -213,5 +214,92 @@ impl Translator<'_> {
         self.asm.built(Instruction::with2(Code::VEX_Kmovb_r32_kr, Register::ECX, Register::K1));
         self.leave_unless_rcx_is_zero(leaves);
         self.restore_rcx();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iced_x86::{IcedError, MemoryOperand};
+    use Register::{RBP, RDX, RSI, XMM0, XMM1, XMM2, XMM3, XMM4};
+
+    type Built = Result<Instruction, IcedError>;
+
+    fn shared(instructions: &[Built]) -> Vec<Option<u8>> {
+        let client = |instruction: &Built| Client {
+            instruction: *instruction.as_ref().expect("the operands fit"),
+            bytes: Default::default(),
+            offsets: Default::default(),
+        };
+        let clients: Vec<Client> = instructions.iter().map(client).collect();
+        Reciprocals::find(&mut InstructionInfoFactory::new(), &clients).shared
+    }
+
+    fn by(divisor: Register) -> Built {
+        Instruction::with2(Code::Divsd_xmm_xmmm64, XMM0, divisor)
+    }
+
+    fn by_variable() -> Built {
+        Instruction::with2(Code::Divsd_xmm_xmmm64, XMM0, variable(-24))
+    }
+
+    fn variable(displacement: i64) -> MemoryOperand {
+        MemoryOperand::with_base_displ(RBP, displacement)
+    }
+
+    /// Is a divisor shared across the instruction?
+    fn survives(quotient: fn() -> Built, between: Built) -> bool {
+        match shared(&[quotient(), between, quotient()])[..] {
+            [Some(0), None, Some(0)] => true,
+            [None, None, None] => false,
+            ref other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn divisors_in_registers_live_until_they_are_written() {
+        let by_third = || by(XMM3);
+        assert!(survives(by_third, Instruction::with2(Code::Addsd_xmm_xmmm64, XMM1, XMM3)));
+        assert!(!survives(by_third, Instruction::with2(Code::Addsd_xmm_xmmm64, XMM3, XMM1)));
+        assert!(!survives(by_third, Instruction::with2(Code::Movsd_xmm_xmmm64, XMM3, variable(-24))));
+        let copied = Instruction::with2(Code::Movapd_xmm_xmmm128, XMM4, XMM3);
+        assert_eq!(shared(&[by(XMM3), copied, by(XMM4)]), [Some(0), None, Some(0)]);
+    }
+
+    #[test]
+    fn divisors_in_memory_live_until_something_may_be_stored_there() {
+        let store = |place| Instruction::with2(Code::Movsd_xmmm64_xmm, place, XMM1);
+        assert!(survives(by_variable, store(variable(-32))));
+        assert!(survives(by_variable, store(variable(-16))));
+        assert!(!survives(by_variable, store(variable(-24))));
+        assert!(!survives(by_variable, store(variable(-28))));
+        assert!(!survives(by_variable, Instruction::with2(Code::Movupd_xmmm128_xmm, variable(-32), XMM1)));
+        assert!(!survives(by_variable, store(MemoryOperand::with_base(RDX))));
+        assert!(!survives(by_variable, Instruction::with1(Code::Push_r64, RDX)));
+        assert!(!survives(by_variable, Instruction::with1(Code::Xsave_mem, variable(-700))));
+        assert!(!survives(by_variable, Instruction::with_stosq(64, iced_x86::RepPrefixKind::None)));
+    }
+
+    #[test]
+    fn divisors_in_memory_have_an_address() {
+        assert!(survives(by_variable, Instruction::with2(Code::Add_rm64_r64, RDX, RSI)));
+        assert!(!survives(by_variable, Instruction::with2(Code::Add_rm64_imm8, RBP, 8)));
+    }
+
+    #[test]
+    fn divisors_of_other_shapes_are_others() {
+        let packed = Instruction::with2(Code::Divpd_xmm_xmmm128, XMM1, XMM3);
+        assert_eq!(shared(&[by(XMM3), packed]), [None, None]);
+        let narrow = Instruction::with2(Code::Divss_xmm_xmmm32, XMM2, XMM3);
+        assert_eq!(shared(&[by(XMM3), narrow]), [None, None]);
+    }
+
+    #[test]
+    fn as_many_are_shared_as_have_places() {
+        let all: Vec<Built> =
+            (0..2 * (PLACES as u32 + 1)).map(|k| by(XMM1 + k % (PLACES as u32 + 1))).collect();
+        let found = shared(&all);
+        assert_eq!(found.iter().flatten().count(), 2 * PLACES);
+        assert_eq!(found[PLACES], None);
     }
 }

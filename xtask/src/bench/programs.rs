@@ -109,8 +109,8 @@ const WITHOUT_AVX512: [(&str, &str); 2] = [
     ("NPY_DISABLE_CPU_FEATURES", "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL"),
 ];
 
-/// The kernels of OpenBLAS, in all runs: for a processor that it does not know it takes the oldest ones.
-const KERNELS: (&str, &str) = ("OPENBLAS_CORETYPE", "Haswell");
+/// Settings of all runs. OpenBLAS is told its kernels: for a processor that it does not know it takes the oldest ones.
+const SURROUNDINGS: [(&str, &str); 2] = [("OPENBLAS_NUM_THREADS", "1"), ("OPENBLAS_CORETYPE", "Haswell")];
 
 /// Every row of the table, after the programs for them have been compiled.
 pub fn all(workspace: &Workspace) -> Result<Vec<Work>> {
@@ -249,16 +249,15 @@ fn python(workspace: &Workspace, name: &str, script: Script, library: Option<&Os
 
 /// Work that is measured as a whole.
 pub fn whole(name: &str, words: &[OsString], limit: f64) -> Work {
-    let mut native_environment: Vec<(OsString, OsString)> = Vec::new();
-    if has_avx512() {
-        native_environment
-            .extend(WITHOUT_AVX512.iter().map(|(name, value)| ((*name).into(), (*value).into())));
-    }
+    let words_of = |settings: &[(&str, &str)]| -> Vec<(OsString, OsString)> {
+        settings.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+    };
+    let native_environment = if has_avx512() { words_of(&WITHOUT_AVX512) } else { Vec::new() };
     Work {
         name: name.to_string(),
         words: words.to_vec(),
         less: words.to_vec(),
-        environment: vec![("OPENBLAS_NUM_THREADS".into(), "1".into()), (KERNELS.0.into(), KERNELS.1.into())],
+        environment: words_of(&SURROUNDINGS),
         native_environment,
         shadows: Shadows::Auto,
         with_children: false,

@@ -25,6 +25,7 @@ impl Translator<'_> {
         if is_zero_idiom(&client.instruction) {
             self.without_rule(client);
         } else if self.untested[self.position] {
+            // A sign extension on the way to an address.
             self.copy(client);
             self.zero_general |= 1 << client.instruction.op0_register().full_register().number();
         } else {

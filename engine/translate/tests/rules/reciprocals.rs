@@ -2,16 +2,18 @@
 
 use crate::harness::compare::{Expected, Lane};
 use crate::harness::examine::{judge, Case};
-use crate::harness::generate::Generated;
+use crate::harness::generate::{Generated, BASE_VALUES};
 use crate::harness::random::Random;
 use crate::harness::report::Failures;
 use crate::harness::run::{Configuration, Harness};
 use crate::harness::values::{random_machine, random_shadows, random_states, Content};
-use iced_x86::{Code, Instruction, Register};
+use iced_x86::{Code, Instruction, MemoryOperand, Register};
 
 const TIMES: usize = 200;
 const DIVIDENDS: [usize; 2] = [1, 2];
 const DIVISOR: usize = 3;
+/// A register and the address that it holds, at which the divisor is, too.
+const PLACE: (usize, u64) = BASE_VALUES[0];
 
 fn xmm(number: usize) -> Register {
     Register::XMM0 + number as u32
@@ -105,6 +107,11 @@ fn case(
             }
         }
     }
+    // For those that take it from memory.
+    let (number, address) = PLACE;
+    machine.general[number] = address;
+    machine.memory.at_mut(address, 32).copy_from_slice(&machine.vectors[DIVISOR][..32]);
+    shadows.memory.at_mut(address, 32).copy_from_slice(&shadows.vectors[DIVISOR][..32]);
     let flags_dead = random.once_in(2);
     let (generated, quiet, checks_shadows) = (generated.clone(), time % 3 == 0, true);
     Case { generated, machine, shadows, state, configuration, flags_dead, quiet, checks_shadows }
@@ -144,6 +151,18 @@ fn pair(of: impl Fn(usize) -> Instruction) -> [Instruction; 2] {
 
 fn legacy(code: Code) -> [Instruction; 2] {
     pair(|number| Instruction::with2(code, xmm(number), xmm(DIVISOR)).expect("the operands fit"))
+}
+
+#[test]
+fn quotients_by_variables() {
+    let place = MemoryOperand::with_base(Register::RAX + PLACE.0 as u32);
+    let scalar =
+        |code| pair(|number| Instruction::with2(code, xmm(number), place).expect("the operands fit"));
+    check(scalar(Code::Divsd_xmm_xmmm64), Content::F64, 1, 64);
+    check(scalar(Code::Divss_xmm_xmmm32), Content::F32, 1, 64);
+    let code = Code::VEX_Vdivpd_ymm_ymm_ymmm256;
+    let wide = |number| Instruction::with3(code, ymm(number), ymm(number), place).expect("the operands fit");
+    check(pair(wide), Content::F64, 4, 32);
 }
 
 #[test]

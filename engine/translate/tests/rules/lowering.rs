@@ -191,11 +191,18 @@ fn general_registers() {
 
 #[test]
 fn passive_blocks() {
-    let sequences = vec![vec![
-        Instruction::with2(Code::Movsd_xmm_xmmm64, xmm(0), at_rbx()),
-        Instruction::with2(Code::Mulsd_xmm_xmmm64, xmm(0), xmm(0)),
-        Instruction::with2(Code::Movsd_xmmm64_xmm, at_rbx(), xmm(0)),
-    ]];
+    let sequences = vec![
+        vec![
+            Instruction::with2(Code::Movsd_xmm_xmmm64, xmm(0), at_rbx()),
+            Instruction::with2(Code::Mulsd_xmm_xmmm64, xmm(0), xmm(0)),
+            Instruction::with2(Code::Movsd_xmmm64_xmm, at_rbx(), xmm(0)),
+        ],
+        // The comparison lets flags change in front of it.
+        vec![
+            Instruction::with2(Code::Mov_rm64_r64, at_rbx(), Register::RDX),
+            Instruction::with2(Code::Cmp_rm64_r64, Register::RDX, Register::RCX),
+        ],
+    ];
     family("passive_blocks", false, State::ZERO, sequences);
 }
 

@@ -190,6 +190,24 @@ static APART void raise_exponent_in_upper_half(void* number)
   words[sizeof(REAL) / 4 - 1] += 3u << FRACTION % 32;
 }
 
+/* The half is kept in a variable, which unoptimised code has in memory. */
+static APART void negate_kept_half(void* number)
+{
+  uint32_t* words = number;
+  uint32_t half = words[sizeof(REAL) / 4 - 1];
+  half ^= 0x80000000;
+  words[sizeof(REAL) / 4 - 1] = half;
+}
+
+static APART void replace_exponent_in_kept_half(void* number)
+{
+  uint32_t* words = number;
+  uint32_t half = words[sizeof(REAL) / 4 - 1];
+  half &= 0x80000000 | ((1u << FRACTION % 32) - 1);
+  half |= (uint32_t)(BIAS - 1) << FRACTION % 32;
+  words[sizeof(REAL) / 4 - 1] = half;
+}
+
 static APART REAL through(void (*change)(void*), REAL x)
 {
   /* Numbers beside it stay as they are. */
@@ -233,6 +251,8 @@ int main(void)
   check("negate_upper_half", through(negate_upper_half, x), (REAL)-1.7);
   check("replace_exponent_in_upper_half", through(replace_exponent_in_upper_half, x), (REAL)1.7 / 16);
   check("raise_exponent_in_upper_half", through(raise_exponent_in_upper_half, x), (REAL)1.7 * 8);
+  check("negate_kept_half", through(negate_kept_half, x), (REAL)-1.7);
+  check("replace_exponent_in_kept_half", through(replace_exponent_in_kept_half, x), (REAL)1.7 / 16);
   check("given_sign", given_sign(x, 0x80000000), (REAL)-1.7);
   return 0;
 }

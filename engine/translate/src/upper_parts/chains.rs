@@ -62,6 +62,8 @@ struct Registers {
     computed: Vec<(Computed, Value)>,
     /// Words in memory, of 8 bytes or 4.
     places: Vec<(Value, Value)>,
+    /// Halves of numbers in variables, where unoptimised code keeps and changes them.
+    variables: Vec<(Value, Piece)>,
     next: u32,
 }
 
@@ -204,6 +206,7 @@ impl Registers {
         }
         let value = self.result(instruction);
         let piece = self.piece(instruction, position, largest);
+        let half = self.stored_half(instruction, position);
         let written = info.info(instruction).used_registers().iter();
         for register in written.filter(|used| is_write(used.access())).map(|used| used.register()) {
             if register.is_gpr() {
@@ -219,7 +222,40 @@ impl Registers {
             }
             self.pieces[target] = piece;
         }
-        self.store(instruction);
+        self.store(instruction, half);
+    }
+
+    /// The half that an instruction leaves in memory, if it comes from a number.
+    fn stored_half(&mut self, instruction: &Instruction, position: usize) -> Option<Piece> {
+        use Mnemonic::{Add, And, Dec, Inc, Mov, Not, Or, Sub, Xor};
+        if instruction.op0_kind() != OpKind::Memory || instruction.memory_size().size() != 4 {
+            return None;
+        }
+        let from_register =
+            instruction.op1_kind() == OpKind::Register && instruction.op1_register().is_gpr32();
+        let source = from_register.then(|| self.pieces[number(instruction.op1_register())].clone()).flatten();
+        let source = source.filter(|piece| piece.size == 4);
+        let address = self.address(instruction)?;
+        let old = self.variable(address);
+        let changed = |mut piece: Piece| {
+            piece.steps.push((position, false));
+            Piece { is_changed: true, ..piece }
+        };
+        match instruction.mnemonic() {
+            Mov => source,
+            Add | Sub | Inc | Dec if is_small_step(instruction) => old,
+            And | Or | Xor | Add | Sub => match (old, source) {
+                (Some(old), source) => Some(changed(united(old, source))),
+                (None, source) => source.map(changed),
+            },
+            Not => old.map(changed),
+            _ => None,
+        }
+    }
+
+    /// The half in a variable.
+    fn variable(&self, address: Value) -> Option<Piece> {
+        self.variables.iter().find(|(place, _)| *place == address).map(|(_, piece)| piece.clone())
     }
 
     /// The value of the first operand, a register of 8 bytes.
@@ -274,7 +310,7 @@ impl Registers {
     }
 
     /// Memory that is written; variables that hold pointers are taken to be written by their own address alone.
-    fn store(&mut self, instruction: &Instruction) {
+    fn store(&mut self, instruction: &Instruction, half: Option<Piece>) {
         let writes = has_memory(instruction)
             && instruction.op0_kind() == OpKind::Memory
             && !matches!(instruction.mnemonic(), Mnemonic::Cmp | Mnemonic::Test | Mnemonic::Push);
@@ -283,10 +319,13 @@ impl Registers {
         }
         let Some(address) = self.address(instruction) else { return };
         let size = instruction.memory_size().size() as i64;
-        self.places.retain(|(place, _)| {
+        let is_left = |place: Value, length: i64| {
             let distance = address.distance.wrapping_sub(place.distance);
-            place.base != address.base || distance >= 8 || distance <= -size
-        });
+            place.base != address.base || distance >= length || distance <= -size
+        };
+        self.places.retain(|(place, _)| is_left(*place, 8));
+        self.variables.retain(|(place, _)| is_left(*place, 4));
+        self.variables.extend(half.map(|half| (address, half)));
         let is_word = instruction.mnemonic() == Mnemonic::Mov
             && instruction.op1_kind() == OpKind::Register
             && instruction.op1_register().is_gpr64();
@@ -375,6 +414,10 @@ impl Registers {
             return None;
         }
         let address = self.address(instruction)?;
+        if let Some(mut half) = self.variable(address).filter(|half| half.size == size) {
+            half.loads.push((position, address));
+            return Some(half);
+        }
         let (steps, beside) = (Vec::new(), Vec::new());
         let loads = alloc::vec![(position, address)];
         Some(Piece {
@@ -396,7 +439,9 @@ fn is_small_step(instruction: &Instruction) -> bool {
     const LEAST_EXPONENT: u64 = 1 << 20;
     let is_sum = matches!(instruction.mnemonic(), Mnemonic::Add | Mnemonic::Sub);
     let constant = instruction.try_immediate(1).ok();
-    is_sum && constant.is_some_and(|constant| i64::from(constant as i32).unsigned_abs() < LEAST_EXPONENT)
+    matches!(instruction.mnemonic(), Mnemonic::Inc | Mnemonic::Dec)
+        || is_sum
+            && constant.is_some_and(|constant| i64::from(constant as i32).unsigned_abs() < LEAST_EXPONENT)
 }
 
 /// A part into which something is put. What comes from the same place is a field of the same number; a half may have

@@ -16,12 +16,15 @@ use derivgrind_translate::interface::Mode;
 use derivgrind_translate::state::State;
 use iced_x86::{Code, Instruction, MemoryOperand, Register};
 
+const RCX: usize = 1;
 const RDI: usize = 7;
 /// Where the number is, and a copy of it.
 const NUMBER: u64 = AREAS[0] + 0x100;
 const COPY: i64 = 0x20;
 /// Where a pointer to it is.
 const POINTER: i64 = 0x40;
+/// Where a variable is.
+const VARIABLE: i64 = 0x60;
 
 fn place(displacement: i64) -> MemoryOperand {
     MemoryOperand::with_base_displ(Register::RDI, displacement)
@@ -198,6 +201,54 @@ fn a_part_comes_back_by_way_of_a_pointer() {
     }
 }
 
+/// As unoptimised code does it: `int half = number->words[1]; half ^= 1 << 31; number->words[1] = half;`
+#[test]
+fn the_upper_half_is_changed_in_a_variable() {
+    let half = place(VARIABLE);
+    let pointer = [
+        made(Instruction::with2(Code::Lea_r64_m, Register::RSI, place(0))),
+        made(Instruction::with2(Code::Mov_rm64_r64, place(POINTER), Register::RSI)),
+    ];
+    let load_pointer = made(Instruction::with2(Code::Mov_r64_rm64, Register::RSI, place(POINTER)));
+    let upper = MemoryOperand::with_base_displ(Register::RSI, 4);
+    let with_constant = |code, constant: u32| vec![made(Instruction::with2(code, half, constant))];
+    let by_register = vec![
+        made(Instruction::with2(Code::Mov_r32_rm32, Register::EAX, half)),
+        made(Instruction::with2(Code::Xor_rm32_imm32, Register::EAX, SIGN)),
+        made(Instruction::with2(Code::Mov_rm32_r32, half, Register::EAX)),
+    ];
+    let of_memory = vec![
+        made(Instruction::with2(Code::Mov_r32_imm32, Register::EAX, SIGN)),
+        made(Instruction::with2(Code::Xor_r32_rm32, Register::EAX, half)),
+        made(Instruction::with2(Code::Mov_rm32_r32, half, Register::EAX)),
+    ];
+    let changes = [
+        with_constant(Code::Xor_rm32_imm32, SIGN),
+        with_constant(Code::And_rm32_imm32, !SIGN),
+        with_constant(Code::Add_rm32_imm32, 3 * EXPONENT),
+        [with_constant(Code::And_rm32_imm32, 0x800f_ffff), with_constant(Code::Or_rm32_imm32, 0x3fe0_0000)]
+            .concat(),
+        by_register,
+        of_memory,
+    ];
+    for changes in changes {
+        let mut instructions = pointer.to_vec();
+        instructions.push(load_pointer);
+        instructions.push(made(Instruction::with2(Code::Mov_r32_rm32, Register::ECX, upper)));
+        instructions.push(made(Instruction::with2(Code::Mov_rm32_r32, half, Register::ECX)));
+        instructions.extend(changes);
+        instructions.push(load_pointer);
+        instructions.push(made(Instruction::with2(Code::Mov_r32_rm32, Register::EDX, half)));
+        instructions.push(made(Instruction::with2(Code::Mov_rm32_r32, upper, Register::EDX)));
+        // Half of a dot value is compared with nothing.
+        for register in [Register::EAX, Register::ECX, Register::EDX] {
+            instructions.push(made(Instruction::with2(Code::Mov_r32_imm32, register, 0)));
+        }
+        instructions.push(made(Instruction::with2(Code::Mov_rm32_imm32, half, 0)));
+        on_number(&[Mode::Recording], &instructions);
+    }
+}
+
 #[test]
 fn another_upper_half_is_counted() {
     count(&[
@@ -260,6 +311,41 @@ fn an_integer_above_numbers_of_four_bytes_is_none_of_them() {
             let outcome = ran.unwrap_or_else(|(fault, _)| panic!("{fault:?}"));
             assert_eq!(outcome.count(), 0, "{configuration:?}");
             assert_eq!(outcome.shadows.memory.at(NUMBER, 8), shadows.memory.at(NUMBER, 8));
+        }
+    }
+}
+
+/// Counters and other small integers where a number has been, whose index is left: nothing is counted or changed.
+#[test]
+fn small_integers_are_no_halves_of_numbers() {
+    let mut harness = Harness::lock();
+    let mut random = Random(8);
+    let load = made(Instruction::with2(Code::Mov_r32_rm32, Register::EAX, place(4)));
+    let store = made(Instruction::with2(Code::Mov_rm32_r32, place(4), Register::EAX));
+    let by_register = |code| made(Instruction::with2(code, Register::EAX, Register::ECX));
+    let steps = [
+        vec![load, made(Instruction::with2(Code::Add_rm32_imm8, Register::EAX, 1)), store],
+        vec![load, made(Instruction::with1(Code::Dec_rm32, Register::EAX)), store],
+        vec![load, by_register(Code::Add_rm32_r32), store],
+        vec![load, by_register(Code::Or_rm32_r32), store],
+        vec![made(Instruction::with2(Code::Or_rm32_r32, place(4), Register::ECX))],
+    ];
+    for configuration in Configuration::available() {
+        for (state, step) in STATES.into_iter().flat_map(|state| steps.iter().map(move |step| (state, step)))
+        {
+            for before in [0u32, 1, 999, u32::MAX] {
+                let mut machine = random_machine(Content::F64, configuration, &mut random);
+                machine.general[RDI] = NUMBER;
+                machine.general[RCX] = 12;
+                machine.memory.at_mut(NUMBER + 4, 4).copy_from_slice(&before.to_le_bytes());
+                let mut shadows = Shadows::zero();
+                shadows.memory.at_mut(NUMBER, 8).copy_from_slice(&7u64.to_le_bytes());
+                let recording = configuration.in_mode(Mode::Recording);
+                let ran = harness.translated(&program(step), recording, state, &machine, &shadows, 3);
+                let outcome = ran.unwrap_or_else(|(fault, _)| panic!("{fault:?}"));
+                assert_eq!(outcome.count(), 0, "{configuration:?} {before}");
+                assert_eq!(outcome.shadows.memory.at(NUMBER, 8), shadows.memory.at(NUMBER, 8));
+            }
         }
     }
 }

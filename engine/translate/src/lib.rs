@@ -31,6 +31,7 @@ mod encodings;
 mod evex_copies;
 mod flags;
 mod float_control;
+mod fused_products;
 mod general;
 pub mod glue;
 mod groups;

@@ -3,8 +3,9 @@
 use super::super::machine::place_of;
 use super::super::{Change, Operand, Place};
 use super::meaning::{Logic, Scale};
+use super::shifts::moved;
 use super::upper_part::{self, Written};
-use super::word::{moved, Summand, Target, Word};
+use super::word::{Summand, Target, Word};
 use super::{Logical, Seen};
 use alloc::vec::Vec;
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};

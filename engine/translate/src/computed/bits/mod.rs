@@ -15,6 +15,7 @@
 
 mod general;
 mod meaning;
+mod shifts;
 mod ternary;
 mod upper_part;
 mod vector;

@@ -2,7 +2,8 @@
 
 use super::super::{Change, Operand};
 use super::meaning::Scale;
-use super::word::{moved, Summand, Target, Word};
+use super::shifts::moved;
+use super::word::{Summand, Target, Word};
 use super::{Logical, Seen};
 use alloc::vec::Vec;
 use iced_x86::{EncodingKind, Instruction, Mnemonic, OpKind};

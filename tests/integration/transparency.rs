@@ -280,6 +280,11 @@ fn generated_code() {
 }
 
 #[test]
+fn indirect_branches() {
+    same_in_all_modes(&[text(&guest("indirect_branches.c", &["-O2"]))]);
+}
+
+#[test]
 fn plugins() {
     let library = guest("plugin.c", &["-O2", "-shared", "-fPIC"]);
     same(&[text(&guest("plugins.c", &["-O2"])), text(&library)]);

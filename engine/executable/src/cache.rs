@@ -21,7 +21,7 @@ use crate::counters::Counters;
 use crate::detail;
 use crate::fatal;
 use crate::invalidate;
-use crate::memory;
+use crate::memory::{self, AddressSpace};
 use crate::recording;
 use crate::sys::PAGE;
 use crate::unwinders;
@@ -30,6 +30,7 @@ use crate::write_protection;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use derivgrind_translate::context::{CLASSES, TABLE_ENTRIES, TABLE_SIZE};
+use derivgrind_translate::flags;
 use derivgrind_translate::glue::{self, Arrival, Common};
 use derivgrind_translate::interface::{ClientCode, Exit, ExitKind, Job, Settings, Translation};
 use derivgrind_translate::state::{Class, State};
@@ -55,7 +56,7 @@ struct Block {
     first_incoming: u32,
 }
 
-/// The half of a table in which an indirect branch did not find its target.
+/// The part of a table in which an indirect branch did not find its target.
 #[derive(Clone, Copy, Debug)]
 pub struct Missed {
     pub class: Class,
@@ -85,6 +86,8 @@ pub struct Cache {
     /// Tables by class; those that do not exist yet repeat the first.
     tables: [u64; CLASSES],
     owned_tables: Vec<Region>,
+    /// Slots of the tables that lead to entrances: a target's low 16 bits.
+    entered: Vec<(Missed, u16)>,
     memory: CodeMemory,
     blocks: Vec<Block>,
     index: AddressMap<(u64, u64), u32>,
@@ -104,7 +107,8 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// A cache for the context at `context`, whose first table is at `zero_table`.
+    /// A cache for the context at `context`, whose first table is at `zero_table`: fresh memory, or what an earlier
+    /// cache of this context has left.
     pub fn new(context: u64, zero_table: u64, code: Region) -> Cache {
         let common = glue::common(code.start, context);
         // SAFETY: the extent is fresh and large enough for the common code.
@@ -115,6 +119,7 @@ impl Cache {
             common,
             tables: [zero_table; CLASSES],
             owned_tables: Vec::new(),
+            entered: Vec::new(),
             memory: CodeMemory::new(code),
             blocks: Vec::new(),
             index: HashMap::default(),
@@ -129,7 +134,11 @@ impl Cache {
             made: 0,
         };
         cache.memory.clear(cache.after_common());
-        cache.fill_table(Class::Zero);
+        // SAFETY: the caller owns the table.
+        let is_fresh = unsafe { *(zero_table as *const u64) } == 0;
+        if is_fresh {
+            cache.fill_table(Class::Zero);
+        }
         cache
     }
 
@@ -213,7 +222,7 @@ impl Cache {
         let mut room = TYPICAL_TRANSLATION;
         loop {
             let start = self.reserve(room + ENTRANCE_ROOM);
-            let entrance = from.map(|from| self.entrance(from, start, pc));
+            let entrance = from.map(|from| self.entrance(from, start, pc, &memory::read()));
             let address = start + entrance.as_ref().map_or(0, |entrance| entrance.len() as u64);
             let first_counter =
                 if settings.differentiating { self.counters.next_free(SITES_PER_TRANSLATION) } else { 0 };
@@ -395,8 +404,8 @@ impl Cache {
 
     /// Where the table of an indirect branch says where `pc` is.
     fn slot(&self, from: Missed, pc: u64) -> *mut u64 {
-        let half = self.tables[from.class as usize] + from.arrival.offset();
-        (half as *mut u64).wrapping_add(pc as usize % TABLE_ENTRIES)
+        let part = self.tables[from.class as usize] + from.arrival.offset();
+        (part as *mut u64).wrapping_add(pc as usize % TABLE_ENTRIES)
     }
 
     fn miss(&self, from: Missed) -> u64 {
@@ -408,19 +417,25 @@ impl Cache {
     }
 
     /// An entrance at `address`, with the code for `pc` to follow.
-    fn entrance(&self, from: Missed, address: u64, pc: u64) -> Vec<u8> {
+    fn entrance(&self, from: Missed, address: u64, pc: u64, space: &AddressSpace) -> Vec<u8> {
+        let client = ClientView { space, index: &self.index, known: &self.known };
+        let flags_are_dead = client.code(pc).is_some_and(flags::are_dead_at_start);
         // SAFETY: the slot is in the table.
         let before = unsafe { *self.slot(from, pc) };
-        self.templates.entrance(address, pc, from.arrival, before)
+        self.templates.entrance(address, pc, from.arrival, flags_are_dead, before)
     }
 
     /// Writes the entrance for `pc` and lets the table lead to it.
     fn put_into_table(&mut self, from: Missed, pc: u64, address: u64, code: &[u8]) {
         debug_assert!(self.owns_table(from.class));
+        let slot = self.slot(from, pc);
         // SAFETY: the caller has reserved the memory; the slot is in the table.
-        unsafe {
+        let before = unsafe {
             write_code(address, code);
-            *self.slot(from, pc) = address;
+            core::ptr::replace(slot, address)
+        };
+        if before == self.miss(from) {
+            self.entered.push((from, pc as u16));
         }
     }
 
@@ -432,9 +447,8 @@ impl Cache {
             // The flush has taken the translation with it; the next miss will try again.
             return;
         }
-        // SAFETY: the slot is in the table.
-        let before = unsafe { *self.slot(from, pc) };
-        let code = self.templates.remote_entrance(address, pc, from.arrival, body, before);
+        let mut code = self.entrance(from, address, pc, &memory::read());
+        self.templates.go_on(&mut code, address, body);
         self.put_into_table(from, pc, address, &code);
         self.memory.take(address + code.len() as u64, self.blocks.len());
     }
@@ -452,11 +466,13 @@ impl Cache {
         self.pages.clear();
         self.boundaries.clear();
         self.counters.collect();
-        self.fill_table(Class::Zero);
-        for class in Class::ALL.into_iter().filter(|class| *class != Class::Zero) {
-            if self.owns_table(class) {
-                self.fill_table(class);
-            }
+        self.empty_tables();
+    }
+
+    fn empty_tables(&mut self) {
+        for (from, target) in core::mem::take(&mut self.entered) {
+            // SAFETY: the slot is in the table.
+            unsafe { *self.slot(from, u64::from(target)) = self.miss(from) };
         }
     }
 
@@ -472,9 +488,9 @@ impl Cache {
 
     fn fill_table(&mut self, class: Class) {
         for arrival in Arrival::ALL {
-            let half = (self.tables[class as usize] + arrival.offset()) as *mut u64;
-            // SAFETY: each half has this many entries.
-            let entries = unsafe { core::slice::from_raw_parts_mut(half, TABLE_ENTRIES) };
+            let part = (self.tables[class as usize] + arrival.offset()) as *mut u64;
+            // SAFETY: each part has this many entries.
+            let entries = unsafe { core::slice::from_raw_parts_mut(part, TABLE_ENTRIES) };
             entries.fill(self.miss(Missed { class, arrival }));
         }
     }
@@ -534,6 +550,7 @@ impl Cache {
     /// Gives all memory back but the first extent, which is returned. The cache must not be used afterwards.
     pub fn release(&mut self) -> Region {
         self.counters.release();
+        self.empty_tables();
         for region in self.owned_tables.drain(..) {
             // SAFETY: as above.
             unsafe { window::free(region) };

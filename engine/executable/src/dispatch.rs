@@ -91,7 +91,7 @@ pub extern "C" fn exit_handler(context: *mut Context) {
         } else {
             match missed.arrival {
                 Arrival::Return => arrive_by_return(thread, next, Shortcut::Table(missed)),
-                Arrival::Branch => proceed(thread, next, Shortcut::Table(missed)),
+                Arrival::Context | Arrival::Rax => proceed(thread, next, Shortcut::Table(missed)),
             }
         }
     } else {
@@ -173,7 +173,8 @@ fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) 
             Shortcut::Table(missed) => thread.cache.arrive(next.pc, next.state, &settings, missed),
             _ => thread.cache.resume_address(next.pc, next.state, &settings),
         };
-        let by_branch = matches!(shortcut, Shortcut::Table(Missed { arrival: Arrival::Branch, .. }));
+        let by_branch =
+            matches!(shortcut, Shortcut::Table(Missed { arrival: Arrival::Context | Arrival::Rax, .. }));
         if by_branch && thread.cache.made != made {
             library_functions::watch(thread, next.pc);
         }

@@ -16,11 +16,12 @@ pub const CONTEXT_SIZE: u64 = 0x7000;
 
 /// Number of tables for indirect branches, one for each [`crate::state::Class`].
 pub const CLASSES: usize = 8;
-/// Entries of each half of such a table, indexed by the low 16 bits of the target. The first half is for jumps and
-/// calls, the second for returns.
+/// Parts of each such table, one for each [`crate::glue::Arrival`].
+pub const ARRIVALS: usize = 3;
+/// Entries of each part, indexed by the low 16 bits of the target.
 pub const TABLE_ENTRIES: usize = 1 << 16;
 /// Bytes of a table.
-pub const TABLE_SIZE: u64 = 2 * 8 * TABLE_ENTRIES as u64;
+pub const TABLE_SIZE: u64 = (ARRIVALS * 8 * TABLE_ENTRIES) as u64;
 
 /// Engine's view of the first part of a context.
 #[repr(C)]

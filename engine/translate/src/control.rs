@@ -97,35 +97,34 @@ impl Translator<'_> {
         // A jump to a function of another library is followed by a return, which pays for both.
         let is_sampled = class != Class::Zero && !instruction.is_ip_rel_memory_operand();
         let sampled = is_sampled.then(|| self.spend_budget());
-        // A return that removes more leaves its target somewhere else than the entrances look.
-        let returns = instruction.flow_control() == FlowControl::Return && instruction.op_count() == 0;
-        let arrival = if returns { Arrival::Return } else { Arrival::Branch };
+        let arrival = arrival(instruction);
         self.table = Some(class);
-        let half = self.job.tables[class as usize] + arrival.offset();
-        if returns {
-            self.asm.return_by_table(half);
+        let part = self.job.tables[class as usize] + arrival.offset();
+        if arrival == Arrival::Return {
+            self.asm.return_by_table(part);
         } else {
-            let holder = self.store_target(instruction);
-            let low = Register::AX + holder.number() as u32;
-            self.asm.built(Instruction::with2(Code::Movzx_r32_rm16, Register::ECX, low));
-            self.asm.jump_by_table(half);
+            let holder = self.leave_target(instruction, arrival);
+            self.asm.built(Instruction::with2(Code::Movzx_r32_rm16, Register::ECX, low_word(holder)));
+            self.asm.jump_by_table(part);
         }
         if let Some(sampled) = sampled {
             self.asm.land(sampled);
             self.restore_rcx();
-            self.store_target(instruction);
+            self.leave_target(instruction, Arrival::Context);
             self.asm.jump_to(self.job.samples[class as usize]);
         }
     }
 
-    /// Puts the target into the context, and does what the branch does to the stack. rcx is spilled and still holds the
-    /// client's value. Returns a register that holds the target then.
-    fn store_target(&mut self, instruction: &Instruction) -> Register {
+    /// Puts the target where the arrival expects it, and does what the branch does to the stack. rcx is spilled and
+    /// still holds the client's value. Returns a register that holds the target then.
+    fn leave_target(&mut self, instruction: &Instruction, arrival: Arrival) -> Register {
         let flow = instruction.flow_control();
         let named = flow != FlowControl::Return && instruction.op0_kind() == OpKind::Register;
         let holder = if named { instruction.op0_register() } else { Register::RCX };
         if named && holder != Register::RSP {
-            self.asm.store_target(holder);
+            if arrival != Arrival::Rax {
+                self.asm.store_target(holder);
+            }
             if flow == FlowControl::IndirectCall {
                 self.push_return_address(instruction.next_ip());
             }
@@ -270,6 +269,25 @@ impl Translator<'_> {
         let free = (0..16).find(|number| used >> number & 1 == 0);
         general(free.expect("no instruction uses all registers"))
     }
+}
+
+/// Where an indirect branch leaves its target. A return that removes more leaves it somewhere else than entrances of
+/// returns look.
+pub(crate) fn arrival(instruction: &Instruction) -> Arrival {
+    if instruction.flow_control() == FlowControl::Return {
+        return if instruction.op_count() == 0 { Arrival::Return } else { Arrival::Context };
+    }
+    let is_in_rax = instruction.op0_kind() == OpKind::Register && instruction.op0_register() == Register::RAX;
+    if is_in_rax {
+        Arrival::Rax
+    } else {
+        Arrival::Context
+    }
+}
+
+/// The low 16 bits of a register of 64.
+pub(crate) fn low_word(register: Register) -> Register {
+    Register::AX + register.number() as u32
 }
 
 /// Does the instruction have an explicit memory operand?

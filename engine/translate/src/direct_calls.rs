@@ -195,8 +195,8 @@ impl Translator<'_> {
         self.give_shadow();
         self.table = Some(Class::ActiveFew);
         self.asm.built(Instruction::with2(Code::Movzx_r32_rm16, Register::ECX, Register::CX));
-        let half = self.job.tables[Class::ActiveFew as usize] + Arrival::Return.offset();
-        self.asm.jump_by_table(half);
+        let part = self.job.tables[Class::ActiveFew as usize] + Arrival::Return.offset();
+        self.asm.jump_by_table(part);
         self.asm.land(unknown);
         self.asm.land(refused);
         self.leave(ExitKind::Returned, RETURN_TRAP);

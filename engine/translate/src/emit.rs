@@ -158,6 +158,25 @@ impl Assembler {
         };
         self.built(Instruction::with2(code, memory.operand(), 0i32));
     }
+    /// Compares 8 bytes with a constant of 32 bits, which is the end of the instruction.
+    pub fn compare_with_constant(&mut self, operand: Operand, constant: i32) {
+        let compared = match operand {
+            Operand::Register(Register::RAX) => {
+                Instruction::with2(Code::Cmp_RAX_imm32, Register::RAX, constant)
+            }
+            Operand::Register(register) => Instruction::with2(Code::Cmp_rm64_imm32, register, constant),
+            Operand::Memory(place) => Instruction::with2(Code::Cmp_rm64_imm32, place.operand(), constant),
+        };
+        self.built(compared);
+    }
+    /// Compares 8 bytes with a register.
+    pub fn compare(&mut self, operand: Operand, register: Register) {
+        let compared = match operand {
+            Operand::Register(other) => Instruction::with2(Code::Cmp_rm64_r64, other, register),
+            Operand::Memory(place) => Instruction::with2(Code::Cmp_rm64_r64, place.operand(), register),
+        };
+        self.built(compared);
+    }
     pub fn jump_to(&mut self, target: u64) {
         self.jump_to_by(Code::Jmp_rel32_64, target);
     }
@@ -175,20 +194,20 @@ impl Assembler {
     }
     /// Pops a return address and jumps to what this half of a table holds for it. rcx is spilled, and holds part of the
     /// address then.
-    pub fn return_by_table(&mut self, half: u64) {
+    pub fn return_by_table(&mut self, part: u64) {
         let top = Memory::at(Register::RSP, 0).operand();
         self.built(Instruction::with2(Code::Movzx_r32_rm16, Register::ECX, top));
         self.address_of(Register::RSP, Memory::at(Register::RSP, 8));
-        self.jump_by_table(half);
+        self.jump_by_table(part);
     }
     /// Puts the target of an indirect branch where entrances look for it.
     pub fn store_target(&mut self, holder: Register) {
         let target = self.context(offset::TARGET);
         self.store(target, holder);
     }
-    /// Jumps to what this half of a table holds for the number in rcx.
-    pub fn jump_by_table(&mut self, half: u64) {
-        let entry = Memory { index: Register::RCX, scale: 8, ..Memory::absolute(half) };
+    /// Jumps to what this part of a table holds for the number in rcx.
+    pub fn jump_by_table(&mut self, part: u64) {
+        let entry = Memory { index: Register::RCX, scale: 8, ..Memory::absolute(part) };
         self.built(Instruction::with1(Code::Jmp_rm64, entry.operand()));
     }
     /// A conditional or unconditional jump with a 32-bit displacement to be set later.

@@ -2,35 +2,38 @@
 //!
 //! An indirect branch jumps to what its table holds for the low 16 bits of its target. That is an *entrance*: it tests
 //! the whole target, and if another one is meant, jumps to the entrance that was in the table before. Most entrances
-//! stand directly in front of the translation that they lead to. On the way rcx is spilled. Jumps and calls put their
-//! target into the context and are tested without flags. Returns find it below the stack pointer, where they have just
-//! popped it, and flags do not live across them, so their test is cheaper; they have tables of their own.
+//! stand directly in front of the translation that they lead to. On the way rcx is spilled. Where an entrance finds the
+//! target is the branch's [`Arrival`]; each has tables of its own. It compares where the client's flags are dead at the
+//! target, as they are after returns, and subtracts without touching flags elsewhere.
 
-use crate::context::{offset, CLASSES, TABLE_ENTRIES};
-use crate::emit::{general, xmm, Assembler, Memory};
+use crate::context::{offset, ARRIVALS, CLASSES, TABLE_ENTRIES};
+use crate::emit::{general, xmm, Assembler, Memory, Operand};
 use alloc::vec::Vec;
 use iced_x86::{Code, Instruction, Register};
 
-/// `Context::exit` for an indirect branch of class c that is not in its table: `MISS + c` for jumps and calls,
-/// `MISS + CLASSES + c` for returns; target in `Context::target`.
+/// `Context::exit` for an indirect branch of class c that is not in its table: `MISS + CLASSES * arrival + c`; target in
+/// `Context::target`.
 pub const MISS: u64 = 0x7fff_0000;
 /// `Context::exit` for an indirect branch of class c whose budget is used up: `SAMPLE + c`. The engine tests the
 /// shadows, refills the budget and continues at `Context::target` with the best state that holds.
-pub const SAMPLE: u64 = 0x7fff_0010;
+pub const SAMPLE: u64 = MISS + (CLASSES * Arrival::ALL.len()) as u64;
 
-/// Which half of a table an indirect branch uses.
+/// Where an indirect branch leaves its target, and so which part of a table it uses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(usize)]
 pub enum Arrival {
-    /// By a jump or a call.
-    Branch = 0,
+    /// In the context, after a jump or a call.
+    Context = 0,
+    /// Below the stack pointer, where a return has popped it.
     Return = 1,
+    /// In rax, after a jump or a call. Compilers choose it most often.
+    Rax = 2,
 }
 
 impl Arrival {
-    pub const ALL: [Arrival; 2] = [Arrival::Branch, Arrival::Return];
+    pub const ALL: [Arrival; ARRIVALS] = [Arrival::Context, Arrival::Return, Arrival::Rax];
 
-    /// Distance of this half from the start of a table.
+    /// Distance of this part from the start of a table.
     pub const fn offset(self) -> u64 {
         self as u64 * 8 * TABLE_ENTRIES as u64
     }
@@ -91,7 +94,7 @@ pub fn common(address: u64, context: u64) -> Common {
         })
     });
     let samples = core::array::from_fn(|class| {
-        leave_with_target(&mut asm, address, SAMPLE + class as u64, Arrival::Branch)
+        leave_with_target(&mut asm, address, SAMPLE + class as u64, Arrival::Context)
     });
     asm.align(64);
     Common { code: asm.code, exit: address, enter, misses, samples }
@@ -101,10 +104,14 @@ pub fn common(address: u64, context: u64) -> Common {
 fn leave_with_target(asm: &mut Assembler, exit: u64, reason: u64, arrival: Arrival) -> u64 {
     asm.align(16);
     let here = asm.here();
-    if arrival == Arrival::Return {
-        let target = asm.context(offset::TARGET);
-        asm.load(Register::RCX, POPPED);
-        asm.store(target, Register::RCX);
+    let target = asm.context(offset::TARGET);
+    match arrival {
+        Arrival::Context => {}
+        Arrival::Return => {
+            asm.load(Register::RCX, POPPED);
+            asm.store(target, Register::RCX);
+        }
+        Arrival::Rax => asm.store(target, Register::RAX),
     }
     restore_rcx(asm);
     let slot = asm.context(offset::EXIT);
@@ -121,6 +128,14 @@ fn restore_rcx(asm: &mut Assembler) {
     asm.load(Register::RCX, spilled);
 }
 
+/// How an entrance tests the target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Test {
+    Compare,
+    /// Without flags.
+    Subtract,
+}
+
 /// An entrance, and the ends of those of its instructions that end in a field.
 struct Entrance {
     code: Vec<u8>,
@@ -130,20 +145,20 @@ struct Entrance {
 }
 
 /// An entrance for branches to `pc`, which go on behind it. Others go to `next`, the former content of the table.
-fn entrance(address: u64, context: u64, pc: u64, arrival: Arrival, next: u64) -> Entrance {
+fn entrance(address: u64, context: u64, pc: u64, arrival: Arrival, test: Test, next: u64) -> Entrance {
     let mut asm = Assembler::new(address, context);
     let (after_target, after_next);
-    match arrival {
-        Arrival::Branch => {
-            subtract_target(&mut asm, pc);
+    match test {
+        Test::Subtract => {
+            subtract(&mut asm, arrival, pc);
             after_target = asm.code.len();
             let hit = asm.short_jump(Code::Jrcxz_rel8_64);
             asm.jump_to(next);
             after_next = asm.code.len();
             asm.land(hit);
         }
-        Arrival::Return => {
-            after_target = compare_popped(&mut asm, pc);
+        Test::Compare => {
+            after_target = compare(&mut asm, arrival, pc);
             asm.built(Instruction::with_branch(Code::Jne_rel32_64, next));
             after_next = asm.code.len();
         }
@@ -153,27 +168,44 @@ fn entrance(address: u64, context: u64, pc: u64, arrival: Arrival, next: u64) ->
 }
 
 /// Entrances for targets below 2^31, encoded once for a thread.
-pub(crate) struct Entrances([Entrance; Arrival::ALL.len()]);
+pub(crate) struct Entrances {
+    comparing: [Entrance; ARRIVALS],
+    subtracting: [Entrance; ARRIVALS],
+}
 
 /// A target whose field has 32 bits.
 const TYPICAL_TARGET: u64 = 1 << 30;
 
 impl Entrances {
     pub fn new(context: u64) -> Entrances {
-        Entrances(Arrival::ALL.map(|arrival| entrance(0, context, TYPICAL_TARGET, arrival, 0)))
+        let make = |test| Arrival::ALL.map(|arrival| entrance(0, context, TYPICAL_TARGET, arrival, test, 0));
+        Entrances { comparing: make(Test::Compare), subtracting: make(Test::Subtract) }
     }
 
-    /// Code of an entrance.
-    pub fn make(&self, address: u64, context: u64, pc: u64, arrival: Arrival, next: u64) -> Vec<u8> {
+    /// Code of an entrance. `flags_are_dead`: at the target.
+    pub fn make(
+        &self,
+        address: u64,
+        context: u64,
+        pc: u64,
+        arrival: Arrival,
+        flags_are_dead: bool,
+        next: u64,
+    ) -> Vec<u8> {
+        let compares = flags_are_dead || arrival == Arrival::Return;
+        let test = if compares { Test::Compare } else { Test::Subtract };
         // Smaller ones have shorter fields.
         if !(1 << 16..1 << 31).contains(&pc) {
-            return entrance(address, context, pc, arrival, next).code;
+            return entrance(address, context, pc, arrival, test, next).code;
         }
-        let known = &self.0[arrival as usize];
+        let known = match test {
+            Test::Compare => &self.comparing[arrival as usize],
+            Test::Subtract => &self.subtracting[arrival as usize],
+        };
         let mut code = known.code.clone();
-        let target = match arrival {
-            Arrival::Branch => pc.wrapping_neg(),
-            Arrival::Return => pc,
+        let target = match test {
+            Test::Compare => pc,
+            Test::Subtract => pc.wrapping_neg(),
         };
         let distance = next.wrapping_sub(address + known.after_next as u64);
         for (end, value) in [(known.after_target, target), (known.after_next, distance)] {
@@ -183,33 +215,48 @@ impl Entrances {
     }
 }
 
-/// Puts the difference between the context's target and `pc` into rcx without touching flags.
-fn subtract_target(asm: &mut Assembler, pc: u64) {
-    let target = asm.context(offset::TARGET);
-    asm.load(Register::RCX, target);
+/// Where a branch has left its target.
+fn place(asm: &Assembler, arrival: Arrival) -> Operand {
+    match arrival {
+        Arrival::Context => Operand::Memory(asm.context(offset::TARGET)),
+        Arrival::Return => Operand::Memory(POPPED),
+        Arrival::Rax => Operand::Register(Register::RAX),
+    }
+}
+
+/// Puts the difference between the target and `pc` into rcx without touching flags.
+fn subtract(asm: &mut Assembler, arrival: Arrival, pc: u64) {
+    let target = match place(asm, arrival) {
+        Operand::Memory(place) => {
+            asm.load(Register::RCX, place);
+            Register::RCX
+        }
+        Operand::Register(register) => register,
+    };
     let negative = pc.wrapping_neg() as i64;
     if negative == i64::from(negative as i32) {
-        asm.address_of(Register::RCX, Memory::at(Register::RCX, negative));
+        asm.address_of(Register::RCX, Memory::at(target, negative));
     } else {
         let spilled = asm.context(offset::SPILLED_RDX);
         asm.store(spilled, Register::RDX);
         asm.built(Instruction::with2(Code::Mov_r64_imm64, Register::RDX, negative));
-        let sum = Memory { index: Register::RDX, ..Memory::at(Register::RCX, 0) };
+        let sum = Memory { index: Register::RDX, ..Memory::at(target, 0) };
         asm.address_of(Register::RCX, sum);
         asm.load(Register::RDX, spilled);
     }
 }
 
-/// Compares what was popped with `pc`; rcx is free. Returns the end of the instruction that holds `pc`.
-fn compare_popped(asm: &mut Assembler, pc: u64) -> usize {
+/// Compares the target with `pc`; rcx is free. Returns the end of the instruction that holds `pc`.
+fn compare(asm: &mut Assembler, arrival: Arrival, pc: u64) -> usize {
+    let target = place(asm, arrival);
     let signed = pc as i64;
     if signed == i64::from(signed as i32) {
-        asm.built(Instruction::with2(Code::Cmp_rm64_imm32, POPPED.operand(), signed as i32));
+        asm.compare_with_constant(target, signed as i32);
         asm.code.len()
     } else {
         asm.built(Instruction::with2(Code::Mov_r64_imm64, Register::RCX, pc));
         let end = asm.code.len();
-        asm.built(Instruction::with2(Code::Cmp_rm64_r64, POPPED.operand(), Register::RCX));
+        asm.compare(target, Register::RCX);
         end
     }
 }

@@ -138,7 +138,7 @@ pub struct Job<'a> {
     pub common_exit: u64,
     /// Templates for this thread.
     pub templates: Rc<Templates>,
-    /// Addresses of the tables for indirect branches, by class (halves: [`crate::glue::Arrival`]). The engine makes
+    /// Addresses of the tables for indirect branches, by class (parts: [`crate::glue::Arrival`]). The engine makes
     /// tables when they are needed: if [`Translation::table`] names one that does not exist, the job is done again.
     pub tables: [u64; crate::context::CLASSES],
     /// Where indirect branches go whose budget is used up, see [`crate::glue::Common::samples`].

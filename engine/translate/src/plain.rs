@@ -8,6 +8,7 @@
 //! Invariant: the code is the same as the general translator's at [`crate::translate::Level::Plain`].
 
 use crate::context::offset;
+use crate::control;
 use crate::decode::{self, Avoid};
 use crate::emit::Assembler;
 use crate::glue::Arrival;
@@ -314,7 +315,8 @@ impl Plain<'_> {
     fn indirect(&mut self, instruction: &Instruction) {
         self.table = Some(Class::Zero);
         let is_call = instruction.code() == Code::Call_rm64;
-        let half = self.job.tables[Class::Zero as usize] + Arrival::Branch.offset();
+        let arrival = control::arrival(instruction);
+        let part = self.job.tables[Class::Zero as usize] + arrival.offset();
         let by_register = instruction.op0_kind() == OpKind::Register;
         let holder = if by_register { instruction.op0_register() } else { Register::RCX };
         self.assemble(|asm| {
@@ -322,6 +324,7 @@ impl Plain<'_> {
             asm.store(spilled, Register::RCX);
             match memory::direct(instruction) {
                 Some(operand) if !by_register => asm.load(Register::RCX, operand),
+                _ if arrival == Arrival::Rax => {}
                 _ => asm.store_target(holder),
             }
         });
@@ -332,9 +335,8 @@ impl Plain<'_> {
             if !by_register {
                 asm.store_target(holder);
             }
-            let low = Register::AX + holder.number() as u32;
-            asm.built(Instruction::with2(Code::Movzx_r32_rm16, Register::ECX, low));
-            asm.jump_by_table(half);
+            asm.built(Instruction::with2(Code::Movzx_r32_rm16, Register::ECX, control::low_word(holder)));
+            asm.jump_by_table(part);
         });
     }
 

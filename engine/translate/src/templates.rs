@@ -127,18 +127,24 @@ impl Templates {
 
     /// An entrance for branches to `pc`, which go on behind it, see [`crate::glue`]. Others go to `next`, the former
     /// content of the table.
-    pub fn entrance(&self, address: u64, pc: u64, arrival: Arrival, next: u64) -> Vec<u8> {
-        self.entrances.make(address, self.context, pc, arrival, next)
+    /// `flags_are_dead`: at `pc`, see [`crate::flags::are_dead_at_start`].
+    pub fn entrance(
+        &self,
+        address: u64,
+        pc: u64,
+        arrival: Arrival,
+        flags_are_dead: bool,
+        next: u64,
+    ) -> Vec<u8> {
+        self.entrances.make(address, self.context, pc, arrival, flags_are_dead, next)
     }
 
-    /// The same for a translation elsewhere, at `body`.
-    pub fn remote_entrance(&self, address: u64, pc: u64, arrival: Arrival, body: u64, next: u64) -> Vec<u8> {
-        let mut code = self.entrance(address, pc, arrival, next);
-        code.extend_from_slice(self.jumps[0].bytes());
-        let end = code.len();
-        let distance = body.wrapping_sub(address + end as u64) as u32;
-        code[end - FIELD..].copy_from_slice(&distance.to_le_bytes());
-        code
+    /// Appends a jump to `target` to an entrance at `address`, whose translation is there.
+    pub fn go_on(&self, entrance: &mut Vec<u8>, address: u64, target: u64) {
+        entrance.extend_from_slice(self.jumps[0].bytes());
+        let end = entrance.len();
+        let distance = target.wrapping_sub(address + end as u64) as u32;
+        entrance[end - FIELD..].copy_from_slice(&distance.to_le_bytes());
     }
 
     /// Appends a push of a return address below 2^31.

@@ -36,7 +36,7 @@ use derivgrind_translate::interface::ExitKind;
 use derivgrind_translate::state::{Class, State};
 
 /// `Context::exit` after the signal handler has taken the thread out of its cache.
-pub const INTERRUPTED: u64 = 0x7fff_0020;
+pub const INTERRUPTED: u64 = SAMPLE + CLASSES as u64;
 
 /// Where the client goes on.
 #[derive(Clone, Copy, Debug)]

@@ -129,6 +129,41 @@ static APART REAL rounded_by(REAL x, REAL constant)
   return shifted - constant;
 }
 
+/* What is added is taken back somewhere else. */
+static volatile int turns = 2;
+
+static APART REAL rounded_later(REAL x, REAL constant)
+{
+  REAL shifted = x + constant;
+  for (int i = 0; i < turns; i++)
+    turns = turns;
+  return shifted - constant;
+}
+
+typedef struct {
+  REAL constant;
+} kept_constant;
+
+static APART REAL rounded_by_content(REAL x, const kept_constant* kept)
+{
+  REAL shifted = x + kept->constant;
+  for (int i = 0; i < turns; i++)
+    turns = turns;
+  return shifted - kept->constant;
+}
+
+static APART void each_shifted(REAL* y, const REAL* x, REAL constant, int n)
+{
+  for (int i = 0; i < n; i++)
+    y[i] = x[i] + constant;
+}
+
+static APART void each_shifted_back(REAL* y, REAL constant, int n)
+{
+  for (int i = 0; i < n; i++)
+    y[i] -= constant;
+}
+
 static APART REAL rounded_product(REAL x, REAL y)
 {
   REAL shifted = x * y + ROUNDING;
@@ -196,6 +231,12 @@ int main(void)
   check("rounded_by", x * rounded_by(x, ROUNDING), (REAL)1.5 * rounded(x));
   check("rounded_by_negative", x * rounded_by(x, -ROUNDING), (REAL)1.5 * rounded(x));
   check("rounded_for_table", x - rounded_by(x, TABLE), (REAL)1.5);
+  check("rounded_later", x * rounded_later(x, ROUNDING), (REAL)1.5 * rounded(x));
+  check("rounded_later_by_negative", x * rounded_later(x, -ROUNDING), (REAL)1.5 * rounded(x));
+  {
+    kept_constant kept = {ROUNDING};
+    check("rounded_by_content", x * rounded_by_content(x, &kept), (REAL)1.5 * rounded(x));
+  }
   check("rounded_product", y * rounded_product(x, y), (REAL)-0.5 * rounded_product(x, y));
   check("rounded_upwards", y - rounded_upwards(y), (REAL)-0.5);
 #endif
@@ -207,8 +248,13 @@ int main(void)
   each_rounded(products, numbers, ROUNDING, 13);
   for (int i = 0; i < 13; i++)
     check("each_rounded", products[i], (REAL)(1.5 * 0.125) * (REAL)(i + 1) * rounded(numbers[i] * (REAL)1.25));
+  each_shifted(products, numbers, ROUNDING, 13);
+  each_shifted_back(products, ROUNDING, 13);
+  for (int i = 0; i < 13; i++)
+    check("each_shifted", x * products[i], (REAL)1.5 * rounded(numbers[i]));
 #else
   (void)products;
 #endif
+  check("small_constant_later", rounded_later(x, (REAL)1.5), (REAL)1.5);
   return 0;
 }

@@ -29,10 +29,12 @@ use crate::window::{self, Region};
 use crate::write_protection;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use derivgrind_translate::context::{CLASSES, TABLE_ENTRIES, TABLE_SIZE};
+use derivgrind_translate::context::{Context, CLASSES, TABLE_ENTRIES, TABLE_SIZE};
 use derivgrind_translate::flags;
 use derivgrind_translate::glue::{self, Arrival, Common};
-use derivgrind_translate::interface::{ClientCode, Exit, ExitKind, Job, Settings, Translation};
+use derivgrind_translate::interface::{
+    ClientCode, Entry, Exit, ExitKind, Job, Observed, Registers, Settings, Translation,
+};
 use derivgrind_translate::state::{Class, State};
 use derivgrind_translate::templates::Templates;
 use derivgrind_translate::translate;
@@ -97,6 +99,8 @@ pub struct Cache {
     /// Blocks by the client pages that they translate.
     pages: AddressMap<u64, Vec<u32>>,
     boundaries: PackedBoundaries,
+    /// What translations were made to depend on, by block.
+    observed: Vec<(u32, Observed)>,
     pub counters: Counters,
     /// Where the thread's position on the tape is; 0: there is no tape.
     pub tape_state: u64,
@@ -128,6 +132,7 @@ impl Cache {
             exits: Vec::new(),
             pages: HashMap::default(),
             boundaries: PackedBoundaries::default(),
+            observed: Vec::new(),
             counters: Counters::default(),
             tape_state: 0,
             epoch: 0,
@@ -226,9 +231,12 @@ impl Cache {
             let address = start + entrance.as_ref().map_or(0, |entrance| entrance.len() as u64);
             let first_counter =
                 if settings.differentiating { self.counters.next_free(SITES_PER_TRANSLATION) } else { 0 };
+            // SAFETY: the context is this thread's, which is not in its cache; nothing refers to its fields here.
+            let registers = state.is_active().then(|| unsafe { registers(self.context) });
             let job = Job {
                 pc,
                 state,
+                entry: registers.as_ref().map_or(Entry::Unknown, Entry::Seen),
                 address,
                 context: self.context,
                 common_exit: self.common.exit,
@@ -279,6 +287,7 @@ impl Cache {
         self.counters.take(job.first_counter, &translation.sites);
         let boundaries = self.boundaries.add(job.pc, job.state, &translation.boundaries);
         let number = self.blocks.len() as u32;
+        self.observed.extend(translation.observed.iter().map(|sum| (number, *sum)));
         let address = job.address as u32;
         self.blocks.push(Block {
             pc: job.pc,
@@ -465,6 +474,7 @@ impl Cache {
         self.exits.clear();
         self.pages.clear();
         self.boundaries.clear();
+        self.observed.clear();
         self.counters.collect();
         self.empty_tables();
     }
@@ -515,9 +525,13 @@ impl Cache {
         let blocks = &self.blocks[self.memory.blocks_around(address)?];
         let number = blocks.partition_point(|block| u64::from(block.address) < address);
         let block = blocks.get(number).filter(|block| u64::from(block.address) == address)?;
+        let first = self.observed.partition_point(|(known, _)| (*known as usize) < number);
+        let observed: Vec<Observed> =
+            self.observed[first..].iter().take_while(|(known, _)| *known as usize == number).map(|(_, sum)| *sum).collect();
         let job = Job {
             pc: block.pc,
             state: block.state,
+            entry: Entry::Again(&observed),
             address,
             context: self.context,
             common_exit: self.common.exit,
@@ -558,6 +572,16 @@ impl Cache {
         // SAFETY: the thread will not run translated code any more.
         unsafe { self.memory.release() }
     }
+}
+
+/// The client's registers while its thread is not in its cache.
+///
+/// # Safety
+/// `context` is the address of a context to whose registers nobody holds a mutable reference.
+unsafe fn registers(context: u64) -> Registers {
+    let context = context as *const Context;
+    // SAFETY: the caller's promise.
+    unsafe { Registers { general: (*context).registers, vectors: (*context).vectors } }
 }
 
 fn record(exit: &Exit, address: u64) -> ExitRecord {

@@ -31,6 +31,10 @@ impl ClientCode for ClientView<'_> {
         (readable && client_memory::read(address, &mut bytes).is_ok()).then(|| u64::from_le_bytes(bytes))
     }
 
+    fn content(&self, address: u64) -> Option<u64> {
+        client_memory::read_value(address).ok()
+    }
+
     fn loads_are_passive(&self, pc: u64) -> bool {
         // What the library has left behind may be anybody's.
         self.space.is_constant(pc) && library_functions::loads_are_passive(pc)

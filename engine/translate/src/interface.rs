@@ -101,6 +101,10 @@ pub trait ClientCode {
     fn takes_numbers_apart(&self, _pc: u64) -> bool {
         false
     }
+    /// Eight bytes of any memory at this moment, if they can be read.
+    fn content(&self, _address: u64) -> Option<u64> {
+        None
+    }
     /// If `pc` is the entry of a library function that rules for instructions do not differentiate.
     fn library_function(&self, pc: u64) -> Option<LibraryFunction>;
 }
@@ -126,10 +130,41 @@ pub struct DirectFunction {
     pub needs_registers: bool,
 }
 
+/// What the client's registers hold where a translation begins.
+#[derive(Clone, Copy, Default)]
+pub struct Registers {
+    /// In encoding order.
+    pub general: [u64; 16],
+    /// Low 128 bits.
+    pub vectors: [[u64; 2]; 16],
+}
+
+/// What is known about the way into a translation.
+#[derive(Clone, Copy)]
+pub enum Entry<'a> {
+    /// Nothing: the level does not ask.
+    Unknown,
+    /// It is about to be executed with these registers.
+    Seen(&'a Registers),
+    /// It was made before, with this [`Translation::observed`], and shall become the same.
+    Again(&'a [Observed]),
+}
+
+/// A sum that is tested for a rounding constant, since its addend was one when the block was translated, see
+/// [`crate::rounding`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Observed {
+    /// Number of the instruction within the block.
+    pub position: u8,
+    /// Number of its operand.
+    pub operand: u8,
+}
+
 /// One translation to be made.
 pub struct Job<'a> {
     pub pc: u64,
     pub state: State,
+    pub entry: Entry<'a>,
     /// Address at which the code will run, below 2^31.
     pub address: u64,
     /// Address of the thread's context, below 2^31.
@@ -176,6 +211,8 @@ pub struct Translation {
     pub structure_references: Vec<StructureReference>,
     /// Client byte ranges `[start, end)` that were translated.
     pub ranges: Vec<(u64, u64)>,
+    /// What depends on the values that were seen.
+    pub observed: Vec<Observed>,
 }
 
 /// Start of the code of one client instruction. The general registers are in place.

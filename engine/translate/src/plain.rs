@@ -366,6 +366,7 @@ impl Plain<'_> {
             structures: Vec::new(),
             structure_references: Vec::new(),
             ranges,
+            observed: Vec::new(),
         }
     }
 }

@@ -13,7 +13,8 @@ use crate::emit::{Assembler, Jump, Memory};
 use crate::flags;
 use crate::general::Mirror;
 use crate::interface::{
-    Boundary, ClientCode, Exit, ExitKind, HeldShadow, Job, Site, SiteKind, Translation, VectorShadows,
+    Boundary, ClientCode, Exit, ExitKind, HeldShadow, Job, Observed, Site, SiteKind, Translation,
+    VectorShadows,
 };
 use crate::logic::Origin;
 use crate::memory;
@@ -89,6 +90,7 @@ pub(crate) struct Translator<'a> {
     pub reciprocals: Reciprocals,
     /// By instruction: sums that round their operand.
     pub roundings: Vec<Rounding>,
+    observed: Vec<Observed>,
     /// Did the current instruction write zero to the shadow of what it stores?
     pub stored_zero: bool,
     /// May the instruction change flags in front of it?
@@ -181,6 +183,7 @@ impl<'a> Translator<'a> {
             upper_parts: Vec::new(),
             reciprocals: Reciprocals::default(),
             roundings: Vec::new(),
+            observed: Vec::new(),
             stored_zero: false,
             flags_dead: false,
             position: 0,
@@ -230,7 +233,8 @@ impl<'a> Translator<'a> {
         }
         if self.level == Level::Active {
             let ahead = |target| decode::decode(target, self.client, avoid(self.job), false).instructions;
-            self.roundings = rounding::find(&mut self.info, self.client, block, ahead);
+            (self.roundings, self.observed) =
+                rounding::find(&mut self.info, self.client, self.job.entry, block, ahead);
         }
         if self.level != Level::Plain {
             self.flags_dead = dead.first().copied().unwrap_or(false);
@@ -510,6 +514,7 @@ impl<'a> Translator<'a> {
             structures: self.recording.structures,
             structure_references: self.recording.references,
             ranges,
+            observed: self.observed,
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::context::CLASSES;
 use crate::emit::{Assembler, Memory};
 use crate::glue;
 use crate::interface::{
-    ClientCode, HostVectors, Job, LibraryFunction, Mode, Settings, Translation, VectorShadows,
+    ClientCode, Entry, HostVectors, Job, LibraryFunction, Mode, Settings, Translation, VectorShadows,
 };
 use crate::state::State;
 use crate::templates::Templates;
@@ -72,6 +72,7 @@ impl Program {
         let job = Job {
             pc: self.start,
             state: State::ZERO,
+            entry: Entry::Unknown,
             address: CACHE,
             context: CONTEXT,
             common_exit: common.exit,

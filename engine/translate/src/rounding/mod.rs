@@ -15,23 +15,29 @@
 //!   block is translated it is tested when the block runs ([`lowering`]); then any register that was set before the
 //!   block, or the loop, may be the opposite of `1.5 * 2^k`. So sums without a large constant stay linear, those of
 //!   compensated summation included, and a sum is slower only if its addend is subtracted again, or if two constants
-//!   in registers follow each other.
+//!   in registers follow each other;
+//! - if the addend is such a constant at the moment when the block is translated, in a register or in memory. A block is
+//!   translated when it is about to be executed, and what it gets from elsewhere as a constant will be the same the
+//!   next time. The sum is tested whenever it is executed, see [`Observed`].
 //!
 //! Sums in EVEX encoding that have to be tested have a computed rule, see [`rounds`].
 //!
-//! Not found: a constant that is in a register before the block begins and that is subtracted in another block, or
-//! not at all; and one that is computed in a way that [`values`] does not see through. Then the sum stays active, and
-//! its bits are: to use them as an integer is counted where that is arithmetic, see [`crate::computed`].
+//! Not found: a constant that comes from elsewhere and is subtracted in another block, or not at all, if the block has
+//! been executed with another addend first; and one that the block computes in a way that [`values`] does not see
+//! through. Then the sum stays active, and its bits are: to use them as an integer is counted where that is arithmetic,
+//! see [`crate::computed`].
 
 mod lowering;
+mod observation;
 mod values;
 
 use crate::decode::{Block, Client, End};
-use crate::interface::ClientCode;
+use crate::interface::{ClientCode, Entry, Observed};
 use crate::rules::{self, Addend, Binary, Element, Lanes, Order, Rule};
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 use iced_x86::{EncodingKind, Instruction, InstructionInfoFactory};
+use observation::Observation;
 use values::Values;
 
 /// What is known about a sum.
@@ -74,36 +80,60 @@ struct Part {
 /// How far behind a sum its addend may be subtracted, where the block ends in between.
 const AHEAD: usize = 24;
 
-/// What each instruction of a block is. `ahead` gives the instructions from an address on.
+/// What each instruction of a block is, and what of that was told by its values at the moment. `ahead` gives the
+/// instructions from an address on.
 pub(crate) fn find(
     info: &mut InstructionInfoFactory,
     client: &dyn ClientCode,
+    entry: Entry,
     block: &Block,
     ahead: impl Fn(u64) -> Vec<Client>,
-) -> Vec<Rounding> {
+) -> (Vec<Rounding>, Vec<Observed>) {
     let is_sum = |client: &Client| kind(&client.instruction).is_some();
-    let Some(last) = block.instructions.iter().rposition(is_sum) else { return Vec::new() };
-    match block.end {
+    let Some(last) = block.instructions.iter().rposition(is_sum) else { return (Vec::new(), Vec::new()) };
+    let (mut found, mut observed) = match block.end {
         End::Continue(target) if last + AHEAD > block.instructions.len() => {
             let mut instructions = block.instructions.clone();
             instructions.extend(ahead(target).into_iter().take(AHEAD));
-            find_in(info, client, &instructions)
+            find_in(info, client, entry, &instructions)
         }
-        _ => find_in(info, client, &block.instructions),
+        _ => find_in(info, client, entry, &block.instructions),
+    };
+    found.truncate(block.instructions.len());
+    if let Entry::Again(before) = entry {
+        observed = before.to_vec();
     }
+    observed.retain(|sum| found.get(usize::from(sum.position)) == Some(&Rounding::No));
+    for Observed { position, operand } in &observed {
+        let candidate = Candidate { operand: u32::from(*operand), is_taken_back: false };
+        found[usize::from(*position)] = Rounding::Tested(candidate);
+    }
+    (found, observed)
 }
 
 fn find_in(
     info: &mut InstructionInfoFactory,
     client: &dyn ClientCode,
+    entry: Entry,
     instructions: &[Client],
-) -> Vec<Rounding> {
+) -> (Vec<Rounding>, Vec<Observed>) {
+    let mut observed = Vec::new();
     let mut found = alloc::vec![Rounding::No; instructions.len()];
     let mut values = Values::new(info, instructions);
     let mut sums: Vec<Sum> = Vec::new();
+    let mut observation = match entry {
+        Entry::Seen(registers) => Some(Observation::new(client, registers)),
+        Entry::Unknown | Entry::Again(_) => None,
+    };
     for (position, instruction) in instructions.iter().map(|client| &client.instruction).enumerate() {
         let sum = sum_at(&mut values, client, instruction, position);
         values.step(info, client, instruction);
+        let seen = sum.as_ref().zip(observation.as_ref());
+        let rounding_addend =
+            seen.and_then(|(sum, observation)| seen_to_round(observation, instruction, sum));
+        if let Some(observation) = &mut observation {
+            observation.step(info, instruction);
+        }
         let Some(mut sum) = sum else { continue };
         sum.result = values.register(instruction.op0_register().number());
         for part in sum.addends.into_iter().flatten() {
@@ -114,7 +144,8 @@ fn find_in(
                 found[position] = Rounding::Always;
             }
         }
-        if let Some((earlier, part)) = undone(&sums, &sum, &values) {
+        let taken_back = undone(&sums, &sum, &values);
+        if let Some((earlier, part)) = taken_back {
             let whole = &instructions[earlier.position].instruction;
             let is_large = |words| all_lanes(earlier, whole, words, is_large_constant);
             found[earlier.position] = match values.constant(part.value).map(is_large) {
@@ -124,6 +155,9 @@ fn find_in(
                 _ => Rounding::Tested(Candidate { operand: part.operand, is_taken_back: true }),
             };
         }
+        if let (Some(operand), None) = (rounding_addend, taken_back) {
+            observed.push(Observed { position: position as u8, operand: operand as u8 });
+        }
         if let Some((earlier, operand)) = followed(&sums, &sum, &values) {
             if found[earlier] == Rounding::No {
                 found[earlier] = Rounding::Tested(Candidate { operand, is_taken_back: false });
@@ -131,7 +165,16 @@ fn find_in(
         }
         sums.push(sum);
     }
-    found
+    (found, observed)
+}
+
+/// The operand of a sum that is a rounding constant at the moment.
+fn seen_to_round(observation: &Observation, instruction: &Instruction, sum: &Sum) -> Option<u32> {
+    let rounds = |part: &&Part| {
+        let bits = observation.operand(instruction, part.operand);
+        bits.is_some_and(|bits| is_rounding_alone(sum.element, bits))
+    };
+    sum.addends.iter().flatten().find(rounds).map(|part| part.operand)
 }
 
 /// The earlier sum, and its operand, where registers that were set before the block are added one after the other. Of
@@ -270,6 +313,17 @@ fn is_exact(element: Element, word: u64) -> bool {
     let (exponent, half) = parts(element, word);
     let negative = word >> if element == Element::F64 { 63 } else { 31 } & 1 != 0;
     exponent == point(element) && half.is_some() && !negative
+}
+
+/// Least k of `1.5 * 2^k` that is taken for such a constant although nothing subtracts it again. Binary32 has none.
+const LEAST_ALONE: u64 = 40;
+
+/// Does a number in a register or in memory have no other use as an addend, whatever its sign?
+fn is_rounding_alone(element: Element, bits: u64) -> bool {
+    let bits = if element == Element::F32 { bits & 0x7fff_ffff } else { bits & i64::MAX as u64 };
+    let (exponent, half) = parts(element, bits);
+    let has_room = element == Element::F64 && half == Some(true) && (LEAST_ALONE..=1023).contains(&exponent);
+    is_exact(element, bits) || has_room
 }
 
 /// Does the first addend of a sum, by its bits, round the second, if it is subtracted again? A mere power of two does

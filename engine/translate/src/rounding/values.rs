@@ -241,9 +241,15 @@ impl Values {
         );
         let by_immediate =
             matches!(instruction.mnemonic(), Mnemonic::Shufps | Mnemonic::Pshufd | Mnemonic::Vpshufd);
-        if legacy_pair && target != source || by_immediate && instruction.immediate8() != 0 {
+        if legacy_pair && self.register(target) != self.register(source) {
             return None;
         }
+        let size = match by_immediate.then(|| instruction.immediate8()) {
+            None => size,
+            Some(0) => 4,
+            Some(0x44) => 8,
+            Some(_) => return None,
+        };
         let word = self.constant(self.register(source))?[0];
         let low = word & 0xffff_ffff;
         let word = if size == 4 { low << 32 | low } else { word };

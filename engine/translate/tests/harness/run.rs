@@ -9,8 +9,8 @@ use derivgrind_functions::places::FloatArguments;
 use derivgrind_translate::context::{offset, CLASSES};
 use derivgrind_translate::glue::{MISS, SAMPLE};
 use derivgrind_translate::interface::{
-    ClientCode, Exit, ExitKind, HostVectors, Job, LibraryFunction, Mode, Settings, Site, Translation,
-    Treatment, VectorShadows,
+    ClientCode, Entry, Exit, ExitKind, HostVectors, Job, LibraryFunction, Mode, Registers, Settings, Site,
+    Translation, Treatment, VectorShadows,
 };
 use derivgrind_translate::state::State;
 use derivgrind_translate::templates::Templates;
@@ -250,10 +250,12 @@ impl Harness {
         configuration: Configuration,
         pc: u64,
         state: State,
+        entry: Entry,
     ) -> Translation {
         let job = Job {
             pc,
             state,
+            entry,
             address: CACHE,
             context: CONTEXT,
             common_exit: self.region.common.exit,
@@ -328,7 +330,15 @@ impl Harness {
         outcome: &mut Outcome,
         random: &mut Random,
     ) -> Result<(), Fault> {
-        let mut translation = self.translate(program, configuration, pc, outcome.state);
+        let registers = Registers {
+            general: outcome.machine.general,
+            vectors: core::array::from_fn(|number| {
+                let vector = &outcome.machine.vectors[number];
+                [0, 8].map(|at| u64::from_le_bytes(vector[at..at + 8].try_into().expect("eight bytes")))
+            }),
+        };
+        let entry = Entry::Seen(&registers);
+        let mut translation = self.translate(program, configuration, pc, outcome.state, entry);
         let position = outcome.written.prepare(&mut translation);
         assert!(translation.code.len() < CACHE_SIZE / 2, "the code has room");
         region::write(CACHE, &translation.code);

@@ -3,7 +3,7 @@
 use crate::harness::region::CLIENT_CODE;
 use crate::harness::run::{Configuration, Harness, Program, MEMORY_AVX512, REGISTERS};
 use derivgrind_translate::classes::{classify, representative, Family, Loss};
-use derivgrind_translate::interface::{ExitKind, SiteKind};
+use derivgrind_translate::interface::{Entry, ExitKind, SiteKind};
 use derivgrind_translate::state::State;
 use iced_x86::{Code, Encoder, EncodingKind, Instruction, InstructionInfoFactory, OpCodeOperandKind, OpKind};
 use iced_x86::{OpAccess, Register};
@@ -89,7 +89,8 @@ fn check(
         return Some(format!("cannot be encoded: {error}"));
     }
     program.bytes = encoder.take_buffer();
-    let translation = harness.translate(&program, configuration, program.start(), State::UNKNOWN);
+    let translation =
+        harness.translate(&program, configuration, program.start(), State::UNKNOWN, Entry::Unknown);
     if translation.exits.iter().any(|exit| exit.kind == ExitKind::NeedsMemoryShadows) {
         return None;
     }

@@ -7,7 +7,7 @@ use crate::harness::run::{
 };
 use crate::harness::tape;
 use derivgrind_translate::context::offset;
-use derivgrind_translate::interface::Mode;
+use derivgrind_translate::interface::{Entry, Mode};
 use derivgrind_translate::state::State;
 use iced_x86::{Code, Decoder, DecoderOptions, Encoder, Formatter, IcedError, Instruction, IntelFormatter};
 use iced_x86::{MemoryOperand, Register};
@@ -70,7 +70,7 @@ fn lowered(sequence: &[Built], configuration: Configuration, state: State) -> St
         encoder = Encoder::new(64);
     }
     let harness = Harness::lock();
-    let translation = harness.translate(&program, configuration, program.start(), state);
+    let translation = harness.translate(&program, configuration, program.start(), state, Entry::Unknown);
     let mut text = String::new();
     disassemble(&mut text, "", program.start(), &program.bytes);
     disassemble(&mut text, "    ", CACHE, &translation.code);

@@ -76,6 +76,69 @@ fn check(instructions: Vec<Result<Instruction, IcedError>>, computed: usize, byt
     failures.finish(TIMES);
 }
 
+/// Addends of a sum that nothing takes back in the same block, and whether they round.
+const ALONE: &[(f64, bool)] = &[
+    (6_755_399_441_055_744.0, true),
+    (-6_755_399_441_055_744.0, true),
+    (4_503_599_627_370_496.0, true),
+    (52_776_558_133_248.0, true),
+    (35_184_372_088_832.0, false),
+    (1_610_612_736.0, false),
+    (1.5, false),
+    (0.0, false),
+];
+
+/// The sum of X and of what the other instructions put into register ADDEND.
+fn check_alone(before_sum: Vec<Result<Instruction, IcedError>>, repeats: bool) {
+    const ADDEND: usize = 4;
+    let mut instructions = before_sum;
+    instructions.push(Instruction::with2(Code::Movapd_xmm_xmmm128, xmm(SUM), xmm(X)));
+    instructions.push(Instruction::with2(Code::Addpd_xmm_xmmm128, xmm(SUM), xmm(ADDEND)));
+    let instructions: Vec<_> = instructions.into_iter().map(|one| one.expect("the operands fit")).collect();
+    let generated = Generated::sequence(&instructions, false, None);
+    let mut harness = Harness::lock();
+    let mut failures = Failures::default();
+    let prepare = |machine: &mut Machine, random: &mut Random| {
+        let (constant, _) = ALONE[random.below(ALONE.len())];
+        for offset in (0..32).step_by(8) {
+            machine.vectors[M][offset..offset + 8].copy_from_slice(&constant.to_le_bytes());
+            machine.vectors[X][offset..offset + 8].copy_from_slice(&random.moderate().to_le_bytes());
+        }
+    };
+    let expect = |before: &Before, _: &Machine, expected: &mut Expected| {
+        let (x, m) = (before.shadows.vectors[X], before.shadows.vectors[M]);
+        let constant = number(&before.machine.vectors[M][..8]);
+        let rounds = ALONE.iter().any(|(known, rounds)| *known == constant && *rounds);
+        for at in [0, 8] {
+            let from = if repeats { 0 } else { at };
+            let addend = &m[from..from + 8];
+            expected.shadows.vectors[ADDEND][at..at + 8].copy_from_slice(addend);
+            let (dot, addend) = (number(&x[at..at + 8]), number(addend));
+            let shadow = if rounds { 0.0 } else { dot + addend };
+            let scale = dot.abs() + addend.abs();
+            expected.shadows.vectors[SUM][at..at + 8].copy_from_slice(&shadow.to_le_bytes());
+            expected.lanes.push(Lane { register: SUM, offset: at, content: Content::F64, shadow, scale });
+        }
+    };
+    with_expectation(&mut harness, &mut failures, &generated, TIMES, prepare, expect);
+    failures.finish(TIMES);
+}
+
+/// A block is translated when it is about to be executed: what is in its registers then is seen.
+#[test]
+fn rounding_by_an_addend_that_is_seen() {
+    let (m, addend) = (xmm(M), xmm(4));
+    check_alone(vec![Instruction::with2(Code::Movapd_xmm_xmmm128, addend, m)], false);
+    check_alone(
+        vec![
+            Instruction::with2(Code::Movapd_xmm_xmmm128, addend, m),
+            Instruction::with2(Code::Unpcklpd_xmm_xmmm128, addend, m),
+        ],
+        true,
+    );
+    check_alone(vec![Instruction::with3(Code::Pshufd_xmm_xmmm128_imm8, addend, m, 0x44u32)], true);
+}
+
 #[test]
 fn rounding_of_vectors() {
     let (x, m, sum) = (xmm(X), xmm(M), xmm(SUM));

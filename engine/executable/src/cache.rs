@@ -526,8 +526,11 @@ impl Cache {
         let number = blocks.partition_point(|block| u64::from(block.address) < address);
         let block = blocks.get(number).filter(|block| u64::from(block.address) == address)?;
         let first = self.observed.partition_point(|(known, _)| (*known as usize) < number);
-        let observed: Vec<Observed> =
-            self.observed[first..].iter().take_while(|(known, _)| *known as usize == number).map(|(_, sum)| *sum).collect();
+        let observed: Vec<Observed> = self.observed[first..]
+            .iter()
+            .take_while(|(known, _)| *known as usize == number)
+            .map(|(_, sum)| *sum)
+            .collect();
         let job = Job {
             pc: block.pc,
             state: block.state,

@@ -77,5 +77,19 @@ int main(void)
       try("none, far", copied(far + at + 64, without_flags, without_flags_end));
     }
   }
+  /* Both kinds share their low bits; none of them is written once it has been executed. */
+  for (int below = 0; below < 2; below++) {
+    const size_t with = (below ? 0 : 1 << 16) + 256 + 64 * below, without = (below ? 1 << 16 : 0) + 256 + 64 * below;
+    const void* near_with = copied(near + with, with_carry, with_carry_end);
+    const void* near_without = copied(near + without, without_flags, without_flags_end);
+    const void* far_with = copied(far + with, with_carry, with_carry_end);
+    const void* far_without = copied(far + without, without_flags, without_flags_end);
+    for (int round = 0; round < 2; round++) {
+      try("none, near", near_without);
+      try("carry, near", near_with);
+      try("none, far", far_without);
+      try("carry, far", far_with);
+    }
+  }
   return 0;
 }

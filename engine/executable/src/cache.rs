@@ -21,7 +21,7 @@ use crate::counters::Counters;
 use crate::detail;
 use crate::fatal;
 use crate::invalidate;
-use crate::memory::{self, AddressSpace};
+use crate::memory;
 use crate::recording;
 use crate::sys::PAGE;
 use crate::unwinders;
@@ -30,7 +30,6 @@ use crate::write_protection;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use derivgrind_translate::context::{Context, CLASSES, TABLE_ENTRIES, TABLE_SIZE};
-use derivgrind_translate::flags;
 use derivgrind_translate::glue::{self, Arrival, Common};
 use derivgrind_translate::interface::{
     ClientCode, Entry, Exit, ExitKind, Job, Observed, Registers, Settings, Translation,
@@ -227,7 +226,7 @@ impl Cache {
         let mut room = TYPICAL_TRANSLATION;
         loop {
             let start = self.reserve(room + ENTRANCE_ROOM);
-            let entrance = from.map(|from| self.entrance(from, start, pc, &memory::read()));
+            let entrance = from.map(|from| self.entrance(from, start, pc));
             let address = start + entrance.as_ref().map_or(0, |entrance| entrance.len() as u64);
             let first_counter =
                 if settings.differentiating { self.counters.next_free(SITES_PER_TRANSLATION) } else { 0 };
@@ -426,12 +425,10 @@ impl Cache {
     }
 
     /// An entrance at `address`, with the code for `pc` to follow.
-    fn entrance(&self, from: Missed, address: u64, pc: u64, space: &AddressSpace) -> Vec<u8> {
-        let client = ClientView { space, index: &self.index, known: &self.known };
-        let flags_are_dead = client.code(pc).is_some_and(flags::are_dead_at_start);
+    fn entrance(&self, from: Missed, address: u64, pc: u64) -> Vec<u8> {
         // SAFETY: the slot is in the table.
         let before = unsafe { *self.slot(from, pc) };
-        self.templates.entrance(address, pc, from.arrival, flags_are_dead, before)
+        self.templates.entrance(address, pc, from.arrival, before)
     }
 
     /// Writes the entrance for `pc` and lets the table lead to it.
@@ -456,7 +453,7 @@ impl Cache {
             // The flush has taken the translation with it; the next miss will try again.
             return;
         }
-        let mut code = self.entrance(from, address, pc, &memory::read());
+        let mut code = self.entrance(from, address, pc);
         self.templates.go_on(&mut code, address, body);
         self.put_into_table(from, pc, address, &code);
         self.memory.take(address + code.len() as u64, self.blocks.len());

@@ -158,25 +158,6 @@ impl Assembler {
         };
         self.built(Instruction::with2(code, memory.operand(), 0i32));
     }
-    /// Compares 8 bytes with a constant of 32 bits, which is the end of the instruction.
-    pub fn compare_with_constant(&mut self, operand: Operand, constant: i32) {
-        let compared = match operand {
-            Operand::Register(Register::RAX) => {
-                Instruction::with2(Code::Cmp_RAX_imm32, Register::RAX, constant)
-            }
-            Operand::Register(register) => Instruction::with2(Code::Cmp_rm64_imm32, register, constant),
-            Operand::Memory(place) => Instruction::with2(Code::Cmp_rm64_imm32, place.operand(), constant),
-        };
-        self.built(compared);
-    }
-    /// Compares 8 bytes with a register.
-    pub fn compare(&mut self, operand: Operand, register: Register) {
-        let compared = match operand {
-            Operand::Register(other) => Instruction::with2(Code::Cmp_rm64_r64, other, register),
-            Operand::Memory(place) => Instruction::with2(Code::Cmp_rm64_r64, place.operand(), register),
-        };
-        self.built(compared);
-    }
     pub fn jump_to(&mut self, target: u64) {
         self.jump_to_by(Code::Jmp_rel32_64, target);
     }

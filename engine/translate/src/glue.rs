@@ -3,11 +3,12 @@
 //! An indirect branch jumps to what its table holds for the low 16 bits of its target. That is an *entrance*: it tests
 //! the whole target, and if another one is meant, jumps to the entrance that was in the table before. Most entrances
 //! stand directly in front of the translation that they lead to. On the way rcx is spilled. Where an entrance finds the
-//! target is the branch's [`Arrival`]; each has tables of its own. It compares where the client's flags are dead at the
-//! target, as they are after returns, and subtracts without touching flags elsewhere.
+//! target is the branch's [`Arrival`]; each has tables of its own. Flags do not live across returns, whose entrances
+//! compare. Those of jumps and calls subtract without touching flags: whether these are dead at the target that an
+//! entrance is for does not help another one that is meant.
 
 use crate::context::{offset, ARRIVALS, CLASSES, TABLE_ENTRIES};
-use crate::emit::{general, xmm, Assembler, Memory, Operand};
+use crate::emit::{general, xmm, Assembler, Memory};
 use alloc::vec::Vec;
 use iced_x86::{Code, Instruction, Register};
 
@@ -128,14 +129,6 @@ fn restore_rcx(asm: &mut Assembler) {
     asm.load(Register::RCX, spilled);
 }
 
-/// How an entrance tests the target.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Test {
-    Compare,
-    /// Without flags.
-    Subtract,
-}
-
 /// An entrance, and the ends of those of its instructions that end in a field.
 struct Entrance {
     code: Vec<u8>,
@@ -145,11 +138,11 @@ struct Entrance {
 }
 
 /// An entrance for branches to `pc`, which go on behind it. Others go to `next`, the former content of the table.
-fn entrance(address: u64, context: u64, pc: u64, arrival: Arrival, test: Test, next: u64) -> Entrance {
+fn entrance(address: u64, context: u64, pc: u64, arrival: Arrival, next: u64) -> Entrance {
     let mut asm = Assembler::new(address, context);
     let (after_target, after_next);
-    match test {
-        Test::Subtract => {
+    match arrival {
+        Arrival::Context | Arrival::Rax => {
             subtract(&mut asm, arrival, pc);
             after_target = asm.code.len();
             let hit = asm.short_jump(Code::Jrcxz_rel8_64);
@@ -157,8 +150,8 @@ fn entrance(address: u64, context: u64, pc: u64, arrival: Arrival, test: Test, n
             after_next = asm.code.len();
             asm.land(hit);
         }
-        Test::Compare => {
-            after_target = compare(&mut asm, arrival, pc);
+        Arrival::Return => {
+            after_target = compare_popped(&mut asm, pc);
             asm.built(Instruction::with_branch(Code::Jne_rel32_64, next));
             after_next = asm.code.len();
         }
@@ -168,44 +161,27 @@ fn entrance(address: u64, context: u64, pc: u64, arrival: Arrival, test: Test, n
 }
 
 /// Entrances for targets below 2^31, encoded once for a thread.
-pub(crate) struct Entrances {
-    comparing: [Entrance; ARRIVALS],
-    subtracting: [Entrance; ARRIVALS],
-}
+pub(crate) struct Entrances([Entrance; ARRIVALS]);
 
 /// A target whose field has 32 bits.
 const TYPICAL_TARGET: u64 = 1 << 30;
 
 impl Entrances {
     pub fn new(context: u64) -> Entrances {
-        let make = |test| Arrival::ALL.map(|arrival| entrance(0, context, TYPICAL_TARGET, arrival, test, 0));
-        Entrances { comparing: make(Test::Compare), subtracting: make(Test::Subtract) }
+        Entrances(Arrival::ALL.map(|arrival| entrance(0, context, TYPICAL_TARGET, arrival, 0)))
     }
 
-    /// Code of an entrance. `flags_are_dead`: at the target.
-    pub fn make(
-        &self,
-        address: u64,
-        context: u64,
-        pc: u64,
-        arrival: Arrival,
-        flags_are_dead: bool,
-        next: u64,
-    ) -> Vec<u8> {
-        let compares = flags_are_dead || arrival == Arrival::Return;
-        let test = if compares { Test::Compare } else { Test::Subtract };
+    /// Code of an entrance.
+    pub fn make(&self, address: u64, context: u64, pc: u64, arrival: Arrival, next: u64) -> Vec<u8> {
         // Smaller ones have shorter fields.
         if !(1 << 16..1 << 31).contains(&pc) {
-            return entrance(address, context, pc, arrival, test, next).code;
+            return entrance(address, context, pc, arrival, next).code;
         }
-        let known = match test {
-            Test::Compare => &self.comparing[arrival as usize],
-            Test::Subtract => &self.subtracting[arrival as usize],
-        };
+        let known = &self.0[arrival as usize];
         let mut code = known.code.clone();
-        let target = match test {
-            Test::Compare => pc,
-            Test::Subtract => pc.wrapping_neg(),
+        let target = match arrival {
+            Arrival::Context | Arrival::Rax => pc.wrapping_neg(),
+            Arrival::Return => pc,
         };
         let distance = next.wrapping_sub(address + known.after_next as u64);
         for (end, value) in [(known.after_target, target), (known.after_next, distance)] {
@@ -215,24 +191,13 @@ impl Entrances {
     }
 }
 
-/// Where a branch has left its target.
-fn place(asm: &Assembler, arrival: Arrival) -> Operand {
-    match arrival {
-        Arrival::Context => Operand::Memory(asm.context(offset::TARGET)),
-        Arrival::Return => Operand::Memory(POPPED),
-        Arrival::Rax => Operand::Register(Register::RAX),
-    }
-}
-
-/// Puts the difference between the target and `pc` into rcx without touching flags.
+/// Puts the difference between the target, which is in rax or in the context, and `pc` into rcx without touching flags.
 fn subtract(asm: &mut Assembler, arrival: Arrival, pc: u64) {
-    let target = match place(asm, arrival) {
-        Operand::Memory(place) => {
-            asm.load(Register::RCX, place);
-            Register::RCX
-        }
-        Operand::Register(register) => register,
-    };
+    let target = if arrival == Arrival::Rax { Register::RAX } else { Register::RCX };
+    if arrival != Arrival::Rax {
+        let place = asm.context(offset::TARGET);
+        asm.load(target, place);
+    }
     let negative = pc.wrapping_neg() as i64;
     if negative == i64::from(negative as i32) {
         asm.address_of(Register::RCX, Memory::at(target, negative));
@@ -246,17 +211,16 @@ fn subtract(asm: &mut Assembler, arrival: Arrival, pc: u64) {
     }
 }
 
-/// Compares the target with `pc`; rcx is free. Returns the end of the instruction that holds `pc`.
-fn compare(asm: &mut Assembler, arrival: Arrival, pc: u64) -> usize {
-    let target = place(asm, arrival);
+/// Compares what was popped with `pc`; rcx is free. Returns the end of the instruction that holds `pc`.
+fn compare_popped(asm: &mut Assembler, pc: u64) -> usize {
     let signed = pc as i64;
     if signed == i64::from(signed as i32) {
-        asm.compare_with_constant(target, signed as i32);
+        asm.built(Instruction::with2(Code::Cmp_rm64_imm32, POPPED.operand(), signed as i32));
         asm.code.len()
     } else {
         asm.built(Instruction::with2(Code::Mov_r64_imm64, Register::RCX, pc));
         let end = asm.code.len();
-        asm.compare(target, Register::RCX);
+        asm.built(Instruction::with2(Code::Cmp_rm64_r64, POPPED.operand(), Register::RCX));
         end
     }
 }

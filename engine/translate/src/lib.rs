@@ -29,7 +29,7 @@ mod dot_products;
 mod emit;
 mod encodings;
 mod evex_copies;
-pub mod flags;
+mod flags;
 mod float_control;
 mod fused_products;
 mod general;

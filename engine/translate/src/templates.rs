@@ -127,16 +127,8 @@ impl Templates {
 
     /// An entrance for branches to `pc`, which go on behind it, see [`crate::glue`]. Others go to `next`, the former
     /// content of the table.
-    /// `flags_are_dead`: at `pc`, see [`crate::flags::are_dead_at_start`].
-    pub fn entrance(
-        &self,
-        address: u64,
-        pc: u64,
-        arrival: Arrival,
-        flags_are_dead: bool,
-        next: u64,
-    ) -> Vec<u8> {
-        self.entrances.make(address, self.context, pc, arrival, flags_are_dead, next)
+    pub fn entrance(&self, address: u64, pc: u64, arrival: Arrival, next: u64) -> Vec<u8> {
+        self.entrances.make(address, self.context, pc, arrival, next)
     }
 
     /// Appends a jump to `target` to an entrance at `address`, whose translation is there.

@@ -522,12 +522,8 @@ impl Cache {
         let blocks = &self.blocks[self.memory.blocks_around(address)?];
         let number = blocks.partition_point(|block| u64::from(block.address) < address);
         let block = blocks.get(number).filter(|block| u64::from(block.address) == address)?;
-        let first = self.observed.partition_point(|(known, _)| (*known as usize) < number);
-        let observed: Vec<Observed> = self.observed[first..]
-            .iter()
-            .take_while(|(known, _)| *known as usize == number)
-            .map(|(_, sum)| *sum)
-            .collect();
+        let of_block = self.observed.iter().filter(|(known, _)| *known as usize == number);
+        let observed: Vec<Observed> = of_block.map(|(_, sum)| *sum).collect();
         let job = Job {
             pc: block.pc,
             state: block.state,

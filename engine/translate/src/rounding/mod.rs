@@ -168,13 +168,30 @@ fn find_in(
     (found, observed)
 }
 
-/// The operand of a sum that is a rounding constant at the moment.
+/// The operand of a sum that is a rounding constant at the moment. A number that happens to be one is no such constant if
+/// the other addend is as large and has the same sign, as where a power of two is doubled.
 fn seen_to_round(observation: &Observation, instruction: &Instruction, sum: &Sum) -> Option<u32> {
+    let bits = |part: &Part| observation.operand(instruction, part.operand);
+    let number = |part: &Part| {
+        let number = value(sum.element, bits(part)?);
+        Some(if part.is_subtracted { -number } else { number })
+    };
+    let exceeds = |part: &Part, constant: f64| {
+        number(part).is_some_and(|other| other * constant.signum() > constant.abs() / 2.0)
+    };
     let rounds = |part: &&Part| {
-        let bits = observation.operand(instruction, part.operand);
-        bits.is_some_and(|bits| is_rounding_alone(sum.element, bits))
+        let others = sum.addends.iter().flatten().filter(|other| other.operand != part.operand);
+        bits(part).is_some_and(|bits| is_rounding_alone(sum.element, bits))
+            && number(part).is_some_and(|constant| !others.clone().any(|other| exceeds(other, constant)))
     };
     sum.addends.iter().flatten().find(rounds).map(|part| part.operand)
+}
+
+fn value(element: Element, bits: u64) -> f64 {
+    match element {
+        Element::F64 => f64::from_bits(bits),
+        Element::F32 => f64::from(f32::from_bits(bits as u32)),
+    }
 }
 
 /// The earlier sum, and its operand, where registers that were set before the block are added one after the other. Of

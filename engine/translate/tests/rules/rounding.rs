@@ -139,6 +139,30 @@ fn rounding_by_an_addend_that_is_seen() {
     check_alone(vec![Instruction::with3(Code::Pshufd_xmm_xmmm128_imm8, addend, m, 0x44u32)], true);
 }
 
+/// An active number that happens to be such a constant.
+#[test]
+fn a_power_of_two_is_doubled() {
+    let doubled = Instruction::with2(Code::Addpd_xmm_xmmm128, xmm(M), xmm(M)).expect("the operands fit");
+    let generated = Generated::sequence(&[doubled], false, None);
+    let mut harness = Harness::lock();
+    let mut failures = Failures::default();
+    let prepare = |machine: &mut Machine, _: &mut Random| {
+        for offset in [0, 8] {
+            machine.vectors[M][offset..offset + 8].copy_from_slice(&(2f64.powi(52)).to_le_bytes());
+        }
+    };
+    let expect = |before: &Before, _: &Machine, expected: &mut Expected| {
+        for at in [0, 8] {
+            let shadow = 2.0 * number(&before.shadows.vectors[M][at..at + 8]);
+            expected.shadows.vectors[M][at..at + 8].copy_from_slice(&shadow.to_le_bytes());
+            let scale = shadow.abs();
+            expected.lanes.push(Lane { register: M, offset: at, content: Content::F64, shadow, scale });
+        }
+    };
+    with_expectation(&mut harness, &mut failures, &generated, TIMES, prepare, expect);
+    failures.finish(TIMES);
+}
+
 #[test]
 fn rounding_of_vectors() {
     let (x, m, sum) = (xmm(X), xmm(M), xmm(SUM));

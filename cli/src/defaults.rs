@@ -26,6 +26,8 @@ pub fn read() -> Result<Vec<Source>, Failure> {
         match fs::read_to_string(&path) {
             Ok(text) => sources.push(Source { name: path.display().to_string(), words: words(&text) }),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            // The home directory of another user, whose identity the process has given up.
+            Err(_) if fs::metadata(&path).is_err() => {}
             Err(error) => return Err(Failure::Option(format!("cannot read {}: {error}", path.display()))),
         }
     }

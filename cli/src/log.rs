@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::options::Options;
 use anyhow::{anyhow, Context};
-use rustix::fd::{AsRawFd, OwnedFd, RawFd};
+use rustix::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use rustix::io::{fcntl_dupfd_cloexec, fcntl_setfd, write, Errno, FdFlags};
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};
@@ -44,6 +44,12 @@ impl Log {
         }
         self.file = Some(file);
         Ok(())
+    }
+
+    /// Go on where the engine's own lines went.
+    pub fn continue_at(&mut self, descriptor: RawFd) {
+        // SAFETY: the engine has kept it open for this.
+        self.file = Some(unsafe { File::from_raw_fd(descriptor) });
     }
 
     /// Say that the following lines are about another process.

@@ -69,16 +69,26 @@ fn start(option_words: &[OsString], program_words: Vec<OsString>, log: &mut Log)
             return Ok(());
         }
     };
+    if let Some(descriptor) = options.report_from_fd {
+        return explain(descriptor, &options, log);
+    }
     if let Some(path) = &options.log_file {
         log.redirect(path, &options)?;
     }
-    if let (Some(tape), Some(directory)) = (options.convert_tape_from_fd, &options.convert_tape_in) {
-        recording::convert(tape, directory)?;
-    }
-    if let Some(descriptor) = options.report_from_fd {
-        return report::print(descriptor, &options, log);
-    }
     run(&options, option_words, program_words, log)
+}
+
+/// The client has ended.
+fn explain(descriptor: i32, options: &Options, log: &mut Log) -> Result<(), Failure> {
+    let is_redirected = options.log_file.as_ref().is_some_and(|path| log.redirect(path, options).is_ok());
+    if let (false, Some(descriptor)) = (is_redirected, options.report_log_fd) {
+        log.continue_at(descriptor);
+    }
+    report::print(descriptor, options, log)?;
+    match (options.convert_tape_from_fd, &options.convert_tape_in) {
+        (Some(tape), Some(directory)) => recording::convert(tape, directory),
+        _ => Ok(()),
+    }
 }
 
 fn run(

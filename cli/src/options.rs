@@ -148,6 +148,10 @@ pub struct Options {
     /// The process that a report is about.
     #[arg(long, hide = true, require_equals = true)]
     pub report_pid: Option<u32>,
+
+    /// Where a report goes if there is no log file: the client may have closed or redirected its own stderr.
+    #[arg(long, hide = true, require_equals = true)]
+    pub report_log_fd: Option<i32>,
 }
 
 /// Where the shadows of vector registers live.

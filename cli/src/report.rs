@@ -19,7 +19,9 @@ use crate::options::Options;
 use crate::symbols::{Place, Symbols};
 use anyhow::Context;
 use std::collections::HashMap;
-use std::fs;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::os::fd::FromRawFd;
 
 /// Rows of each list, unless `-v` asks for all.
 const ROWS: usize = 20;
@@ -53,8 +55,11 @@ pub fn print(descriptor: i32, options: &Options, log: &mut Log) -> Result<(), Fa
     if let Some(process) = options.report_pid {
         log.about_process(process);
     }
-    // Through /proc, so that reading starts at the beginning wherever the engine's position is.
-    let text = fs::read_to_string(format!("/proc/self/fd/{descriptor}"))
+    // SAFETY: the engine has opened it for this.
+    let mut file = unsafe { File::from_raw_fd(descriptor) };
+    let mut text = String::new();
+    file.rewind()
+        .and_then(|()| file.read_to_string(&mut text))
         .with_context(|| format!("cannot read the engine's report from descriptor {descriptor}"))?;
     if options.is_quiet() {
         return Ok(());

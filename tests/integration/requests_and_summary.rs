@@ -77,6 +77,29 @@ fn what_has_no_rule_is_named() {
     }
 }
 
+/// Where the summary cannot be made as usual, files and addresses are named.
+#[test]
+fn no_restriction_silences_the_summary() {
+    let program = guest("restricted_at_the_end.c", &["-O1", "-msse4.1"]);
+    let directory = tempfile::tempdir().unwrap();
+    let empty = directory.path().to_str().expect("plain names");
+    let report = |taken: &str| {
+        let words = [program.to_str().expect("plain names"), taken, empty];
+        let finished = run(&mut derivgrind(&[], &words, Shadows::Memory)).unwrap();
+        assert!(finished.status.success(), "{taken}: {}", finished.stderr());
+        finished.stderr()
+    };
+    for taken in ["nothing", "stderr", "stderr by another file"] {
+        let report = report(taken);
+        assert!(report.contains("1 time   PMULLD") && report.contains("in main ("), "{taken}: {report}");
+    }
+    for taken in ["descriptors", "file sizes", "all descriptors", "user", "root"] {
+        let report = report(taken);
+        let line = report.lines().find(|line| line.contains("PMULLD")).unwrap_or_default();
+        assert!(line.contains(" in main (") || line.contains("restricted_at_the_end"), "{taken}: {report}");
+    }
+}
+
 #[test]
 fn what_leaves_the_program_is_named() {
     let program = guest("leaving_data.c", &["-O2"]);

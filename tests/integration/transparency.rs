@@ -234,6 +234,13 @@ fn filters() {
 }
 
 #[test]
+fn process_controls() {
+    for options in [&["-O2", "-pthread"][..], &["-O2", "-pthread", "-static"]] {
+        same_in_all_modes(&[text(&guest("process_controls.c", options))]);
+    }
+}
+
+#[test]
 fn old_functions() {
     same_in_all_modes(&[text(&guest("old_functions.c", &["-O2"]))]);
 }

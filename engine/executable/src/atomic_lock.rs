@@ -15,7 +15,7 @@ static ADDRESS: AtomicU64 = AtomicU64::new(0);
 /// Called while the process has one thread.
 pub fn create() {
     let Some(page) = window::allocate(PAGE) else {
-        fatal!("There is no memory below 2 GB.");
+        fatal!("There is no memory below 2 GB that is writable and executable.");
     };
     ADDRESS.store(page.start, Ordering::SeqCst);
 }

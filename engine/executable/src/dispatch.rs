@@ -210,7 +210,11 @@ fn serve(thread: &mut Thread, exit: &ExitRecord) -> Continuation {
         // For the control word, `proceed` looks at what the client has loaded.
         ExitKind::Link | ExitKind::NeedsOwnControl => next,
         ExitKind::SystemCall => syscalls::serve(thread, next),
-        ExitKind::Cpuid => {
+        ExitKind::Cpuid { length } if thread.cpuid_faults => {
+            let at = Continuation { pc: next.pc - u64::from(length), ..next };
+            raise(thread, kernel::SIGSEGV, SI_KERNEL, 0, GENERAL_PROTECTION, at)
+        }
+        ExitKind::Cpuid { .. } => {
             cpuid::emulate(thread.context());
             next
         }
@@ -250,6 +254,9 @@ fn serve(thread: &mut Thread, exit: &ExitRecord) -> Continuation {
 }
 
 const ILL_ILLOPN: i32 = 2;
+const SI_KERNEL: i32 = 0x80;
+/// Number of the exception, whose signal names no address.
+const GENERAL_PROTECTION: u64 = 13;
 const SEGV_MAPERR: i32 = 1;
 const SEGV_ACCERR: i32 = 2;
 /// Bits of a page fault's error code: user-mode instruction fetch, page present.
@@ -265,7 +272,8 @@ fn raise(
     trap: u64,
     next: Continuation,
 ) -> Continuation {
-    let information = SignalInformation::fault(signal, code, next.pc);
+    let place = if trap == GENERAL_PROTECTION { 0 } else { next.pc };
+    let information = SignalInformation::fault(signal, code, place);
     let address = if trap == 14 { next.pc } else { 0 };
     let fault = Fault { error, trap, address };
     thread.signals.enqueue_first(Queued { signal, information, fault: Some(fault) });

@@ -5,7 +5,7 @@
 
 use crate::call;
 use crate::settings;
-use crate::sys::kernel;
+use crate::sys::{kernel, Outcome};
 use core::arch::{asm, global_asm};
 use core::sync::atomic::{AtomicU64, Ordering};
 use derivgrind_translate::context::Context;
@@ -352,6 +352,15 @@ pub fn set_fs_base(value: u64) -> crate::sys::Outcome {
     unsafe { call!(kernel::__NR_arch_prctl, ARCH_SET_FS, value) }
 }
 
+/// Lets CPUID be executed, as it is; fails where the processor cannot forbid it. The engine itself needs it, so a client
+/// that forbids it does so for its own instructions only.
+pub fn allow_cpuid() -> Outcome {
+    // SAFETY: nothing changes.
+    unsafe { call!(kernel::__NR_arch_prctl, ARCH_SET_CPUID, 1) }
+}
+
+pub const ARCH_GET_CPUID: u64 = 0x1011;
+pub const ARCH_SET_CPUID: u64 = 0x1012;
 pub const ARCH_SET_GS: u64 = 0x1001;
 pub const ARCH_SET_FS: u64 = 0x1002;
 pub const ARCH_GET_FS: u64 = 0x1003;

@@ -39,6 +39,7 @@ pub fn fork(thread: &mut Thread, flags: u64, in_child: impl FnOnce(&mut Thread),
         locking::forget();
         thread.borrows_memory = false;
         thread.freed_by_creator = false;
+        thread.user_dispatch = None;
         thread.signals.forget_queue();
         thread.adopt_current();
         recording::in_child(thread);

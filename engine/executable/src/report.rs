@@ -4,12 +4,13 @@
 //! library. So the engine writes a list into a memory file and runs the launcher on it before the process ends.
 
 use crate::call;
-use crate::config;
+use crate::config::{self, Verbosity};
 use crate::counters;
 use crate::leaving::{self, Way};
 use crate::library_functions;
 use crate::memory;
 use crate::modules;
+use crate::print;
 use crate::program;
 use crate::recording;
 use crate::signals;
@@ -73,10 +74,46 @@ fn make_for(thread: &Thread, ends: bool) {
         let _ = writeln!(sites, "passive-output {number}");
     }
     bytes.extend_from_slice(sites.as_bytes());
-    if let Some(descriptor) = memory_file(&bytes) {
-        run_launcher(descriptor, conversion);
+    let is_explained = memory_file(&bytes).is_some_and(|descriptor| {
+        let is_explained = run_launcher(descriptor, conversion);
         sys::close(descriptor);
+        is_explained
+    });
+    if !is_explained && config::current().verbosity != Verbosity::Quiet {
+        print_addresses(&sites);
     }
+}
+
+/// The report without functions and lines, if the launcher cannot be run: the client may have changed its root directory,
+/// its user, or a limit.
+fn print_addresses(lines: &str) {
+    let launcher = String::from_utf8_lossy(&config::current().launcher);
+    print::print(format_args!(
+        "Something was not differentiated. {} cannot be run any more to say in which functions. In short:",
+        launcher.trim_end_matches('\0'),
+    ));
+    for line in lines.lines() {
+        let words: Vec<&str> = line.splitn(5, ' ').collect();
+        match words[..] {
+            ["site", count, _, pc, name] => {
+                print::print(format_args!("  {count} times  {name}  at {}", place(pc)));
+            }
+            _ => print::print(format_args!("  {line}")),
+        }
+    }
+}
+
+/// File and offset of an address in hexadecimal digits.
+fn place(digits: &str) -> String {
+    let mut place = format!("{digits} (generated code)");
+    let address = u64::from_str_radix(digits, 16).unwrap_or(0);
+    modules::for_each(|module| {
+        if (module.start..module.end).contains(&address) {
+            let path = String::from_utf8_lossy(&module.path);
+            place = format!("{path}, offset {:#x}", address - module.start + module.offset);
+        }
+    });
+    place
 }
 
 /// Lines about rules of the user for functions that no file had.
@@ -119,19 +156,24 @@ fn memory_file(bytes: &[u8]) -> Option<i32> {
         return None;
     }
     let descriptor = descriptor as i32;
-    sys::write_all(descriptor, bytes);
-    Some(descriptor)
+    if sys::write_all(descriptor, bytes) {
+        return Some(descriptor);
+    }
+    sys::close(descriptor);
+    None
 }
 
-/// Runs the launcher in a child and waits for it.
-fn run_launcher(descriptor: i32, conversion: Option<(i32, String)>) {
+/// Runs the launcher in a child and waits for it. False if it has not come to say anything.
+fn run_launcher(descriptor: i32, conversion: Option<(i32, String)>) -> bool {
     let configuration = config::current();
     let from = format!("--report-from-fd={descriptor}\0");
+    let log = format!("--report-log-fd={}\0", configuration.log_descriptor);
     let process = format!("--report-pid={}\0", sys::process_id());
     let mut words = Vec::new();
     words.push(configuration.launcher.as_ptr() as u64);
     words.push(from.as_ptr() as u64);
     words.push(process.as_ptr() as u64);
+    words.push(log.as_ptr() as u64);
     for option in &configuration.options {
         words.push(option.as_ptr() as u64);
     }
@@ -151,10 +193,14 @@ fn run_launcher(descriptor: i32, conversion: Option<(i32, String)>) {
     if child == 0 {
         become_launcher(&words, tape);
     }
-    if !sys::is_failure(child) {
-        wait_for(child);
-    }
+    let is_explained = !sys::is_failure(child) && has_spoken(wait_for(child));
     signals::set_kernel_mask(before);
+    is_explained
+}
+
+/// Does a child with this status of `wait4` say what there is to say? A failure of its own it has said, too.
+fn has_spoken(status: u32) -> bool {
+    status == 0 || status == (print::EXIT_TOOL_ERROR as u32) << 8
 }
 
 fn become_launcher(words: &[u64], tape: Option<i32>) -> ! {
@@ -168,18 +214,19 @@ fn become_launcher(words: &[u64], tape: Option<i32>) -> ! {
         }
         call!(kernel::__NR_execve, words[0], words.as_ptr(), program::environment());
     }
-    sys::exit_group(crate::print::EXIT_TOOL_ERROR)
+    sys::exit_group(print::EXIT_NOT_FOUND)
 }
 
 /// `__WALL`: wait for a child of any kind; executing a program gives it the usual exit signal.
 const WAIT_ALL: u32 = 0x4000_0000;
 
-fn wait_for(child: i64) {
+fn wait_for(child: i64) -> u32 {
+    let mut status = 0u32;
     loop {
-        // SAFETY: only the status is asked for.
-        let outcome = unsafe { call!(kernel::__NR_wait4, child, 0, WAIT_ALL, 0) };
+        // SAFETY: the status is ours.
+        let outcome = unsafe { call!(kernel::__NR_wait4, child, &raw mut status, WAIT_ALL, 0) };
         if outcome != failure(errno::EINTR) {
-            return;
+            return status;
         }
     }
 }

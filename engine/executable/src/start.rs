@@ -221,7 +221,9 @@ fn start_client(entry: u64, pointer: u64) -> ! {
     let actions = Arc::new(ActionTable::inherit());
     let thread = match Thread::create(true, actions) {
         Ok(thread) => thread,
-        Err(_) => fatal!("There is no memory below 2 GB for the code cache."),
+        Err(_) => fatal!(
+            "There is no memory for the code cache, which has to be below 2 GB, writable and executable."
+        ),
     };
     // SAFETY: nobody else uses the thread; the kernel's stack is not needed any more.
     unsafe {

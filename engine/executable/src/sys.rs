@@ -247,8 +247,8 @@ pub fn read_at(descriptor: i32, buffer: &mut [u8], offset: u64) -> Result<usize,
     Ok(done)
 }
 
-/// Writes everything or gives up at the first error.
-pub fn write_all(descriptor: i32, mut bytes: &[u8]) {
+/// Writes everything, or gives up at the first error and returns false.
+pub fn write_all(descriptor: i32, mut bytes: &[u8]) -> bool {
     while !bytes.is_empty() {
         // SAFETY: the bytes are ours.
         let outcome = unsafe { call!(kernel::__NR_write, descriptor, bytes.as_ptr(), bytes.len()) };
@@ -256,10 +256,11 @@ pub fn write_all(descriptor: i32, mut bytes: &[u8]) {
             continue;
         }
         if outcome <= 0 {
-            return;
+            return false;
         }
         bytes = &bytes[outcome as usize..];
     }
+    true
 }
 
 /// Name of a link's target, without a terminating zero; `None` if it cannot be read.

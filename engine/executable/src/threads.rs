@@ -9,6 +9,7 @@
 
 use crate::cache::Cache;
 use crate::computed;
+use crate::filters::user_dispatch::UserDispatch;
 use crate::filters::Filters;
 use crate::invalidate;
 use crate::library_calls::Call;
@@ -70,6 +71,10 @@ pub struct Thread {
     pub thrown_at: Option<u64>,
     /// What the client has forbidden itself.
     pub filters: Mutex<Filters>,
+    /// System calls that the client wants to get as signals.
+    pub user_dispatch: Option<UserDispatch>,
+    /// CPUID raises a signal.
+    pub cpuid_faults: bool,
     /// Another thread's filters came with its promise to gain no privileges, which this thread must make, too.
     pub gives_up_privileges: AtomicBool,
     /// Counter of the request `DISABLE`.
@@ -123,6 +128,8 @@ impl Thread {
             shown: Vec::new(),
             thrown_at: None,
             filters: Mutex::new(Filters::None),
+            user_dispatch: None,
+            cpuid_faults: false,
             gives_up_privileges: AtomicBool::new(false),
             disabled: 0,
             recorder: Mutex::new(Recorder::new()),

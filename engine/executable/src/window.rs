@@ -6,7 +6,14 @@ use crate::mappings::{Attributes, Mappings};
 use crate::memory::{WINDOW_END, WINDOW_START};
 use crate::sys::{self, kernel};
 
-static USED: Mutex<Mappings> = Mutex::new(Mappings::new());
+struct Window {
+    /// What is in use.
+    used: Mappings,
+    /// All the rest is mapped, too.
+    keeps_executable: bool,
+}
+
+static WINDOW: Mutex<Window> = Mutex::new(Window { used: Mappings::new(), keeps_executable: false });
 
 const ATTRIBUTES: Attributes =
     Attributes { protection: sys::READ_WRITE_EXECUTE, file: false, ever_writable: true, shared: None };
@@ -45,12 +52,12 @@ const LARGE_PAGE: u64 = 2 << 20;
 
 fn allocate_aligned(length: u64, alignment: u64) -> Option<Region> {
     let length = sys::page_up(length);
-    let mut used = USED.lock();
+    let mut window = WINDOW.lock();
     let mut low = WINDOW_START;
     loop {
-        let start = used.find_gap(low, WINDOW_END, length, alignment)?;
-        if sys::map_engine_memory(start, length, sys::READ_WRITE_EXECUTE).is_ok() {
-            used.insert(start, start + length, ATTRIBUTES);
+        let start = window.used.find_gap(low, WINDOW_END, length, alignment)?;
+        if window.keeps_executable || sys::map_engine_memory(start, length, sys::READ_WRITE_EXECUTE).is_ok() {
+            window.used.insert(start, start + length, ATTRIBUTES);
             return Some(Region { start, length });
         }
         // The kernel has put something there; look further on.
@@ -61,20 +68,43 @@ fn allocate_aligned(length: u64, alignment: u64) -> Option<Region> {
     }
 }
 
+/// Maps all that is free: from now on the kernel may refuse memory that is writable and executable.
+pub fn keep_executable() {
+    let mut window = WINDOW.lock();
+    if core::mem::replace(&mut window.keeps_executable, true) {
+        return;
+    }
+    let mut low = WINDOW_START;
+    while let Some(start) = window.used.find_gap(low, WINDOW_END, sys::PAGE, sys::PAGE) {
+        let next = window.used.overlapping(start, WINDOW_END).first().map_or(WINDOW_END, |used| used.0);
+        low = next.min(start + LARGE_PAGE);
+        if sys::map_engine_memory(start, low - start, sys::READ_WRITE_EXECUTE).is_err() {
+            // The kernel has put something there.
+            window.used.insert(start, low, ATTRIBUTES);
+        }
+    }
+}
+
 /// # Safety
 /// The region comes from [`allocate`] and nothing uses it any more.
 pub unsafe fn free(region: Region) {
-    let mut used = USED.lock();
+    let mut window = WINDOW.lock();
     // SAFETY: the caller's promise.
-    unsafe { sys::unmap(region.start, region.length) };
-    used.remove(region.start, region.end());
+    unsafe {
+        if window.keeps_executable {
+            call!(kernel::__NR_madvise, region.start, region.length, kernel::MADV_DONTNEED);
+        } else {
+            sys::unmap(region.start, region.length);
+        }
+    }
+    window.used.remove(region.start, region.end());
 }
 
 pub fn acquire_for_fork() {
-    core::mem::forget(USED.lock());
+    core::mem::forget(WINDOW.lock());
 }
 
 pub fn release_after_fork() {
     // SAFETY: taken in `acquire_for_fork` by this thread.
-    unsafe { USED.release() };
+    unsafe { WINDOW.release() };
 }

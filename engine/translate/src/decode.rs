@@ -164,7 +164,7 @@ fn undecodable(pc: u64) -> End {
 pub(crate) fn engine_acts(instruction: &Instruction, avoid: Avoid) -> Option<ExitKind> {
     match instruction.mnemonic() {
         Mnemonic::Syscall => Some(ExitKind::SystemCall),
-        Mnemonic::Cpuid => Some(ExitKind::Cpuid),
+        Mnemonic::Cpuid => Some(ExitKind::Cpuid { length: instruction.len() as u8 }),
         Mnemonic::Xgetbv => Some(ExitKind::Xgetbv),
         _ if avoid == Avoid::Avx512 && is_wide(instruction) => Some(ExitKind::NeedsMemoryShadows),
         _ if avoid == Avoid::LowZmm && names_low_zmm(instruction) => Some(ExitKind::NeedsFullRegisters),

@@ -259,8 +259,8 @@ pub enum ExitKind {
     Link,
     /// Execute the system call whose number and arguments are in the registers, then continue at `target`.
     SystemCall,
-    /// Emulate CPUID, then continue.
-    Cpuid,
+    /// Emulate CPUID, an instruction of this length in front of `target`, then continue.
+    Cpuid { length: u8 },
     /// Emulate XGETBV, then continue.
     Xgetbv,
     /// Serve the client request at [rax] with default result rdx, then continue.

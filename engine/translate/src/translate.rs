@@ -393,7 +393,7 @@ impl<'a> Translator<'a> {
         let (rax, rcx, rdx, rbx, r11) = (1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 11);
         self.zero_general |= match kind {
             ExitKind::SystemCall => rax | rcx | r11,
-            ExitKind::Cpuid => rax | rcx | rdx | rbx,
+            ExitKind::Cpuid { .. } => rax | rcx | rdx | rbx,
             ExitKind::Xgetbv => rax | rdx,
             ExitKind::ClientRequest => rdx,
             _ => 0,

@@ -10,6 +10,7 @@
 mod hand_over;
 mod install;
 mod program;
+pub mod user_dispatch;
 
 pub use hand_over::{give_to_kernel, give_to_next_engine, take_over};
 pub use install::execute;
@@ -84,6 +85,9 @@ const ARCHITECTURE: u32 = 0xc000_003e;
 
 /// Asks the filters of the thread; `None` if the call is to be made.
 pub fn judge(thread: &mut Thread, call: &Call, next: Continuation) -> Option<Verdict> {
+    if let Some(continuation) = user_dispatch::judge(thread, call, next) {
+        return Some(Verdict::Elsewhere(continuation));
+    }
     if !ANY.load(Ordering::Relaxed) {
         return None;
     }
@@ -104,10 +108,13 @@ pub fn judge(thread: &mut Thread, call: &Call, next: Continuation) -> Option<Ver
         ERRNO => Some(Verdict::Value(failure(data.min(LARGEST_ERROR)))),
         // Nobody listens, and nobody traces.
         USER_NOTIFICATION | TRACE => Some(Verdict::Value(failure(crate::sys::errno::ENOSYS))),
-        TRAP => Some(Verdict::Elsewhere(trap(thread, call, data, next))),
+        TRAP => {
+            let raised = queued(call, next.pc, kernel::SYS_SECCOMP, data);
+            Some(Verdict::Elsewhere(trap(thread, raised, next)))
+        }
         KILL_THREAD => end_thread(thread, call, kernel::SIGSYS, data),
         // Also what is not known.
-        _ => end_process(thread, &queued(call, next.pc, data)),
+        _ => end_process(thread, &queued(call, next.pc, kernel::SYS_SECCOMP, data)),
     }
 }
 
@@ -136,9 +143,8 @@ fn words(call: &Call, next_pc: u64) -> Words {
 }
 
 /// SIGSYS as the kernel sends it, see sigaction(2).
-fn queued(call: &Call, next_pc: u64, data: u32) -> Queued {
-    let code = kernel::SYS_SECCOMP as i32;
-    let mut information = SignalInformation::fault(kernel::SIGSYS, code, next_pc);
+fn queued(call: &Call, next_pc: u64, code: u32, data: u32) -> Queued {
+    let mut information = SignalInformation::fault(kernel::SIGSYS, code as i32, next_pc);
     information.0[4..8].copy_from_slice(&data.to_le_bytes());
     information.0[24..28].copy_from_slice(&call.number.to_le_bytes());
     information.0[28..32].copy_from_slice(&ARCHITECTURE.to_le_bytes());
@@ -148,8 +154,8 @@ fn queued(call: &Call, next_pc: u64, data: u32) -> Queued {
 }
 
 /// The registers are those in front of the call, but the instruction has been executed.
-fn trap(thread: &mut Thread, call: &Call, data: u32, next: Continuation) -> Continuation {
-    thread.signals.enqueue_first(queued(call, next.pc, data));
+fn trap(thread: &mut Thread, raised: Queued, next: Continuation) -> Continuation {
+    thread.signals.enqueue_first(raised);
     syscalls::leave_instruction(thread, next);
     next
 }
@@ -161,7 +167,8 @@ fn end_process(thread: &Thread, queued: &Queued) -> ! {
 
 fn end_thread(thread: &mut Thread, call: &Call, signal: u32, data: u32) -> ! {
     if threads::count_of_process(thread.process_id()) == 1 {
-        end_process(thread, &Queued { signal, ..queued(call, call.pc + syscalls::INSTRUCTION_LENGTH, data) });
+        let next_pc = call.pc + syscalls::INSTRUCTION_LENGTH;
+        end_process(thread, &Queued { signal, ..queued(call, next_pc, kernel::SYS_SECCOMP, data) });
     }
     syscalls::end_thread(thread, u64::from(signal))
 }

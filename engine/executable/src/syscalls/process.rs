@@ -14,9 +14,11 @@ use crate::signals;
 use crate::sys::{self, errno, failure, kernel, Outcome};
 use crate::syscalls::{file, limits};
 use crate::threads::Thread;
+use crate::window;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicI32, Ordering};
+use linux_raw_sys::prctl;
 
 /// The process that the user started under the tool, while it has not made others.
 static FIRST: AtomicI32 = AtomicI32::new(0);
@@ -59,7 +61,11 @@ pub fn execute(thread: &mut Thread, call: &Call) -> Option<Outcome> {
             thread.is_debugged = true;
             None
         }
-        _ => filters::execute(thread, call),
+        kernel::__NR_prctl if first == u64::from(prctl::PR_SET_MDWE) => {
+            window::keep_executable();
+            None
+        }
+        _ => filters::user_dispatch::execute(thread, call).or_else(|| filters::execute(thread, call)),
     }
 }
 

@@ -3,7 +3,9 @@
 use super::Call;
 use crate::client_memory;
 use crate::dispatch::{self, Continuation};
-use crate::extended::{self, ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS};
+use crate::extended::{
+    self, ARCH_GET_CPUID, ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_CPUID, ARCH_SET_FS, ARCH_SET_GS,
+};
 use crate::filters;
 use crate::fork;
 use crate::lock;
@@ -44,7 +46,7 @@ pub fn execute(thread: &mut Thread, call: &Call, next: Continuation) -> Option<O
         kernel::__NR_rseq => failure(errno::ENOSYS),
         kernel::__NR_exit => exit(thread, call.number, first),
         kernel::__NR_exit_group if thread.borrows_memory => exit(thread, call.number, first),
-        kernel::__NR_arch_prctl => return segment_base(thread, first, second),
+        kernel::__NR_arch_prctl => return processor_state(thread, first, second),
         _ => return None,
     })
 }
@@ -248,6 +250,7 @@ fn prepare_child(parent: &mut Thread, child: &mut Thread, request: &CloneRequest
     }
     child.set_shadows_in_registers(parent.shadows_in_registers());
     filters::inherit(parent, child, request.has(kernel::CLONE_THREAD));
+    child.cpuid_faults = parent.cpuid_faults;
     child.signals.mask = parent.signals.mask;
     child.signals.alternate_stack = AlternateStack::DISABLED;
     child.disabled = 0;
@@ -278,7 +281,7 @@ pub fn exit(thread: &mut Thread, number: u32, status: u64) -> ! {
     unsafe { threads::exit(thread, number, status) }
 }
 
-fn segment_base(thread: &mut Thread, operation: u64, argument: u64) -> Option<Outcome> {
+fn processor_state(thread: &mut Thread, operation: u64, argument: u64) -> Option<Outcome> {
     let context = thread.context();
     Some(match operation {
         ARCH_SET_FS => {
@@ -295,6 +298,14 @@ fn segment_base(thread: &mut Thread, operation: u64, argument: u64) -> Option<Ou
         }
         ARCH_GET_FS => give(argument, context.fs_base),
         ARCH_GET_GS => give(argument, context.gs_base),
+        ARCH_GET_CPUID => Outcome::from(!thread.cpuid_faults),
+        ARCH_SET_CPUID => {
+            let outcome = extended::allow_cpuid();
+            if !sys::is_failure(outcome) {
+                thread.cpuid_faults = argument == 0;
+            }
+            outcome
+        }
         // A shadow stack of return addresses would be the engine's, not the client's.
         ARCH_SHSTK_FIRST..=ARCH_SHSTK_LAST => failure(errno::EINVAL),
         _ => return None,

@@ -84,8 +84,8 @@ fn make_for(thread: &Thread, ends: bool) {
     }
 }
 
-/// The report without functions and lines, if the launcher cannot be run: the client may have changed its root directory,
-/// its user, or a limit.
+/// The report without functions and lines, if the launcher cannot be run: the client may have changed its root
+/// directory, its user, or a limit.
 fn print_addresses(lines: &str) {
     let launcher = String::from_utf8_lossy(&config::current().launcher);
     print::print(format_args!(
@@ -169,14 +169,11 @@ fn run_launcher(descriptor: i32, conversion: Option<(i32, String)>) -> bool {
     let from = format!("--report-from-fd={descriptor}\0");
     let log = format!("--report-log-fd={}\0", configuration.log_descriptor);
     let process = format!("--report-pid={}\0", sys::process_id());
-    let mut words = Vec::new();
-    words.push(configuration.launcher.as_ptr() as u64);
-    words.push(from.as_ptr() as u64);
-    words.push(process.as_ptr() as u64);
-    words.push(log.as_ptr() as u64);
-    for option in &configuration.options {
-        words.push(option.as_ptr() as u64);
-    }
+    let mut words: Vec<u64> =
+        [configuration.launcher.as_ptr(), from.as_ptr(), process.as_ptr(), log.as_ptr()]
+            .map(|word| word as u64)
+            .into();
+    words.extend(configuration.options.iter().map(|option| option.as_ptr() as u64));
     let tape = conversion.as_ref().map(|(tape, _)| *tape);
     let conversion = conversion.map(|(tape, directory)| {
         (format!("--convert-tape-from-fd={tape}\0"), format!("--convert-tape-in={directory}\0"))

@@ -145,7 +145,10 @@ impl Source {
         // Aliases, and small functions within larger ones, are few.
         let candidates = &self.functions[after.saturating_sub(8)..after];
         let function = candidates.iter().rev().find(|function| address < function.end)?;
-        Some(addr2line::demangle_auto(function.name.as_str().into(), None).into_owned())
+        let name = function.name.as_str();
+        // Without the mark, the short names of functions in C are those of types in C++.
+        let is_mangled = name.starts_with("_Z") || name.starts_with("_R");
+        Some(if is_mangled { addr2line::demangle_auto(name.into(), None).into_owned() } else { name.to_string() })
     }
 
     fn described_functions(&self, address: u64) -> Option<Vec<String>> {

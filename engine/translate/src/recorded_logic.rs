@@ -6,13 +6,14 @@
 //! one is a hole.
 
 use crate::checks::OnActive;
+use crate::computed::UPPER_HALF;
 use crate::constants;
 use crate::context::offset;
 use crate::decode::Client;
 use crate::emit::{Memory, Operand};
 use crate::encodings::{Form, Operation, Shape, Width};
 use crate::logic::Side;
-use crate::recording::{self, Function, Indices};
+use crate::recording::{self, Function, Indices, TAG};
 use crate::rules::{Element, Logic};
 use crate::translate::Translator;
 use iced_x86::{Code, Instruction, Mnemonic, Register};
@@ -96,7 +97,7 @@ impl Translator<'_> {
         on_active: OnActive,
     ) -> usize {
         let active = self.activity(shape, side.shadow);
-        let keep = self.kept_lanes(logic, shape, side.mask, active, binary64_only, on_active);
+        let keep = self.kept_lanes(logic, shape, side, active, binary64_only, on_active);
         let sign = self.changed_signs(logic, shape, side);
         // Indices of binary64: the lower halves of lanes that hold one.
         let binary32 = Operand::Memory(self.vector_place(BINARY32));
@@ -168,13 +169,13 @@ impl Translator<'_> {
         &mut self,
         logic: Logic,
         shape: Shape,
-        mask: usize,
+        side: Judged,
         active: usize,
         binary64_only: bool,
         on_active: OnActive,
     ) -> usize {
         let (all, none) = (self.temporary(), self.temporary());
-        self.shift_left_by_one(shape, none, mask);
+        self.shift_left_by_one(shape, none, side.mask);
         self.copy_register(shape, all, none);
         let all_bits = Operand::Memory(self.asm.context(constants::ALL_BUT_LOWEST));
         self.equal_halves(shape, all, all_bits);
@@ -186,6 +187,7 @@ impl Translator<'_> {
             Logic::Or | Logic::Xor => (none, None),
         };
         let other = self.temporary();
+        self.clear_marked_halves(shape, keep, other, side.shadow);
         self.demand_whole_lanes(shape, keep, other, binary64_only);
         if let Some(drop) = drop {
             self.demand_whole_lanes(shape, drop, other, binary64_only);
@@ -203,6 +205,18 @@ impl Translator<'_> {
         self.free(other);
         self.free(if keep == all { none } else { all });
         keep
+    }
+
+    /// Clears lanes with the mark of an upper half that is by itself, which the computed rule knows.
+    fn clear_marked_halves(&mut self, shape: Shape, lanes: usize, other: usize, shadow: usize) {
+        if self.job.settings.mode.has_wide_indices() {
+            return;
+        }
+        debug_assert_eq!(UPPER_HALF << 1, TAG);
+        self.shift_left_by_one(shape, other, shadow);
+        self.spread_signs(shape, other);
+        self.compute(Operation::AndNot, shape, other, other, Operand::of(shape, lanes));
+        self.copy_register(shape, lanes, other);
     }
 
     /// Clears lanes of 64 bits that hold a binary64 and of which only one half is set; with `binary64_only` also those

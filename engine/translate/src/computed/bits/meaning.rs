@@ -184,16 +184,36 @@ impl Kind {
         if kept == self.fraction() {
             return Meaning::Scaled(self.linear(number, after, Scale::ONE));
         }
-        if kept.trailing_zeros() >= self.least_masked() {
+        if self.takes_fraction_of_upper_half(mask) {
+            return Meaning::Scaled(self.linear(number, after, Scale::ONE));
+        }
+        let bytes = whole_bytes(mask);
+        if kept.trailing_zeros() >= self.least_masked() && (bytes.is_none() || self.cuts_off(mask)) {
             return Meaning::Constant;
         }
-        match whole_bytes(mask) {
+        match bytes {
             Some(bytes) => Meaning::Bytes(bytes),
             None if self.is_rounded(number) && kept >> (self.fraction_bits() - self.least_cut() / 2) == 0 => {
                 Meaning::Constant
             }
             None => Meaning::Unknown,
         }
+    }
+
+    /// Does a mask leave the sign, the exponent and some of the fraction, or nothing? Bytes from elsewhere are moved.
+    fn cuts_off(self, mask: u64) -> bool {
+        let highest = mask >> (self.bits() - 16) == 0xffff;
+        mask == 0 || highest && (mask | mask.wrapping_sub(1)) & self.mask() == self.mask()
+    }
+
+    fn mask(self) -> u64 {
+        u64::MAX >> (64 - self.bits())
+    }
+
+    /// Does a mask leave the fraction of a binary64 but for its lower half? That is put to its place again, since
+    /// nobody has so long a table.
+    fn takes_fraction_of_upper_half(self, mask: u64) -> bool {
+        self == Kind::Binary64 && mask == FRACTION_OF_UPPER_HALF
     }
 
     /// Is it a number that was rounded by adding a large constant, so that its low bits are an integer?
@@ -227,6 +247,9 @@ impl Kind {
         Meaning::Scaled(self.linear(number, after, downwards))
     }
 }
+
+/// See [`Kind::takes_fraction_of_upper_half`].
+pub const FRACTION_OF_UPPER_HALF: u64 = 0x000f_ffff_0000_0000;
 
 /// Does every byte have bits of one word at most?
 pub fn is_disjoint(one: u64, other: u64) -> bool {

@@ -142,6 +142,8 @@ fn each_lane(
         instruction.mnemonic(),
         Mnemonic::Andpd | Mnemonic::Vandpd | Mnemonic::Andnpd | Mnemonic::Vandnpd
     );
+    let in_pairs = is_sum_of_halves(operation, size);
+    let size = if in_pairs { 8 } else { size };
     let mut changes = Vec::new();
     for at in (0..target.size).step_by(size) {
         let place = Target { place: target.place.offset_by(at), size };
@@ -152,10 +154,43 @@ fn each_lane(
             (Some(other), Second::Count) => seen.word(other, 0, 8),
             (None, _) => passive()?,
         };
+        if in_pairs {
+            changes.extend(pair_of_sums(seen, operation, place, word, operand));
+            continue;
+        }
         let known = lane(seen, operation, place, word, operand, is_binary64);
         changes.extend(known.unwrap_or_else(|| place.lost(&[word, operand])));
     }
     Some(changes)
+}
+
+/// May two lanes of this sum be the halves of a binary64? Exponents are added in this way, too.
+pub(super) fn is_sum_of_halves(operation: Operation, size: usize) -> bool {
+    size == 4 && matches!(operation, Operation::Sum { .. })
+}
+
+/// Two lanes of 32 bits. A binary64 whose index is followed is judged as a whole: its upper half has no index.
+pub(super) fn pair_of_sums(
+    seen: &Seen,
+    operation: Operation,
+    target: Target,
+    first: Word,
+    second: Word,
+) -> Vec<Change> {
+    let is_whole = |word: Word| word.is_active() && seen.has_indices() && seen.is_binary64(word);
+    if is_whole(first) || is_whole(second) {
+        // Nothing is carried from one half to the other.
+        let lowest = if operation == (Operation::Sum { subtracts: true }) { 1 } else { 0 };
+        let is_separate = [first, second][lowest..].iter().any(|word| word.value as u32 == 0);
+        let known = is_separate.then(|| lane(seen, operation, target, first, second, true)).flatten();
+        return known.unwrap_or_else(|| target.lost(&[first, second]));
+    }
+    let half = |upper: bool| {
+        let (target, first, second) = (target.half(upper), first.half(upper), second.half(upper));
+        let known = lane(seen, operation, target, first, second, false);
+        known.unwrap_or_else(|| target.lost(&[first, second]))
+    };
+    [half(false), half(true)].concat()
 }
 
 /// What happens to one lane.

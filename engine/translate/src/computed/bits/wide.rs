@@ -79,6 +79,12 @@ impl Wide<'_> {
             (size, is_binary64) = self.logical_lanes(crate::wide_logic::lane_bytes(self.instruction));
             is_binary64 |= matches!(self.instruction.mnemonic(), Mnemonic::Vandpd | Mnemonic::Vandnpd);
         }
+        let in_pairs = vector::is_sum_of_halves(operation, size)
+            && !self.instruction.has_op_mask()
+            && !self.instruction.is_broadcast();
+        if in_pairs {
+            size = 8;
+        }
         self.operation.by_lanes(self.shape(size), |number| {
             let first = self.word(1, number, size)?;
             let other = match (self.instruction.op_kind(last), second) {
@@ -87,6 +93,9 @@ impl Wide<'_> {
                 (_, Second::Count) => self.word(last, 0, 8)?,
             };
             let target = self.target(number, size)?;
+            if in_pairs {
+                return Some(vector::pair_of_sums(self.seen, operation, target, first, other));
+            }
             let known = lane(self.seen, operation, target, first, other, is_binary64);
             Some(known.unwrap_or_else(|| target.lost(&[first, other])))
         })

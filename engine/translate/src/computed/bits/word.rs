@@ -1,7 +1,7 @@
 //! Words with shadows, and changes that follow from what operations on them mean.
 
 use super::super::{Change, Place, Real, Term, UPPER_HALF};
-use super::meaning::{is_disjoint, Kind, Logic, Meaning, Scale};
+use super::meaning::{is_disjoint, Kind, Logic, Meaning, Scale, FRACTION_OF_UPPER_HALF};
 use super::shifts::moved;
 use super::Seen;
 use crate::recording::TAG;
@@ -316,6 +316,9 @@ impl Seen<'_> {
         let halves = [left as u32, (left >> 32) as u32];
         if left == 0 {
             return false;
+        }
+        if logic == Logic::And && left == FRACTION_OF_UPPER_HALF {
+            return true;
         }
         const SIGN: u32 = 1 << 31;
         let keeps = |half: u32| half | SIGN == u32::MAX;

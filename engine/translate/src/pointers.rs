@@ -60,7 +60,10 @@ fn before(
     target_harmless: bool,
 ) -> Harmless {
     let (mut written, mut read) = (0, 0);
-    for used in info.info(instruction).used_registers() {
+    let used = info.info(instruction);
+    // Compilers fill gaps with long instructions that name registers, whatever is in them, and do nothing.
+    let accesses_memory = !used.used_memory().is_empty();
+    for used in used.used_registers() {
         let register = used.register();
         if !register.is_gpr() {
             continue;
@@ -80,7 +83,7 @@ fn before(
         }
     }
     let mut address = 0;
-    if has_memory(instruction) && instruction.mnemonic() != Mnemonic::Lea {
+    if has_memory(instruction) && accesses_memory {
         for register in [instruction.memory_base(), instruction.memory_index()] {
             if register.is_gpr64() {
                 address |= 1u16 << register.number();
@@ -165,6 +168,19 @@ mod tests {
             access(),
         ]);
         assert_eq!(found, [true, false, false, true, false, false]);
+    }
+
+    #[test]
+    fn instructions_that_do_nothing_say_nothing_about_the_registers_that_they_name() {
+        let address = || MemoryOperand::new(RAX, RAX, 1, 0, 0, false, Register::None);
+        for filler in [Code::Nop_rm32, Code::Nop_rm64] {
+            let found = untested(&[
+                Instruction::with2(Code::Mov_r64_rm64, RAX, variable(-40)),
+                Instruction::with1(filler, address()),
+                Instruction::with2(Code::Movq_xmm_rm64, Register::XMM0, RAX),
+            ]);
+            assert_eq!(found, [false; 3]);
+        }
     }
 
     #[test]

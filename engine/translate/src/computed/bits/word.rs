@@ -126,7 +126,8 @@ impl Seen<'_> {
         for (low, high) in [(first, second), (second, first)] {
             let is_half = low.is_active() && self.is_binary64(low) && low.value >> 32 == 0;
             let fits = high.value << 32 == 0 && (!high.is_active() || self.is_binary64(high));
-            if !is_half || !fits || high.value & EXPONENT == 0 {
+            // An active fraction may get its exponent later.
+            if !is_half || !fits || !high.is_active() && high.value & EXPONENT == 0 {
                 continue;
             }
             return Some(high.is_active().then(|| moved(target, high, 0)));

@@ -56,10 +56,14 @@ pub fn arithmetic(before: &Before, operation: Operation, content: Content, lanes
             }
             Operation::SquareRoot => {
                 let dual = lane(last);
-                let shadow = if dual.shadow == 0.0 { 0.0 } else { dual.shadow / (2.0 * dual.value.sqrt()) };
+                let root = dual.value.sqrt();
+                let shadow = if dual.shadow == 0.0 { 0.0 } else { dual.shadow / (2.0 * root) };
+                // Half of a dot value that is denormal is rounded before it is divided.
+                let smallest = if size == 8 { f64::MIN_POSITIVE } else { f64::from(f32::MIN_POSITIVE) };
                 // A negative zero is active; the partial derivative may be infinite.
                 let is_undefined = dual.shadow == 0.0 && dual.value <= 0.0;
-                (shadow, if is_undefined { f64::INFINITY } else { shadow.abs() })
+                let scale = shadow.abs() + 0.1 * smallest / root;
+                (shadow, if is_undefined { f64::INFINITY } else { scale })
             }
             Operation::Reciprocal | Operation::ReciprocalRoot => {
                 let dual = lane(last);

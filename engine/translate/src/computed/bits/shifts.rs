@@ -20,11 +20,14 @@ impl Seen<'_> {
             let set = Change::Set { to: target.place, bytes: index.to_le_bytes(), size: 4 };
             return Some(alloc::vec![target.cleared(), set]);
         }
-        if count == 0 || count % 8 == 0 && lost == 0 && !self.is_upper_half(word) {
-            return Some(moved(target, word, count as isize / 8));
-        }
         let whole = target.size == 8 && self.is_binary64(word);
         let kind = if whole { Kind::Binary64 } else { Kind::Binary32 };
+        // Bytes are put into another order; those that are shifted out come from elsewhere.
+        let drops_bytes = !self.has_indices() && !(target.size >= 4 && kind.is_rounded(word.value));
+        let moves_bytes = count % 8 == 0 && (lost == 0 || drops_bytes) && !self.is_upper_half(word);
+        if count == 0 || moves_bytes {
+            return Some(moved(target, word, count as isize / 8));
+        }
         if target.size < 4 || self.is_piece(word) {
             return Some(alloc::vec![target.cleared()]);
         }

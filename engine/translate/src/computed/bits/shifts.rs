@@ -57,6 +57,10 @@ impl Seen<'_> {
         }
         let whole = target.size == 8 && self.is_binary64(word);
         let kind = if whole { Kind::Binary64 } else { Kind::Binary32 };
+        if is_index && target.size == 4 && count % 8 == 0 {
+            // A byte of the lower half, or of the index of a binary32 whose bytes are in another order.
+            return None;
+        }
         let is_cut = count >= kind.least_cut() || target.size < 4 || self.is_piece(word);
         is_cut.then(|| alloc::vec![target.cleared()])
     }

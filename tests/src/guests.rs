@@ -26,6 +26,7 @@ const C_GUESTS: &[&str] = &[
     "repaired_faults.c",
     "bit_tricks.c",
     "parts_of_numbers.c",
+    "split_numbers.c",
 ];
 
 /// Compilers with options.
@@ -186,6 +187,7 @@ pub fn x87(check: Check) {
             "min_max_sign.c",
             "bit_tricks.c",
             "parts_of_numbers.c",
+            "split_numbers.c",
             "negations_by_turns.c",
         ]
         .contains(&guest)

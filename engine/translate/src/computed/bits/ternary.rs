@@ -7,6 +7,7 @@
 
 use super::super::Change;
 use super::meaning::Logic;
+use super::shifts::moved;
 use super::word::{Target, Word};
 use super::Seen;
 use alloc::vec::Vec;
@@ -38,15 +39,30 @@ pub(super) fn changes(
         if depends & MAGNITUDES == 0 {
             continue;
         }
-        if found.is_some() {
-            return (target.size == 8).then(|| by_halves(seen, table, target, words)).flatten();
+        let influence = Influence { word: *word, depends, opposite: depends & (after ^ word.value) };
+        if let Some(other) = found {
+            if target.size != 8 {
+                return None;
+            }
+            let whole = joined(seen, target, after, &other, &influence)
+                .or_else(|| joined(seen, target, after, &influence, &other));
+            return whole.or_else(|| by_halves(seen, table, target, words));
         }
-        found = Some(Influence { word: *word, depends, opposite: depends & (after ^ word.value) });
+        found = Some(influence);
     }
     match found {
         None => Some(alloc::vec![target.cleared()]),
         Some(influence) => influence.changes(seen, target, after, is_binary64),
     }
+}
+
+/// While indices are followed: the lower half of a binary64 is put to an upper half, which has the index.
+fn joined(seen: &Seen, target: Target, after: u64, low: &Influence, high: &Influence) -> Option<Vec<Change>> {
+    let halves = [after as u32, (after >> 32) as u32];
+    let is_low = low.depends >> 32 == 0 && halves[0] == low.word.value as u32;
+    let is_high = high.word.value == u64::from(halves[1]) << 32;
+    let are_numbers = seen.has_indices() && seen.is_binary64(low.word) && seen.is_binary64(high.word);
+    (are_numbers && is_low && is_high).then(|| moved(target, high.word, 0))
 }
 
 fn by_halves(seen: &Seen, table: u8, target: Target, words: [Word; 3]) -> Option<Vec<Change>> {

@@ -25,7 +25,7 @@ pub fn purpose(place: &Place) -> Option<Purpose> {
 }
 
 /// Functions of the C library that look at bytes, formats or control words: strings are compared in steps of a vector
-/// register, whose bytes behind the end may be numbers. And CPython's hash value of a number.
+/// register, whose bytes behind the end may be numbers. And hash values of numbers.
 #[rustfmt::skip] // One family a line.
 const COMPARISONS: &[&str] = &[
     "strlen", "strnlen", "wcslen", "wcsnlen",
@@ -38,6 +38,8 @@ const COMPARISONS: &[&str] = &[
     "feclearexcept", "fedisableexcept", "feenableexcept", "fegetenv", "fegetexcept", "fegetround", "feholdexcept",
     "feraiseexcept", "fesetenv", "fesetexcept", "fesetround", "fetestexcept", "feupdateenv",
     "Py_HashDouble",
+    "std::_Hash_bytes(void const*, unsigned long, unsigned long)",
+    "std::_Fnv_hash_bytes(void const*, unsigned long, unsigned long)",
 ];
 
 /// What glibc appends to names of functions of which it has one for each kind of processor.

@@ -240,11 +240,12 @@ fn instruction(name: &str, place: &Place, pc: u64) -> String {
 }
 
 fn where_is(place: &Place, pc: u64) -> String {
-    let function = place.functions.first().map_or("a function without a name", String::as_str);
-    match (&place.line, &place.module) {
-        (Some(line), _) => format!("in {function} ({line})"),
-        (None, Some(module)) => format!("in {function} ({module})"),
-        (None, None) => format!("at {pc:#x} (generated code)"),
+    match (place.functions.first(), &place.line, &place.module) {
+        (Some(function), Some(line), _) => format!("in {function} ({line})"),
+        (Some(function), None, Some(module)) => format!("in {function} ({module})"),
+        (None, Some(line), _) => format!("in a function without a name ({line})"),
+        (None, None, Some(module)) => format!("at {:#x} in {module}, which has no name for it", place.offset),
+        (_, None, None) => format!("at {pc:#x} (generated code)"),
     }
 }
 
@@ -372,6 +373,6 @@ mod tests {
         let short = ["Active values were converted to text, which has no derivative (-v says where)."];
         assert_eq!(summary(text, false), short);
         let long = summary(text, true);
-        assert_eq!(long[1], "  3 times  SHR r/m64, imm8  in a function without a name (libc.so.6)");
+        assert_eq!(long[1], "  3 times  SHR r/m64, imm8  at 0x800 in libc.so.6, which has no name for it");
     }
 }

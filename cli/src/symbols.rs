@@ -22,6 +22,8 @@ pub struct Place {
     pub line: Option<String>,
     /// Last component of the path of the mapped file.
     pub module: Option<String>,
+    /// In that file.
+    pub offset: u64,
 }
 
 /// Looks up addresses; opens a file when the first address in it is asked for.
@@ -46,6 +48,7 @@ impl Symbols {
             .entry(module.path.clone())
             .or_insert_with(|| SymbolFile::open(Path::new(&module.path)));
         let mut place = file.as_ref().and_then(|file| file.place(offset)).unwrap_or_default();
+        place.offset = offset;
         place.module = name.or_else(|| Some(module.path.clone()));
         place
     }
@@ -145,10 +148,7 @@ impl Source {
         // Aliases, and small functions within larger ones, are few.
         let candidates = &self.functions[after.saturating_sub(8)..after];
         let function = candidates.iter().rev().find(|function| address < function.end)?;
-        let name = function.name.as_str();
-        // Without the mark, the short names of functions in C are those of types in C++.
-        let is_mangled = name.starts_with("_Z") || name.starts_with("_R");
-        Some(if is_mangled { addr2line::demangle_auto(name.into(), None).into_owned() } else { name.to_string() })
+        Some(readable(&function.name))
     }
 
     fn described_functions(&self, address: u64) -> Option<Vec<String>> {
@@ -165,6 +165,17 @@ impl Source {
             }
         }
         Some(names)
+    }
+}
+
+/// The name of a symbol as the program's author wrote it.
+fn readable(name: &str) -> String {
+    // Without these marks, the short names of functions in C are those of types in C++.
+    let is_mangled = name.starts_with("_Z") || name.starts_with("_R");
+    if is_mangled {
+        addr2line::demangle_auto(name.into(), None).into_owned()
+    } else {
+        name.to_string()
     }
 }
 
@@ -252,5 +263,11 @@ mod tests {
     fn unknown_addresses_have_no_place() {
         let mut symbols = Symbols::new(Vec::new());
         assert!(symbols.place(0x1234).functions.is_empty());
+    }
+
+    #[test]
+    fn names_of_c_stay_as_they_are() {
+        let names = ["f", "i", "d", "main", "_ZN4area4ringEd", "_RNvC4area4ring"].map(readable);
+        assert_eq!(names, ["f", "i", "d", "main", "area::ring(double)", "area::ring"]);
     }
 }

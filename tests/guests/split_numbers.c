@@ -111,6 +111,14 @@ static APART double exponents_of_floats(double x, int power)
   return (double)_mm_cvtss_f32(_mm_castsi128_ps(bits));
 }
 
+/* The sign of a product: it is wanted from all inverted bits, or from the bits as they are. */
+static APART double with_sign_of(double x, double sign, uint64_t mask)
+{
+  __m128i inverted = _mm_xor_si128(_mm_castpd_si128(_mm_set1_pd(sign)), both(mask));
+  __m128i signs = _mm_and_si128(inverted, both((uint64_t)1 << 63));
+  return first(_mm_xor_si128(_mm_castpd_si128(_mm_set1_pd(x)), signs));
+}
+
 /* What has no index of its own is counted in a recording. */
 static double moved(double (*move)(double), double x)
 {
@@ -192,6 +200,8 @@ int main(void)
   check("exponent_in_halves", exponent_in_halves(x, 2), 4.0 / 3);
   check("exponent_out_of_halves", exponent_out_of_halves(y, 3), 1.75 / 8);
   check("exponents_of_floats", exponents_of_floats(y, 2), 7);
+  check("with_sign_of", with_sign_of(x, y, 0), 1.0 / 3);
+  check("with_opposite_sign_of", with_sign_of(x, y, ~(uint64_t)0), -1.0 / 3);
   check("one_byte_apart", moved(one_byte_apart, x), 1.0 / 3);
   check("byte_of_fraction_apart", moved(byte_of_fraction_apart, x), 1.0 / 3);
   check("every_other_byte", moved(every_other_byte, x), 1.0 / 3);

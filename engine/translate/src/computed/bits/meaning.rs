@@ -239,10 +239,12 @@ impl Kind {
         if logic == Logic::Or {
             return Meaning::Constant;
         }
-        if self == Kind::Binary64 {
+        if self == Kind::Binary64 && passive != u64::MAX {
             // It might as well be two binary32.
             return Meaning::Unknown;
         }
+        // All bits are inverted, but perhaps for the sign: the order of numbers is turned round, or a mask selects
+        // from the result or from its opposite.
         let downwards = Scale { negative: true, exponent: 0 };
         Meaning::Scaled(self.linear(number, after, downwards))
     }

@@ -122,7 +122,7 @@ pub fn catch_up(thread: &mut Thread) {
     }
 }
 
-fn for_each_behind(thread: &Thread, generation: u64, act: impl Fn(&Thread)) {
+fn for_each_behind(thread: &Thread, generation: u64, mut act: impl FnMut(&Thread)) {
     threads::for_each(|other| {
         if !core::ptr::eq(other, thread) && other.in_cache() && other.seen_generation() < generation {
             act(other);
@@ -132,12 +132,18 @@ fn for_each_behind(thread: &Thread, generation: u64, act: impl Fn(&Thread)) {
 
 fn make_others_see(thread: &Thread, generation: u64) {
     for_each_behind(thread, generation, kick);
-    for_each_behind(thread, generation, |other| {
-        while other.in_cache() && other.seen_generation() < generation {
-            // SAFETY: no effect but on the scheduler.
-            unsafe { call!(kernel::__NR_sched_yield) };
-        }
-    });
+    // No lock is held while waiting: the signal handler of a thread that is waited for may be in
+    // [`code_changes_soon`], which looks at all threads.
+    while is_any_behind(thread, generation) {
+        // SAFETY: no effect but on the scheduler.
+        unsafe { call!(kernel::__NR_sched_yield) };
+    }
+}
+
+fn is_any_behind(thread: &Thread, generation: u64) -> bool {
+    let mut any = false;
+    for_each_behind(thread, generation, |_| any = true);
+    any
 }
 
 fn kick(thread: &Thread) {

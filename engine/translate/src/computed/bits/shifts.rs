@@ -23,8 +23,8 @@ impl Seen<'_> {
         let whole = target.size == 8 && self.is_binary64(word);
         let kind = if whole { Kind::Binary64 } else { Kind::Binary32 };
         // Bytes are put into another order; those that are shifted out come from elsewhere.
-        let drops_bytes = !self.has_indices() && !(target.size >= 4 && kind.is_rounded(word.value));
-        let moves_bytes = count % 8 == 0 && (lost == 0 || drops_bytes) && !self.is_upper_half(word);
+        let keeps_bytes = self.has_indices() || target.size >= 4 && kind.is_rounded(word.value);
+        let moves_bytes = count % 8 == 0 && (lost == 0 || !keeps_bytes) && !self.is_upper_half(word);
         if count == 0 || moves_bytes {
             return Some(moved(target, word, count as isize / 8));
         }

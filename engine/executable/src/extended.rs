@@ -352,8 +352,8 @@ pub fn set_fs_base(value: u64) -> crate::sys::Outcome {
     unsafe { call!(kernel::__NR_arch_prctl, ARCH_SET_FS, value) }
 }
 
-/// Lets CPUID be executed, as it is; fails where the processor cannot forbid it. The engine itself needs it, so a client
-/// that forbids it does so for its own instructions only.
+/// Lets CPUID be executed, as it is; fails where the processor cannot forbid it. The engine itself needs it, so a
+/// client that forbids it does so for its own instructions only.
 pub fn allow_cpuid() -> Outcome {
     // SAFETY: nothing changes.
     unsafe { call!(kernel::__NR_arch_prctl, ARCH_SET_CPUID, 1) }

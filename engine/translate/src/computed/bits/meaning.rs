@@ -314,6 +314,30 @@ mod tests {
     }
 
     #[test]
+    fn bytes_are_taken_out_unless_the_rest_of_the_fraction_is_cut_off() {
+        let x = 1.3f64.to_bits();
+        for (mask, bytes) in
+            [(0xff << 56, 0x80), (0xff << 48, 0x40), (0xffff << 32, 0x30), (!(0xff << 48), 0xbf)]
+        {
+            assert_eq!(Kind::Binary64.combined(Logic::And, x, mask), Meaning::Bytes(bytes), "{mask:#x}");
+        }
+        assert_eq!(Kind::Binary64.combined(Logic::And, x, 0xffff << 48), Meaning::Constant);
+        let x = u64::from(1.3f32.to_bits());
+        assert_eq!(Kind::Binary32.combined(Logic::And, x, 0xff00_0000), Meaning::Bytes(8));
+        assert_eq!(Kind::Binary32.combined(Logic::And, x, 0xffff_0000), Meaning::Constant);
+    }
+
+    #[test]
+    fn the_fraction_of_an_upper_half_and_inverted_bits_are_scaled() {
+        let kind = Kind::Binary64;
+        let fraction = kind.combined(Logic::And, 11.3f64.to_bits(), FRACTION_OF_UPPER_HALF);
+        // In units of a number whose exponent is the reference.
+        assert_eq!(scaled(fraction), 2f64.powi(kind.reference() - 0x3ff - 3));
+        // The magnitude falls as that of the number grows, and the sign is the other one.
+        assert!(scaled(kind.combined(Logic::Xor, 1.3f64.to_bits(), u64::MAX)) > 0.0);
+    }
+
+    #[test]
     fn low_bits_alone_are_not_understood() {
         assert_eq!(Kind::Binary64.combined(Logic::And, 1.3f64.to_bits(), 0xfff), Meaning::Unknown);
         assert_eq!(Kind::Binary64.combined(Logic::And, 1.3f64.to_bits(), !1), Meaning::Unknown);

@@ -98,6 +98,10 @@ fn no_restriction_silences_the_summary() {
         let line = report.lines().find(|line| line.contains("PMULLD")).unwrap_or_default();
         assert!(line.contains(" in main (") || line.contains("restricted_at_the_end"), "{taken}: {report}");
     }
+    let record = format!("--record={empty}/tape");
+    let words = [program.to_str().expect("plain names"), "descriptors"];
+    let finished = run(&mut derivgrind(&[&record, "--tape-format=blocks"], &words, Shadows::Memory)).unwrap();
+    assert!(finished.stderr().contains("could not be written as blocks, and stays as it is"));
 }
 
 #[test]

@@ -74,12 +74,22 @@ fn make_for(thread: &Thread, ends: bool) {
         let _ = writeln!(sites, "passive-output {number}");
     }
     bytes.extend_from_slice(sites.as_bytes());
+    let directory = conversion.as_ref().map(|(_, directory)| directory.clone());
     let is_explained = memory_file(&bytes).is_some_and(|descriptor| {
         let is_explained = run_launcher(descriptor, conversion);
         sys::close(descriptor);
         is_explained
     });
-    if !is_explained && config::current().verbosity != Verbosity::Quiet {
+    if is_explained {
+        return;
+    }
+    if let Some(directory) = directory {
+        print::print(format_args!(
+            "The tape in {directory} could not be written as blocks, and stays as it is: \
+             `tape-evaluation --export=blocks` does it."
+        ));
+    }
+    if !sites.is_empty() && config::current().verbosity != Verbosity::Quiet {
         print_addresses(&sites);
     }
 }
@@ -96,7 +106,8 @@ fn print_addresses(lines: &str) {
         let words: Vec<&str> = line.splitn(5, ' ').collect();
         match words[..] {
             ["site", count, _, pc, name] => {
-                print::print(format_args!("  {count} times  {name}  at {}", place(pc)));
+                let times = if count == "1" { "time " } else { "times" };
+                print::print(format_args!("  {count} {times}  {name}  at {}", place(pc)));
             }
             _ => print::print(format_args!("  {line}")),
         }

@@ -22,6 +22,7 @@ use crate::detail;
 use crate::fatal;
 use crate::invalidate;
 use crate::memory;
+use crate::passive_pages;
 use crate::recording;
 use crate::sys::PAGE;
 use crate::unwinders;
@@ -95,11 +96,12 @@ pub struct Cache {
     known: KnownAddresses,
     versions: AddressMap<u64, u8>,
     exits: Vec<ExitRecord>,
-    /// Blocks by the client pages that they translate.
+    /// Blocks by the client pages that they translate, and by the pages of shadow memory on which they rely.
     pages: AddressMap<u64, Vec<u32>>,
     boundaries: PackedBoundaries,
     /// What translations were made to depend on, by block.
     observed: Vec<(u32, Observed)>,
+    passive_pages: Vec<(u32, u64)>,
     pub counters: Counters,
     /// Where the thread's position on the tape is; 0: there is no tape.
     pub tape_state: u64,
@@ -132,6 +134,7 @@ impl Cache {
             pages: HashMap::default(),
             boundaries: PackedBoundaries::default(),
             observed: Vec::new(),
+            passive_pages: Vec::new(),
             counters: Counters::default(),
             tape_state: 0,
             epoch: 0,
@@ -265,6 +268,9 @@ impl Cache {
             if write_protection::protect(&space, &translation.ranges) {
                 continue;
             }
+            if passive_pages::protect(&translation.passive_pages) {
+                continue;
+            }
             // With the lock held: who unmaps the code later finds it among the translated pages.
             invalidate::note_translated(pc, &translation.ranges);
             drop(space);
@@ -299,7 +305,8 @@ impl Cache {
         if job.state == State::ZERO {
             self.known.insert(job.pc);
         }
-        self.note_pages(number, job.pc, &translation.ranges);
+        self.passive_pages.extend(translation.passive_pages.iter().map(|page| (number, *page)));
+        self.note_pages(number, job.pc, translation);
         self.link_known(job.first_exit);
         self.memory.take(job.address + translation.code.len() as u64, self.blocks.len());
     }
@@ -317,7 +324,7 @@ impl Cache {
         }
     }
 
-    fn note_pages(&mut self, number: u32, pc: u64, ranges: &[(u64, u64)]) {
+    fn note_pages(&mut self, number: u32, pc: u64, translation: &Translation) {
         let mut note = |page: u64| {
             let blocks = self.pages.entry(page).or_default();
             if blocks.last() != Some(&number) {
@@ -325,10 +332,13 @@ impl Cache {
             }
         };
         note(pc / PAGE);
-        for (start, end) in ranges {
+        for (start, end) in &translation.ranges {
             for page in start / PAGE..=(end - 1) / PAGE {
                 note(page);
             }
+        }
+        for page in &translation.passive_pages {
+            note(page / PAGE);
         }
     }
 
@@ -472,6 +482,7 @@ impl Cache {
         self.pages.clear();
         self.boundaries.clear();
         self.observed.clear();
+        self.passive_pages.clear();
         self.counters.collect();
         self.empty_tables();
     }
@@ -522,12 +533,12 @@ impl Cache {
         let blocks = &self.blocks[self.memory.blocks_around(address)?];
         let number = blocks.partition_point(|block| u64::from(block.address) < address);
         let block = blocks.get(number).filter(|block| u64::from(block.address) == address)?;
-        let of_block = self.observed.iter().filter(|(known, _)| *known as usize == number);
-        let observed: Vec<Observed> = of_block.map(|(_, sum)| *sum).collect();
+        let observed: Vec<Observed> = of_block(&self.observed, number);
+        let passive_pages: Vec<u64> = of_block(&self.passive_pages, number);
         let job = Job {
             pc: block.pc,
             state: block.state,
-            entry: Entry::Again(&observed),
+            entry: Entry::Again { observed: &observed, passive_pages: &passive_pages },
             address,
             context: self.context,
             common_exit: self.common.exit,
@@ -568,6 +579,11 @@ impl Cache {
         // SAFETY: the thread will not run translated code any more.
         unsafe { self.memory.release() }
     }
+}
+
+/// What is noted about the block of this number.
+fn of_block<T: Copy>(notes: &[(u32, T)], number: usize) -> Vec<T> {
+    notes.iter().filter(|(block, _)| *block as usize == number).map(|(_, note)| *note).collect()
 }
 
 /// The client's registers while its thread is not in its cache.

@@ -5,6 +5,7 @@ use crate::client_memory;
 use crate::library_functions;
 use crate::memory::AddressSpace;
 use crate::modules;
+use crate::passive_pages;
 use alloc::vec::Vec;
 use derivgrind_translate::interface::{ClientCode, LibraryFunction};
 use derivgrind_translate::state::State;
@@ -42,6 +43,10 @@ impl ClientCode for ClientView<'_> {
 
     fn is_translated(&self, pc: u64) -> bool {
         self.known.may_contain(pc) && self.index.contains_key(&(pc, State::ZERO.0))
+    }
+
+    fn is_zero_page(&self, page: u64) -> bool {
+        passive_pages::is_zero(page)
     }
 
     fn takes_numbers_apart(&self, pc: u64) -> bool {

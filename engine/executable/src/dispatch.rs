@@ -166,6 +166,7 @@ fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) 
         let generation = invalidate::generation();
         if thread.seen_generation() != generation {
             invalidate::catch_up(thread);
+            invalidate::wait_where_promised(thread);
         }
         let settings = thread.settings();
         let made = thread.cache.made;

@@ -10,6 +10,7 @@ use crate::leaving;
 use crate::library_functions;
 use crate::memory;
 use crate::modules;
+use crate::passive_pages;
 use crate::recording;
 use crate::signals;
 use crate::sys::{kernel, Outcome};
@@ -56,6 +57,7 @@ fn acquire_all(thread: &Thread) {
     memory::acquire_for_fork();
     invalidate::acquire_for_fork();
     write_protection::acquire_for_fork();
+    passive_pages::acquire_for_fork();
     library_functions::acquire_for_fork();
     unwinders::acquire_for_fork();
     modules::acquire_for_fork();
@@ -79,6 +81,7 @@ fn release_all(thread: &Thread) {
     modules::release_after_fork();
     unwinders::release_after_fork();
     library_functions::release_after_fork();
+    passive_pages::release_after_fork();
     write_protection::release_after_fork();
     invalidate::release_after_fork();
     memory::release_after_fork();

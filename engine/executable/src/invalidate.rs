@@ -72,6 +72,25 @@ pub fn code_changes_soon(thread: &Thread, start: u64, end: u64) {
     for_each_behind(thread, generation, kick);
 }
 
+/// The same for these pages of shadow memory, see [`crate::passive_pages`]: the thread waits in
+/// [`wait_where_promised`], before it goes on.
+pub fn shadows_change(thread: &Thread, pages: &[u64]) {
+    let mut generation = 0;
+    for page in pages {
+        generation = announce((*page, page + sys::PAGE));
+    }
+    thread.promise_to_wait_for(generation);
+    for_each_behind(thread, generation, kick);
+}
+
+/// What the thread has written may not be seen by others in translations that rely on its being zero. Called by the
+/// thread itself, outside of its cache.
+pub fn wait_where_promised(thread: &Thread) {
+    if let Some(generation) = thread.take_promise_to_wait() {
+        make_others_see(thread, generation);
+    }
+}
+
 /// The same from a signal handler, which must not wait.
 pub fn flush_soon(thread: &Thread) {
     let generation = announce(EVERYTHING);

@@ -3,7 +3,8 @@
 //! Most clients have one thread, and an atomic exchange waits for all stores before it: translating a block would
 //! spend a fifth of its time there. So until the second thread starts, locks are marked as taken by ordinary stores.
 //!
-//! Invariants: a signal handler of the engine takes a lock only if it interrupted translated code (which holds none);
+//! Invariants: a signal handler of the engine takes a lock only if it interrupted translated code (which holds none),
+//! or a write of the engine to shadow memory, for which the locks of `passive_pages` and `invalidate` are free;
 //! `fork` happens while the forking thread holds every global lock, so that the child finds all of them in order.
 
 use crate::call;

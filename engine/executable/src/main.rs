@@ -48,6 +48,7 @@ mod mappings;
 mod memory;
 mod modules;
 mod page_set;
+mod passive_pages;
 mod print;
 mod process_words;
 mod program;

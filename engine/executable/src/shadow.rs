@@ -45,9 +45,13 @@ pub fn clear(start: u64, length: u64) {
     unsafe { call!(kernel::__NR_madvise, first_page, last_page - first_page, kernel::MADV_DONTNEED) };
 }
 
+/// Nothing is written where nothing is active: translations may rely on it, see [`crate::passive_pages`].
 fn zero(first: u64, last: u64) {
     // SAFETY: inside of the shadow memory, which is mapped as a whole.
-    unsafe { core::ptr::write_bytes(first as *mut u8, 0, (last - first) as usize) };
+    let bytes = unsafe { core::slice::from_raw_parts_mut(first as *mut u8, (last - first) as usize) };
+    if bytes.iter().any(|byte| *byte != 0) {
+        bytes.fill(0);
+    }
 }
 
 /// Pages about which the kernel is asked at once. For fewer it is not worth asking.

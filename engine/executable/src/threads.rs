@@ -52,6 +52,8 @@ pub struct Thread {
     thread_id: AtomicI32,
     in_cache: AtomicBool,
     seen_generation: AtomicU64,
+    /// The generation that other threads must have seen before this one goes on; 0: none.
+    waits_for: AtomicU64,
     /// Where this thread's translations have the shadows of vector registers; it follows the process at its next exit
     /// from the cache.
     shadows_in_registers: AtomicBool,
@@ -119,6 +121,7 @@ impl Thread {
             thread_id: AtomicI32::new(0),
             in_cache: AtomicBool::new(false),
             seen_generation: AtomicU64::new(invalidate::generation()),
+            waits_for: AtomicU64::new(0),
             shadows_in_registers: AtomicBool::new(settings::shadows_in_registers()),
             borrows_memory: false,
             is_debugged: false,
@@ -210,6 +213,17 @@ impl Thread {
 
     pub fn set_seen_generation(&self, value: u64) {
         self.seen_generation.store(value, Ordering::SeqCst);
+    }
+
+    pub fn promise_to_wait_for(&self, generation: u64) {
+        self.waits_for.store(generation, Ordering::SeqCst);
+    }
+
+    pub fn take_promise_to_wait(&self) -> Option<u64> {
+        match self.waits_for.swap(0, Ordering::SeqCst) {
+            0 => None,
+            generation => Some(generation),
+        }
     }
 
     pub fn shadows_in_registers(&self) -> bool {

@@ -28,6 +28,11 @@ const WRITE: u64 = 2;
 /// The same for an access that a protection key forbids.
 const PROTECTION_KEY: u64 = 0x20;
 
+/// Is this the error code of a write that the page does not allow?
+pub fn is_write(error: u64) -> bool {
+    error & WRITE != 0 && error & PROTECTION_KEY == 0
+}
+
 /// Protects the pages of translated ranges that the client may write. Returns true if a page was not protected before:
 /// then the translation may have seen old code and must be made again.
 pub fn protect(space: &AddressSpace, ranges: &[(u64, u64)]) -> bool {
@@ -72,7 +77,7 @@ fn protection(space: &AddressSpace, page: u64) -> u32 {
 
 /// Called by the signal handler for a fault: true if the access is to be tried again.
 pub fn resolve(thread: &Thread, address: u64, error: u64) -> bool {
-    if error & WRITE == 0 || error & PROTECTION_KEY != 0 {
+    if !is_write(error) {
         return false;
     }
     let page = sys::page_down(address);

@@ -224,6 +224,9 @@ impl Translator<'_> {
     /// Writes zero to the shadow of the instruction's memory operand.
     pub(crate) fn zero_operand(&mut self, instruction: &Instruction, size: usize) {
         self.stored_zero = true;
+        if self.is_on_passive_page(instruction) {
+            return;
+        }
         let direct = memory::direct(instruction);
         if direct.is_some_and(|operand| self.proven.contains(operand, size)) {
             return;

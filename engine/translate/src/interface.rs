@@ -97,6 +97,11 @@ pub trait ClientCode {
     fn is_translated(&self, _pc: u64) -> bool {
         false
     }
+    /// True if the page of shadow memory at this address holds zeros and the engine will know when that changes, see
+    /// [`Translation::passive_pages`].
+    fn is_zero_page(&self, _page: u64) -> bool {
+        false
+    }
     /// True for code that converts a number to an integer to have its digits, not to round it: there that is counted.
     fn takes_numbers_apart(&self, _pc: u64) -> bool {
         false
@@ -146,8 +151,9 @@ pub enum Entry<'a> {
     Unknown,
     /// It is about to be executed with these registers.
     Seen(&'a Registers),
-    /// It was made before, with this [`Translation::observed`], and shall become the same.
-    Again(&'a [Observed]),
+    /// It was made before, with this [`Translation::observed`] and [`Translation::passive_pages`], and shall become the
+    /// same.
+    Again { observed: &'a [Observed], passive_pages: &'a [u64] },
 }
 
 /// A sum that is tested for a rounding constant, since its addend was one when the block was translated, see
@@ -213,6 +219,8 @@ pub struct Translation {
     pub ranges: Vec<(u64, u64)>,
     /// What depends on the values that were seen.
     pub observed: Vec<Observed>,
+    /// Pages of shadow memory that must hold zeros as long as this translation is executed.
+    pub passive_pages: Vec<u64>,
 }
 
 /// Start of the code of one client instruction. The general registers are in place.

@@ -43,6 +43,7 @@ mod logic;
 mod masks;
 mod memory;
 mod passive;
+mod passive_pages;
 mod plain;
 mod pointers;
 mod proven;

@@ -108,6 +108,7 @@ impl Translator<'_> {
             || self.loads_are_passive && !is_on_stack(instruction)
             || self.is_passive_memory(instruction)
             || self.untested[self.position]
+            || self.is_on_passive_page(instruction)
         {
             return;
         }

@@ -367,6 +367,7 @@ impl Plain<'_> {
             structure_references: Vec::new(),
             ranges,
             observed: Vec::new(),
+            passive_pages: Vec::new(),
         }
     }
 }

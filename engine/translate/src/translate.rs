@@ -19,6 +19,7 @@ use crate::interface::{
 use crate::logic::Origin;
 use crate::memory;
 use crate::passive::is_write;
+use crate::passive_pages::PassivePages;
 use crate::plain;
 use crate::pointers;
 use crate::proven::{self, Proven};
@@ -91,6 +92,7 @@ pub(crate) struct Translator<'a> {
     /// By instruction: sums that round their operand.
     pub roundings: Vec<Rounding>,
     observed: Vec<Observed>,
+    pub passive_pages: PassivePages,
     /// Did the current instruction write zero to the shadow of what it stores?
     pub stored_zero: bool,
     /// May the instruction change flags in front of it?
@@ -184,6 +186,7 @@ impl<'a> Translator<'a> {
             reciprocals: Reciprocals::default(),
             roundings: Vec::new(),
             observed: Vec::new(),
+            passive_pages: PassivePages::default(),
             stored_zero: false,
             flags_dead: false,
             position: 0,
@@ -515,6 +518,7 @@ impl<'a> Translator<'a> {
             structure_references: self.recording.references,
             ranges,
             observed: self.observed,
+            passive_pages: self.passive_pages.relied_on(),
         }
     }
 }

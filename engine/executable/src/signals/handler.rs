@@ -11,6 +11,7 @@ use crate::atomic_lock;
 use crate::dispatch::INTERRUPTED;
 use crate::extended;
 use crate::invalidate;
+use crate::passive_pages;
 use crate::recording;
 use crate::recovery;
 use crate::sys::kernel;
@@ -114,6 +115,13 @@ fn fault(thread: &Thread, signal: u32, information: &mut SignalInformation, user
         thread.signals.trap_flag.change(true);
         thread.signals.trap_flag.wait_for_end_of(0);
         leave_or_step(thread, user);
+        return;
+    }
+    if signal == kernel::SIGSEGV && passive_pages::resolve(thread, information.address(), user.error) {
+        if thread.in_cache() {
+            // The value is written, and what follows must not rely on what it was.
+            step(thread, user);
+        }
         return;
     }
     // The engine copies to the client with no lock that this takes.

@@ -100,7 +100,7 @@ pub(crate) fn find(
         _ => find_in(info, client, entry, &block.instructions),
     };
     found.truncate(block.instructions.len());
-    if let Entry::Again(before) = entry {
+    if let Entry::Again { observed: before, .. } = entry {
         observed = before.to_vec();
     }
     observed.retain(|sum| found.get(usize::from(sum.position)) == Some(&Rounding::No));
@@ -123,7 +123,7 @@ fn find_in(
     let mut sums: Vec<Sum> = Vec::new();
     let mut observation = match entry {
         Entry::Seen(registers) => Some(Observation::new(client, registers)),
-        Entry::Unknown | Entry::Again(_) => None,
+        Entry::Unknown | Entry::Again { .. } => None,
     };
     for (position, instruction) in instructions.iter().map(|client| &client.instruction).enumerate() {
         let sum = sum_at(&mut values, client, instruction, position);

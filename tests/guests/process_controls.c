@@ -22,7 +22,7 @@
 #define SET_CPUID 0x1012
 
 static volatile char selector;
-static volatile int calls, faults;
+static volatile int calls, faults, turn;
 
 static int wait_for(pid_t child)
 {
@@ -48,11 +48,15 @@ static void on_call(int signal, siginfo_t* information, void* pointer)
   context->uc_mcontext.gregs[REG_RAX] = 77;
 }
 
+/* Meanwhile the other thread makes no calls. */
 static void* calls_in_thread(void* argument)
 {
+  while (turn != 1)
+    ;
   selector = 1;
   long process = syscall(SYS_getppid);
   selector = 0;
+  turn = 2;
   return process == getppid() ? argument : NULL;
 }
 
@@ -74,6 +78,9 @@ static void calls_as_signals(void)
   pthread_t thread;
   void* inherits_nothing = NULL;
   pthread_create(&thread, NULL, calls_in_thread, (void*)&selector);
+  turn = 1;
+  while (turn != 2)
+    ;
   pthread_join(thread, &inherits_nothing);
   printf("other thread makes calls: %d\n", inherits_nothing != NULL);
   fflush(stdout);

@@ -27,6 +27,7 @@ const C_GUESTS: &[&str] = &[
     "bit_tricks.c",
     "parts_of_numbers.c",
     "split_numbers.c",
+    "variables_at_fixed_addresses.c",
 ];
 
 /// Compilers with options.

@@ -133,6 +133,16 @@ impl Operation<'_> {
         shape: WideShape,
         lane: impl Fn(usize) -> Option<Vec<Change>>,
     ) -> Option<Vec<Change>> {
+        self.by_lanes_where(shape, |number| self.mask() >> number & 1 != 0, lane)
+    }
+
+    /// The same for lanes of another size than those of the mask.
+    pub fn by_lanes_where(
+        &self,
+        shape: WideShape,
+        is_computed: impl Fn(usize) -> bool,
+        lane: impl Fn(usize) -> Option<Vec<Change>>,
+    ) -> Option<Vec<Change>> {
         let target = self.instruction.op0_register().number();
         let to = |byte| Place::Vector { register: target, byte };
         let size = if shape.scalar { SCALAR } else { result_bytes(self.instruction, shape) };
@@ -146,7 +156,7 @@ impl Operation<'_> {
         }
         let count = if shape.scalar { 1 } else { size / shape.bytes };
         for number in 0..count {
-            if self.mask() >> number & 1 != 0 {
+            if is_computed(number) {
                 changes.extend(lane(number)?);
                 continue;
             }

@@ -79,9 +79,12 @@ impl Wide<'_> {
             (size, is_binary64) = self.logical_lanes(crate::wide_logic::lane_bytes(self.instruction));
             is_binary64 |= matches!(self.instruction.mnemonic(), Mnemonic::Vandpd | Mnemonic::Vandnpd);
         }
-        let in_pairs = vector::is_sum_of_halves(operation, size)
-            && !self.instruction.has_op_mask()
-            && !self.instruction.is_broadcast();
+        let adds_halves = vector::is_sum_of_halves(operation, size);
+        let is_masked = self.instruction.has_op_mask() || self.instruction.is_broadcast();
+        if adds_halves && is_masked && self.seen.has_indices() {
+            return self.masked_sums_of_halves(operation);
+        }
+        let in_pairs = adds_halves && !is_masked;
         if in_pairs {
             size = 8;
         }
@@ -99,6 +102,67 @@ impl Wide<'_> {
             let known = lane(self.seen, operation, target, first, other, is_binary64);
             Some(known.unwrap_or_else(|| target.lost(&[first, other])))
         })
+    }
+
+    /// Two lanes of 32 bits at once, of which the mask may let one through: as the upper half of a binary64 has no
+    /// index, what is added to it tells nothing by itself.
+    fn masked_sums_of_halves(&self, operation: vector::Operation) -> Option<Vec<Change>> {
+        let selected = |number: usize| self.operation.mask() >> (2 * number) & 3;
+        let last = self.instruction.op_count() - 1;
+        let zeroes = self.instruction.zeroing_masking();
+        let commutes = operation == vector::Operation::Sum { subtracts: false };
+        let is_whole = |word: &Word| word.is_active() && self.seen.is_binary64(*word);
+        let lane = |number: usize| {
+            let target = self.target(number, 8)?;
+            let first = self.word(1, number, 8)?;
+            let other = if self.instruction.is_broadcast() {
+                let half = self.word(last, 0, 4)?;
+                if half.is_active() {
+                    return None;
+                }
+                Word::passive(half.value << 32 | half.value)
+            } else {
+                self.word(last, number, 8)?
+            };
+            let kept = if zeroes { Word::passive(0) } else { self.word(0, number, 8)? };
+            let (seen, selected) = (self.seen, selected(number));
+            if selected == 3 {
+                return Some(vector::pair_of_sums(seen, operation, target, first, other));
+            }
+            if ![first, other, kept].iter().any(is_whole) {
+                return Some(self.one_half(operation, target, [first, other], selected == 2));
+            }
+            // Compilers add to a copy of the number.
+            let is_kept = |word: Word| (word.value, word.shadow) == (kept.value, kept.shadow);
+            let (changed, added) = if commutes && is_kept(other) { (other, first) } else { (first, other) };
+            if is_kept(changed) && !added.is_active() {
+                let part = if selected == 2 { !0 << 32 } else { u64::MAX >> 32 };
+                let part = Word::passive(added.value & part);
+                return Some(vector::pair_of_sums(seen, operation, target, changed, part));
+            }
+            Some(target.lost(&[first, other, kept]))
+        };
+        self.operation.by_lanes_where(self.shape(8), |number| selected(number) != 0, lane)
+    }
+
+    /// The sum of one half; the other is left out by the mask.
+    fn one_half(
+        &self,
+        operation: vector::Operation,
+        target: Target,
+        [first, second]: [Word; 2],
+        upper: bool,
+    ) -> Vec<Change> {
+        let (first, second) = (first.half(upper), second.half(upper));
+        let known = lane(self.seen, operation, target.half(upper), first, second, false);
+        let mut changes = known.unwrap_or_else(|| target.half(upper).lost(&[first, second]));
+        let rest = target.half(!upper);
+        changes.push(if self.instruction.zeroing_masking() {
+            rest.cleared()
+        } else {
+            Change::Copy { to: rest.place, from: rest.place, size: rest.size }
+        });
+        changes
     }
 
     fn ternary(&self, size: usize) -> Option<Vec<Change>> {

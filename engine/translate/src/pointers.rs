@@ -32,7 +32,8 @@ pub(crate) fn untested_loads(info: &mut InstructionInfoFactory, instructions: &[
             .filter(|register| register.is_gpr64() || register.is_gpr32());
         let is_harmless =
             target.is_some_and(|register| behind.all() >> register.full_register().number() & 1 != 0);
-        untested[k] = matches!(instruction.mnemonic(), Mnemonic::Mov | Mnemonic::Movsxd) && is_harmless;
+        let is_loaded = matches!(instruction.mnemonic(), Mnemonic::Mov | Mnemonic::Movsxd);
+        untested[k] = is_loaded && is_harmless || adds_memory_to_address(instruction, behind);
         behind = before(info, instruction, behind, untested[k]);
     }
     untested
@@ -110,6 +111,14 @@ fn before(
     }
 }
 
+/// Is something in memory added to what becomes an address?
+fn adds_memory_to_address(instruction: &Instruction, behind: Harmless) -> bool {
+    matches!(instruction.mnemonic(), Mnemonic::Add | Mnemonic::Sub)
+        && adds_or_multiplies(instruction)
+        && instruction.op1_kind() == OpKind::Memory
+        && behind.pointers >> target_of(instruction).number() & 1 != 0
+}
+
 /// Is the first operand, a register, a sum or a multiple of the others?
 fn adds_or_multiplies(instruction: &Instruction) -> bool {
     use Mnemonic::{Add, Cdqe, Dec, Imul, Inc, Lea, Mov, Movsxd, Neg, Sal, Shl, Sub};
@@ -168,6 +177,21 @@ mod tests {
             access(),
         ]);
         assert_eq!(found, [true, false, false, true, false, false]);
+    }
+
+    #[test]
+    fn what_is_added_to_an_address_is_an_index() {
+        let sum = |code| Instruction::with2(code, EAX, variable(-28));
+        let scaled = MemoryOperand::new(Register::None, RAX, 8, 0, 8, false, Register::None);
+        let load = || Instruction::with2(Code::Mov_r64_rm64, RDX, scaled);
+        let used = || Instruction::with2(Code::Movsd_xmm_xmmm64, Register::XMM0, MemoryOperand::with_base(RDX));
+        for code in [Code::Add_r32_rm32, Code::Sub_r32_rm32] {
+            assert_eq!(untested(&[sum(code), load(), used()]), [true, true, false]);
+        }
+        let masked = sum(Code::And_r32_rm32);
+        assert_eq!(untested(&[masked, load(), used()]), [false, true, false]);
+        let stored = Instruction::with2(Code::Mov_rm32_r32, variable(-32), EAX);
+        assert_eq!(untested(&[sum(Code::Add_r32_rm32), stored]), [false; 2]);
     }
 
     #[test]

@@ -28,6 +28,7 @@ const C_GUESTS: &[&str] = &[
     "parts_of_numbers.c",
     "split_numbers.c",
     "variables_at_fixed_addresses.c",
+    "sums_of_any_numbers.c",
 ];
 
 /// Compilers with options.

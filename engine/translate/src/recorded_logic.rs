@@ -22,7 +22,7 @@ use iced_x86::{Code, Instruction, Mnemonic, Register};
 const BINARY32: u32 = 2;
 const FIRST_RESULT: u32 = 3;
 /// Orders of 32-bit lanes: halves exchanged, and the lower half twice.
-const EXCHANGED: u32 = 0xb1;
+pub(crate) const EXCHANGED: u32 = 0xb1;
 const LOWER_TWICE: u32 = 0xa0;
 
 /// Registers of one side.
@@ -300,7 +300,7 @@ impl Translator<'_> {
         self.compute(operation, shape, target, target, place);
     }
 
-    fn shuffle_halves(&mut self, shape: Shape, target: usize, source: usize, order: u32) {
+    pub(crate) fn shuffle_halves(&mut self, shape: Shape, target: usize, source: usize, order: u32) {
         let code = match (self.form(), shape.width) {
             (Form::Legacy, _) => Code::Pshufd_xmm_xmmm128_imm8,
             (Form::Vex, Width::L256) => Code::VEX_Vpshufd_ymm_ymmm256_imm8,
@@ -346,7 +346,7 @@ impl Translator<'_> {
         self.asm.built(Instruction::with2(expand, register, Register::K1));
     }
 
-    fn forget_temporary(&mut self, number: usize) {
+    pub(crate) fn forget_temporary(&mut self, number: usize) {
         if self.form() == Form::Evex {
             self.vectors.masks.forget(number & 15);
         }

@@ -10,6 +10,7 @@ use crate::decode::Client;
 use crate::emit::{Memory, Operand};
 use crate::encodings::{self, Form, Masking, Operation, Shape, Width};
 use crate::memory;
+use crate::recorded_logic::EXCHANGED;
 use crate::rules::{Element, Lanes, Rule};
 use crate::translate::Translator;
 use crate::wide_operations::computed_lanes;
@@ -21,6 +22,25 @@ const NOT_LESS: u32 = 5;
 
 /// Where the mask is until the instruction is done: a place for registers that shadow code borrows.
 const MASK: u32 = offset::VECTOR_SPILLS + 64 * 7;
+
+/// What is known about the shadow of an addend that may be a constant.
+#[derive(Clone, Copy)]
+enum AddendShadow {
+    /// It is zero, or does not matter.
+    Zero,
+    Register(usize),
+    /// It has been loaded into a register for this test alone.
+    Loaded(usize),
+}
+
+impl AddendShadow {
+    fn register(self) -> Option<usize> {
+        match self {
+            AddendShadow::Zero => None,
+            AddendShadow::Register(register) | AddendShadow::Loaded(register) => Some(register),
+        }
+    }
+}
 
 /// A sum whose lanes were tested.
 pub(crate) struct Tested {
@@ -80,13 +100,42 @@ impl Translator<'_> {
         let shape = Shape::new(element, lanes, instruction.op0_register());
         let value = self.temporary();
         self.value_of(instruction, candidate.operand, shape, value);
-        if self.form() == Form::Evex {
-            self.test_with_masks(shape, value, candidate);
+        let shadow = if candidate.must_be_passive {
+            self.shadow_of(instruction, candidate.operand, shape)
         } else {
-            self.test_without_masks(shape, value, candidate);
+            AddendShadow::Zero
+        };
+        if self.form() == Form::Evex {
+            self.test_with_masks(shape, value, candidate, shadow);
+        } else {
+            self.test_without_masks(shape, value, candidate, shadow);
+        }
+        if let AddendShadow::Loaded(register) = shadow {
+            self.free(register);
         }
         self.free(value);
         Some(Tested { shape, target })
+    }
+
+    /// Where the shadow of an addend is that must be passive.
+    fn shadow_of(&mut self, instruction: &Instruction, operand: u32, shape: Shape) -> AddendShadow {
+        if instruction.op_kind(operand) == OpKind::Register {
+            let number = instruction.op_register(operand).number();
+            return if self.vectors.is_zero(number) {
+                AddendShadow::Zero
+            } else {
+                AddendShadow::Register(self.shadow(number))
+            };
+        }
+        if self.is_passive_memory(instruction) {
+            return AddendShadow::Zero;
+        }
+        let (register, form) = (self.temporary(), self.form());
+        let opened = self.open(instruction);
+        encodings::load(&mut self.asm, shape, form, register, opened.memory);
+        self.close(opened);
+        self.forget_temporary(register);
+        AddendShadow::Loaded(register)
     }
 
     fn value_of(&mut self, instruction: &Instruction, operand: u32, shape: Shape, value: usize) {
@@ -115,7 +164,7 @@ impl Translator<'_> {
     }
 
     /// Leaves a mask with bits of lanes that keep their shadow.
-    fn test_with_masks(&mut self, shape: Shape, value: usize, candidate: Candidate) {
+    fn test_with_masks(&mut self, shape: Shape, value: usize, candidate: Candidate, addend: AddendShadow) {
         let packed = shape.packed();
         let [fraction, one, half, exponent, least, point] = self.rounding_constants(shape.element);
         self.vectors.masks.drop_scratch();
@@ -140,6 +189,10 @@ impl Translator<'_> {
         compare(self, Register::K2, Masking::Merge(Register::K2), part, power, predicate);
         let (first, second) = (Register::K1, Register::K2);
         self.asm.built(Instruction::with3(Code::VEX_Korw_kr_kr_kr, first, first, second));
+        if let Some(shadow) = addend.register() {
+            self.mask_active(packed, second, shadow);
+            self.asm.built(Instruction::with3(Code::VEX_Kandnw_kr_kr_kr, first, second, first));
+        }
         if shape.width == Width::Scalar {
             let lowest = self.asm.context(constants::BYTES + 1);
             self.asm.built(Instruction::with2(Code::VEX_Kmovb_kr_km8, second, lowest.operand()));
@@ -152,7 +205,7 @@ impl Translator<'_> {
     }
 
     /// Leaves a vector of ones in lanes that lose their shadow.
-    fn test_without_masks(&mut self, shape: Shape, value: usize, candidate: Candidate) {
+    fn test_without_masks(&mut self, shape: Shape, value: usize, candidate: Candidate, addend: AddendShadow) {
         let packed = shape.packed();
         let [fraction, one, half, exponent, least, point] = self.rounding_constants(shape.element);
         let (part, other) = (self.temporary(), self.temporary());
@@ -169,6 +222,16 @@ impl Translator<'_> {
         self.compare(packed, part, part, power, predicate);
         self.compute(Operation::And, packed, value, value, Operand::of(packed, part));
         self.compute(Operation::Or, packed, value, value, Operand::of(packed, other));
+        if let Some(shadow) = addend.register() {
+            let zero = Operand::Memory(self.asm.context(constants::ZERO));
+            self.equal_lanes(packed, other, shadow, zero);
+            self.compute(Operation::And, packed, value, value, Operand::of(packed, other));
+            if shape.element == Element::F64 {
+                // Both halves must be zero.
+                self.shuffle_halves(packed, other, other, EXCHANGED);
+                self.compute(Operation::And, packed, value, value, Operand::of(packed, other));
+            }
+        }
         let (place, form) = (self.asm.context(MASK), self.form());
         if shape.width == Width::Scalar {
             let lowest = match shape.element {

@@ -18,13 +18,15 @@
 //!   in registers follow each other;
 //! - if the addend is such a constant at the moment when the block is translated, in a register or in memory. A block is
 //!   translated when it is about to be executed, and what it gets from elsewhere as a constant will be the same the
-//!   next time. The sum is tested whenever it is executed, see [`Observed`].
+//!   next time. The sum is tested whenever it is executed, see [`Observed`];
+//! - if nothing but this sum is computed until the block returns, calls, or jumps to an address that it was given, and
+//!   the last addend is passive and such a constant: functions and interpreters that add whatever they get.
 //!
 //! Sums in EVEX encoding that have to be tested have a computed rule, see [`rounds`].
 //!
-//! Not found: a constant that comes from elsewhere and is subtracted in another block, or not at all, if the block has
-//! been executed with another addend first; and one that the block computes in a way that [`values`] does not see
-//! through. Then the sum stays active, and its bits are: to use them as an integer is counted where that is arithmetic,
+//! Not found: a constant that comes from elsewhere and is subtracted in another block, or not at all, if the block
+//! computes something else, too, and has been executed with another addend first; and one that the block computes in a
+//! way that [`values`] does not see through. Then the sum stays active, and its bits are: to use them as an integer is counted where that is arithmetic,
 //! see [`crate::computed`].
 
 mod lowering;
@@ -36,7 +38,7 @@ use crate::interface::{ClientCode, Entry, Observed};
 use crate::rules::{self, Addend, Binary, Element, Lanes, Order, Rule};
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
-use iced_x86::{EncodingKind, Instruction, InstructionInfoFactory};
+use iced_x86::{EncodingKind, FlowControl, Instruction, InstructionInfoFactory};
 use observation::Observation;
 use values::Values;
 
@@ -56,6 +58,18 @@ pub(crate) struct Candidate {
     pub operand: u32,
     /// It is known to be subtracted again: any power of two rounds.
     pub is_taken_back: bool,
+    /// It may be any number, and is no constant where it is active.
+    pub must_be_passive: bool,
+}
+
+impl Candidate {
+    fn new(operand: u32) -> Candidate {
+        Candidate { operand, is_taken_back: false, must_be_passive: false }
+    }
+
+    fn passive(operand: u32) -> Candidate {
+        Candidate { must_be_passive: true, ..Candidate::new(operand) }
+    }
 }
 
 /// A sum in a block. Operands are given by their numbers, and by those of their values.
@@ -105,10 +119,39 @@ pub(crate) fn find(
     }
     observed.retain(|sum| found.get(usize::from(sum.position)) == Some(&Rounding::No));
     for Observed { position, operand } in &observed {
-        let candidate = Candidate { operand: u32::from(*operand), is_taken_back: false };
-        found[usize::from(*position)] = Rounding::Tested(candidate);
+        found[usize::from(*position)] = Rounding::Tested(Candidate::passive(u32::from(*operand)));
+    }
+    if let Some((position, operand)) = only_sum(block) {
+        if found[position] == Rounding::No {
+            found[position] = Rounding::Tested(Candidate::passive(operand));
+        }
     }
     (found, observed)
+}
+
+/// The sum, and its last addend, if that is all that a block computes which ends by leaving its function. Sums in EVEX
+/// encoding would have to be computed by the engine, each time.
+fn only_sum(block: &Block) -> Option<(usize, u32)> {
+    let last = block.instructions.last().filter(|_| matches!(block.end, End::Branch))?;
+    let leaves = matches!(
+        last.instruction.flow_control(),
+        FlowControl::Return | FlowControl::Call | FlowControl::IndirectCall | FlowControl::IndirectBranch
+    );
+    let computes = |client: &Client| {
+        let rule = rules::rule(&client.instruction);
+        matches!(
+            rule,
+            Rule::Binary(..) | Rule::Unary(..) | Rule::Fused { .. } | Rule::Alternating(_) | Rule::Horizontal(..)
+        )
+    };
+    let mut computing = (0..).zip(&block.instructions).filter(|(_, client)| computes(client));
+    let (position, client) = computing.next().filter(|_| leaves)?;
+    if computing.next().is_some() || client.instruction.encoding() == EncodingKind::EVEX {
+        return None;
+    }
+    let (_, _, addends) = kind(&client.instruction)?;
+    let (operand, _) = addends.into_iter().flatten().last()?;
+    Some((position, operand))
 }
 
 fn find_in(
@@ -152,7 +195,7 @@ fn find_in(
                 _ if found[earlier.position] == Rounding::Always => Rounding::Always,
                 Some(true) => Rounding::Always,
                 Some(false) if earlier.lanes == Lanes::Scalar => Rounding::No,
-                _ => Rounding::Tested(Candidate { operand: part.operand, is_taken_back: true }),
+                _ => Rounding::Tested(Candidate { is_taken_back: true, ..Candidate::new(part.operand) }),
             };
         }
         if let (Some(operand), None) = (rounding_addend, taken_back) {
@@ -160,7 +203,7 @@ fn find_in(
         }
         if let Some((earlier, operand)) = followed(&sums, &sum, &values) {
             if found[earlier] == Rounding::No {
-                found[earlier] = Rounding::Tested(Candidate { operand, is_taken_back: false });
+                found[earlier] = Rounding::Tested(Candidate::new(operand));
             }
         }
         sums.push(sum);

@@ -10,6 +10,7 @@ use crate::harness::report::Failures;
 use crate::harness::run::Harness;
 use crate::harness::values::Content;
 use iced_x86::{Code, IcedError, Instruction, Register};
+use std::cell::Cell;
 
 const TIMES: usize = 40;
 const X: usize = 1;
@@ -98,6 +99,7 @@ fn check_alone(before_sum: Vec<Result<Instruction, IcedError>>, repeats: bool) {
     let generated = Generated::sequence(&instructions, false, None);
     let mut harness = Harness::lock();
     let mut failures = Failures::default();
+    let constants = Cell::new(0);
     let prepare = |machine: &mut Machine, random: &mut Random| {
         let (constant, _) = ALONE[random.below(ALONE.len())];
         for offset in (0..32).step_by(8) {
@@ -114,7 +116,10 @@ fn check_alone(before_sum: Vec<Result<Instruction, IcedError>>, repeats: bool) {
             let addend = &m[from..from + 8];
             expected.shadows.vectors[ADDEND][at..at + 8].copy_from_slice(addend);
             let (dot, addend) = (number(&x[at..at + 8]), number(addend));
-            let shadow = if rounds { 0.0 } else { dot + addend };
+            // An active number is no constant.
+            let is_constant = rounds && addend == 0.0;
+            constants.set(constants.get() + usize::from(is_constant && dot != 0.0));
+            let shadow = if is_constant { 0.0 } else { dot + addend };
             let scale = dot.abs() + addend.abs();
             expected.shadows.vectors[SUM][at..at + 8].copy_from_slice(&shadow.to_le_bytes());
             expected.lanes.push(Lane { register: SUM, offset: at, content: Content::F64, shadow, scale });
@@ -122,6 +127,7 @@ fn check_alone(before_sum: Vec<Result<Instruction, IcedError>>, repeats: bool) {
     };
     with_expectation(&mut harness, &mut failures, &generated, TIMES, prepare, expect);
     failures.finish(TIMES);
+    assert!(constants.get() > 0, "an active number was rounded");
 }
 
 /// A block is translated when it is about to be executed: what is in its registers then is seen.

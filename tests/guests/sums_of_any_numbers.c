@@ -2,16 +2,26 @@
  * called with ordinary numbers for a while when they get a constant by which a number is rounded. */
 #include "check.h"
 
-#ifdef REAL_IS_FLOAT
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wpsabi"
+#endif
+
+/* 1.5 times two to the power of the number of digits, less one: 23, 52, 63. */
+#if defined REAL_IS_EXTENDED
+#define ROUNDING 13835058055282163712.0L
+#elif defined REAL_IS_FLOAT && __FLT_EVAL_METHOD__ == 0
 #define ROUNDING 12582912
-#define LANES 4
 #else
 #define ROUNDING 6755399441055744
-#define LANES 2
 #endif
+#define LANES (int)(sizeof(vector) / sizeof(REAL))
 #define TIMES 50
 
+#ifdef REAL_IS_EXTENDED
+typedef REAL vector __attribute__((vector_size(32)));
+#else
 typedef REAL vector __attribute__((vector_size(16)));
+#endif
 
 static APART REAL plus(REAL x, REAL y)
 {
@@ -104,6 +114,6 @@ int main(void)
   /* An active number that is as large is none. */
   REAL big = input(ROUNDING, 1);
   check("active", minus(plus(number, big), 1), one);
-  check("both active", minus(plus(x, big), x), one);
+  check("both active", minus(plus(big, x), x), one);
   return 0;
 }

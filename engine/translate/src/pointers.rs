@@ -184,7 +184,8 @@ mod tests {
         let sum = |code| Instruction::with2(code, EAX, variable(-28));
         let scaled = MemoryOperand::new(Register::None, RAX, 8, 0, 8, false, Register::None);
         let load = || Instruction::with2(Code::Mov_r64_rm64, RDX, scaled);
-        let used = || Instruction::with2(Code::Movsd_xmm_xmmm64, Register::XMM0, MemoryOperand::with_base(RDX));
+        let used =
+            || Instruction::with2(Code::Movsd_xmm_xmmm64, Register::XMM0, MemoryOperand::with_base(RDX));
         for code in [Code::Add_r32_rm32, Code::Sub_r32_rm32] {
             assert_eq!(untested(&[sum(code), load(), used()]), [true, true, false]);
         }

@@ -22,7 +22,7 @@
 //! - if nothing but this sum is computed until the block returns, calls, or jumps to an address that it was given, and
 //!   the last addend is passive and such a constant: functions and interpreters that add whatever they get.
 //!
-//! Sums in EVEX encoding that have to be tested have a computed rule, see [`rounds`].
+//! Sums in EVEX encoding that have to be tested have a computed rule, see [`rounds`], and so have all of x87.
 //!
 //! Not found: a constant that comes from elsewhere and is subtracted in another block, or not at all, if the block
 //! computes something else, too, and has been executed with another addend first; and one that the block computes in a
@@ -141,7 +141,11 @@ fn only_sum(block: &Block) -> Option<(usize, u32)> {
         let rule = rules::rule(&client.instruction);
         matches!(
             rule,
-            Rule::Binary(..) | Rule::Unary(..) | Rule::Fused { .. } | Rule::Alternating(_) | Rule::Horizontal(..)
+            Rule::Binary(..)
+                | Rule::Unary(..)
+                | Rule::Fused { .. }
+                | Rule::Alternating(_)
+                | Rule::Horizontal(..)
         )
     };
     let mut computing = (0..).zip(&block.instructions).filter(|(_, client)| computes(client));

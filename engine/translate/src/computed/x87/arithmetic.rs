@@ -23,6 +23,19 @@ pub(super) fn changes(
     };
     let to = stack.place(target);
     let (value, from, real) = other;
+    if matches!(operation, Binary::Add | Binary::Subtract) {
+        let before = stack.value(target);
+        let constant = if rounds(value, before) {
+            Some(ExtendedTerm { from, real, partial: Extended::ONE })
+        } else if rounds(before, value) {
+            Some(ExtendedTerm { from: to, real: Real::Extended, partial: Extended::ONE })
+        } else {
+            None
+        };
+        if let Some(term) = constant {
+            return vec![Change::Extended { to, real: Real::Extended, terms: vec![term] }];
+        }
+    }
     let (partial, other_partial) = if reversed {
         let (first, second) = partials(unit, operation, value, stack.value(target));
         (second, first)
@@ -39,6 +52,31 @@ pub(super) fn changes(
         changes.push(Change::Lose { from, size: instruction.memory_size().size() });
     }
     changes
+}
+
+/// Least k of `1.5 * 2^k` that is taken for a constant by which numbers are rounded, see [`crate::rounding`].
+const LEAST: u16 = 51;
+/// Bits of the fraction below which such a constant may have others set.
+const LOW_BITS: u64 = 0xffff << 11 | 0x7ff;
+
+/// Is the first addend of a sum a constant that rounds the second? Only its own derivative remains.
+fn rounds(constant: Extended, number: Extended) -> bool {
+    let (fraction, exponent, negative) = parts(constant);
+    let (one, half) = (1 << 63, 3 << 62);
+    let is_constant = match (fraction & !LOW_BITS, exponent.wrapping_sub(BIAS)) {
+        (leading, 52 | 63) if !negative => leading == one || leading == half,
+        (_, power) => fraction == half && (LEAST..BIAS).contains(&power),
+    };
+    is_constant && parts(number).1 < exponent
+}
+
+const BIAS: u16 = 0x3fff;
+
+/// Significand, exponent and sign.
+fn parts(number: Extended) -> (u64, u16, bool) {
+    let [fraction @ .., low, high] = number.0;
+    let top = u16::from_le_bytes([low, high]);
+    (u64::from_le_bytes(fraction), top & 0x7fff, top >> 15 != 0)
 }
 
 fn partials(unit: &Unit, operation: Binary, first: Extended, second: Extended) -> (Extended, Extended) {

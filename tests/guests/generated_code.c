@@ -109,5 +109,12 @@ int main(void)
   unsigned char* self = mmap(NULL, 4096, all, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   memcpy(self, "\xc6\x05\x01\x00\x00\x00\x09\xb8\x01\x00\x00\x00\xc3", 13);
   printf("modifies itself: %d\n", ((function)(void*)self)());
+  /* A function that returns a flag. call to the 32nd byte; setc al; movzx eax, al; ret. There: shr edi, 1; ret */
+  memcpy(self, "\xe8\x1b\x00\x00\x00\x0f\x92\xc0\x0f\xb6\xc0\xc3", 12);
+  memcpy(self + 32, "\xd1\xef\xc3", 3);
+  sum = 0;
+  for (int i = 0; i < 300; i++)
+    sum += i * ((int (*)(int))(void*)self)(i);
+  printf("returns a flag: %ld\n", sum);
   return 0;
 }

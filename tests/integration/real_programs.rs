@@ -173,6 +173,14 @@ fn ffmpeg() {
     );
 }
 
+/// Its compiler makes functions that return flags.
+#[test]
+fn erlang() {
+    let program = "M = maps:from_list([{K, K * K} || K <- lists:seq(1, 100)]), \
+                   io:format(\"~p ~p ~p~n\", [maps:get(7, M), maps:is_key(101, M), lists:sum(maps:values(M))]), halt().";
+    same(&["erl", "-noshell", "-eval", program]);
+}
+
 #[test]
 fn octave() {
     let program = "printf('%.17g ', eig(hilb(6)), det(hilb(6)), trapz(exp(linspace(0, 1, 1001)))); \

@@ -266,6 +266,19 @@ fn gradients_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
+fn a_program_that_closes_all_descriptors_keeps_its_tape() {
+    let program = guest("closes_everything.c", &["-O1"]);
+    for words in [&[text(&program)][..], &[text(&program), "at once"]] {
+        let place = directory();
+        let finished = record(place.path(), &[], words, Shadows::Memory);
+        assert!(finished.status.success(), "{}", finished.stderr());
+        assert_eq!(finished.stderr(), "");
+        // (x / 2)^100000 * x^2, where x is 2.
+        assert_eq!(gradient(place.path()), [4.0 * 50_001.0]);
+    }
+}
+
+#[test]
 fn threads_that_take_turns_do_not_exhaust_indices() {
     let program = guest("shared_sums.c", &["-O2", "-fopenmp"]);
     let place = directory();

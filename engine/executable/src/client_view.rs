@@ -49,6 +49,10 @@ impl ClientCode for ClientView<'_> {
         passive_pages::is_zero(page)
     }
 
+    fn returns_flags(&self, pc: u64) -> bool {
+        !self.space.is_in_program(pc)
+    }
+
     fn takes_numbers_apart(&self, pc: u64) -> bool {
         modules::is_python(pc)
     }

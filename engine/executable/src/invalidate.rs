@@ -79,15 +79,37 @@ pub fn shadows_change(thread: &Thread, pages: &[u64]) {
     for page in pages {
         generation = announce((*page, page + sys::PAGE));
     }
-    thread.promise_to_wait_for(generation);
-    for_each_behind(thread, generation, kick);
+    for_each_behind(thread, generation, |other| {
+        kick(other);
+        thread.promise_to_wait_for(generation);
+    });
 }
 
 /// What the thread has written may not be seen by others in translations that rely on its being zero. Called by the
 /// thread itself, outside of its cache.
 pub fn wait_where_promised(thread: &Thread) {
     if let Some(generation) = thread.take_promise_to_wait() {
-        make_others_see(thread, generation);
+        // A thread may be in its cache and wait for this one: the kernel may have asked it for a page.
+        if !interrupt_others() {
+            make_others_see(thread, generation);
+        }
+    }
+}
+
+/// Interrupts all threads that are running, so that they see signals which have been sent to them before they go on
+/// (membarrier(2)). False if the kernel cannot.
+fn interrupt_others() -> bool {
+    use linux_raw_sys::general::membarrier_cmd::{
+        MEMBARRIER_CMD_PRIVATE_EXPEDITED as INTERRUPT, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED as REGISTER,
+    };
+    // SAFETY: no effect but on the scheduler.
+    unsafe {
+        let outcome = call!(kernel::__NR_membarrier, INTERRUPT as u64, 0, 0);
+        if outcome != sys::failure(sys::errno::EPERM) {
+            return outcome == 0;
+        }
+        call!(kernel::__NR_membarrier, REGISTER as u64, 0, 0);
+        call!(kernel::__NR_membarrier, INTERRUPT as u64, 0, 0) == 0
     }
 }
 

@@ -3,8 +3,7 @@
 //! Variables at fixed addresses are rarely active. Where a passive block accesses one, the page of its shadow is made
 //! read-only and the block needs no test. The first write to the page faults; the handler makes the page writable for
 //! good and has the translations that rely on it forgotten in all threads. The writing thread leaves its cache behind
-//! the instruction that writes, and waits there until no other thread executes such a translation. The engine's own
-//! writes fault, too.
+//! the instruction that writes, and goes on when all others have been interrupted. The engine's own writes fault, too.
 //!
 //! Blocks that store active values rely on nothing.
 
@@ -70,8 +69,7 @@ impl Pages {
         if self.protected.insert(page) {
             self.protected_count += 1;
             ANY.store(true, Ordering::Relaxed);
-            set_protection(page, kernel::PROT_READ);
-            if !holds_zeros(page) {
+            if !set_protection(page, page + PAGE, kernel::PROT_READ) || !holds_zeros(page) {
                 self.give_up(page, page + PAGE);
                 return false;
             }
@@ -81,19 +79,24 @@ impl Pages {
 
     /// Makes the protected pages in `[start, end)` writable for good, and returns them.
     fn give_up(&mut self, start: u64, end: u64) -> Vec<u64> {
-        let given_up = self.protected.take(start, end);
+        let mut given_up = self.protected.take(start, end);
+        let writable = given_up.iter().all(|page| set_protection(*page, page + PAGE, READ_WRITE));
+        if !writable {
+            // The process has as many mappings as it may have. One for all is possible.
+            given_up.extend(self.protected.take(SHADOW_START, SHADOW_END));
+            set_protection(SHADOW_START, SHADOW_END, READ_WRITE);
+        }
         for page in &given_up {
             self.written.insert(*page);
-            set_protection(*page, READ_WRITE);
         }
         self.protected_count -= given_up.len();
         given_up
     }
 }
 
-fn set_protection(page: u64, protection: u32) {
-    // SAFETY: a page of the shadow memory; a write that this forbids is allowed by `resolve`.
-    unsafe { call!(kernel::__NR_mprotect, page, PAGE, protection) };
+fn set_protection(start: u64, end: u64, protection: u32) -> bool {
+    // SAFETY: pages of the shadow memory; a write that this forbids is allowed by `resolve`.
+    unsafe { call!(kernel::__NR_mprotect, start, end - start, protection) == 0 }
 }
 
 /// Called by the signal handler for a fault: true if the access is to be tried again.

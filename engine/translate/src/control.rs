@@ -97,7 +97,7 @@ impl Translator<'_> {
         // A jump to a function of another library is followed by a return, which pays for both.
         let is_sampled = class != Class::Zero && !instruction.is_ip_rel_memory_operand();
         let sampled = is_sampled.then(|| self.spend_budget());
-        let arrival = arrival(instruction);
+        let arrival = arrival(instruction, self.returns_flags);
         self.table = Some(class);
         let part = self.job.tables[class as usize] + arrival.offset();
         if arrival == Arrival::Return {
@@ -276,10 +276,11 @@ impl Translator<'_> {
 }
 
 /// Where an indirect branch leaves its target. A return that removes more leaves it somewhere else than entrances of
-/// returns look.
-pub(crate) fn arrival(instruction: &Instruction) -> Arrival {
+/// returns look; and these would change flags.
+pub(crate) fn arrival(instruction: &Instruction, returns_flags: bool) -> Arrival {
     if instruction.flow_control() == FlowControl::Return {
-        return if instruction.op_count() == 0 { Arrival::Return } else { Arrival::Context };
+        let is_plain = instruction.op_count() == 0 && !returns_flags;
+        return if is_plain { Arrival::Return } else { Arrival::Context };
     }
     let is_in_rax = instruction.op0_kind() == OpKind::Register && instruction.op0_register() == Register::RAX;
     if is_in_rax {

@@ -9,13 +9,13 @@ const ALL: u32 =
 
 /// For each instruction: are all flags dead before it? Nothing is assumed about code behind the block, except that no
 /// flag lives across a call or return (System V ABI, section 3.2.3: flags are not preserved across calls).
-pub fn dead_before(instructions: &[Client]) -> Vec<bool> {
+pub fn dead_before(instructions: &[Client], returns_flags: bool) -> Vec<bool> {
     let mut dead = alloc::vec![false; instructions.len()];
     let mut live = ALL;
     for (k, client) in instructions.iter().enumerate().rev() {
         let instruction = &client.instruction;
         match instruction.flow_control() {
-            _ if is_call_or_return(instruction) => live = 0,
+            _ if is_call_or_return(instruction) && !returns_flags => live = 0,
             FlowControl::Next => {
                 live = live & !overwritten(instruction) | instruction.rflags_read() & ALL;
             }

@@ -102,6 +102,10 @@ pub trait ClientCode {
     fn is_zero_page(&self, _page: u64) -> bool {
         false
     }
+    /// True for code at `pc` that need not follow the System V ABI: its functions may return something in flags.
+    fn returns_flags(&self, _pc: u64) -> bool {
+        false
+    }
     /// True for code that converts a number to an integer to have its digits, not to round it: there that is counted.
     fn takes_numbers_apart(&self, _pc: u64) -> bool {
         false

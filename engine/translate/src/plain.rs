@@ -97,6 +97,7 @@ mod tests;
 
 struct Plain<'a> {
     job: &'a Job<'a>,
+    client: &'a dyn ClientCode,
     code: Vec<u8>,
     exits: Vec<Exit>,
     boundaries: Vec<Boundary>,
@@ -127,6 +128,7 @@ enum After {
 pub(crate) fn translate(job: &Job, client: &dyn ClientCode) -> Option<Translation> {
     let mut plain = Plain {
         job,
+        client,
         code: Vec::with_capacity(1024),
         exits: Vec::with_capacity(16),
         boundaries: Vec::with_capacity(decode::MAXIMUM),
@@ -142,7 +144,7 @@ pub(crate) fn translate(job: &Job, client: &dyn ClientCode) -> Option<Translatio
         };
         let start = pc;
         let mut decoder = Decoder::with_ip(64, bytes, start, DecoderOptions::NONE);
-        let next = plain.run(&mut decoder, bytes, start, client);
+        let next = plain.run(&mut decoder, bytes, start);
         ranges.push((start, decoder.ip().max(start + 1)));
         match next {
             Some(target) => pc = target,
@@ -155,13 +157,8 @@ pub(crate) fn translate(job: &Job, client: &dyn ClientCode) -> Option<Translatio
 
 impl Plain<'_> {
     /// Translates a straight run. Returns the target of an unconditional jump that the superblock follows.
-    fn run(
-        &mut self,
-        decoder: &mut Decoder,
-        bytes: &[u8],
-        start: u64,
-        client: &dyn ClientCode,
-    ) -> Option<u64> {
+    fn run(&mut self, decoder: &mut Decoder, bytes: &[u8], start: u64) -> Option<u64> {
+        let client = self.client;
         let mut run = Run { bytes, copied: 0, end: 0 };
         let mut instruction = Instruction::default();
         loop {
@@ -244,7 +241,11 @@ impl Plain<'_> {
             }
             Kind::Return => {
                 self.table = Some(Class::Zero);
-                self.job.templates.plain_return(&mut self.code);
+                if self.client.returns_flags(pc) {
+                    self.return_with_flags();
+                } else {
+                    self.job.templates.plain_return(&mut self.code);
+                }
             }
             _ => self.indirect(instruction),
         }
@@ -311,11 +312,23 @@ impl Plain<'_> {
         }
     }
 
+    fn return_with_flags(&mut self) {
+        let part = self.job.tables[Class::Zero as usize] + Arrival::Context.offset();
+        self.assemble(|asm| {
+            let spilled = asm.context(offset::SPILLED_RCX);
+            asm.store(spilled, Register::RCX);
+            asm.built(Instruction::with1(Code::Pop_r64, Register::RCX));
+            asm.store_target(Register::RCX);
+            asm.built(Instruction::with2(Code::Movzx_r32_rm16, Register::ECX, Register::CX));
+            asm.jump_by_table(part);
+        });
+    }
+
     /// See [`crate::glue`].
     fn indirect(&mut self, instruction: &Instruction) {
         self.table = Some(Class::Zero);
         let is_call = instruction.code() == Code::Call_rm64;
-        let arrival = control::arrival(instruction);
+        let arrival = control::arrival(instruction, false);
         let part = self.job.tables[Class::Zero as usize] + arrival.offset();
         let by_register = instruction.op0_kind() == OpKind::Register;
         let holder = if by_register { instruction.op0_register() } else { Register::RCX };

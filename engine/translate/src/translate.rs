@@ -97,6 +97,8 @@ pub(crate) struct Translator<'a> {
     pub stored_zero: bool,
     /// May the instruction change flags in front of it?
     pub flags_dead: bool,
+    /// May flags live across calls and returns?
+    pub returns_flags: bool,
     /// Number of the current instruction, and its address.
     pub position: usize,
     pub pc: u64,
@@ -189,6 +191,7 @@ impl<'a> Translator<'a> {
             passive_pages: PassivePages::default(),
             stored_zero: false,
             flags_dead: false,
+            returns_flags: client.returns_flags(job.pc),
             position: 0,
             pc: job.pc,
             out_of_line: Vec::with_capacity(8),
@@ -215,7 +218,7 @@ impl<'a> Translator<'a> {
     fn block(&mut self, block: &Block) {
         let dead = match self.level {
             Level::Plain => alloc::vec![false; block.instructions.len()],
-            Level::Passive | Level::Active => flags::dead_before(&block.instructions),
+            Level::Passive | Level::Active => flags::dead_before(&block.instructions, self.returns_flags),
         };
         let length = self.length(&block.instructions).min(self.up_to_stack(&block.instructions));
         if self.level != Level::Plain {

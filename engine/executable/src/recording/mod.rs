@@ -26,6 +26,7 @@ use crate::signals::frame::{UserContext, REGISTER_ORDER};
 use crate::sys;
 use crate::threads::{self, Thread};
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 use derivgrind_tape::format::Ended;
 use derivgrind_translate::interface::{Mode, Translation};
@@ -36,6 +37,15 @@ pub const WINDOWS_START: u64 = 0x4800_0000_0000;
 pub const WINDOWS_END: u64 = 0x5000_0000_0000;
 
 /// Does this process record?
+/// Files that are being written.
+pub fn descriptors() -> Vec<i32> {
+    if is_on() {
+        alloc::vec![tape::descriptor(), indices::descriptor(0), indices::descriptor(1)]
+    } else {
+        Vec::new()
+    }
+}
+
 pub fn is_on() -> bool {
     config::current().recording.is_some()
 }

@@ -1,13 +1,15 @@
-//! Files that would show the engine instead of the client, and the descriptor of the log.
+//! Files that would show the engine instead of the client, and the engine's own descriptors.
 
 use super::Call;
 use crate::call;
 use crate::client_memory;
 use crate::print;
 use crate::program;
+use crate::recording;
 use crate::sys::{self, errno, failure, kernel, Outcome};
 use crate::threads::Thread;
 use alloc::format;
+use alloc::vec::Vec;
 
 pub fn execute(thread: &mut Thread, call: &Call) -> Option<Outcome> {
     let [first, second, third, fourth, ..] = call.arguments;
@@ -22,7 +24,7 @@ pub fn execute(thread: &mut Thread, call: &Call) -> Option<Outcome> {
         | kernel::__NR_statx
         | kernel::__NR_faccessat
         | kernel::__NR_faccessat2 => with_path(thread, call, 1),
-        kernel::__NR_close if is_log(first) => Some(failure(errno::EBADF)),
+        kernel::__NR_close if own_descriptors().contains(&(first as u32)) => Some(failure(errno::EBADF)),
         kernel::__NR_dup2 | kernel::__NR_dup3 if is_log(second) => {
             relocate_log();
             None
@@ -89,19 +91,32 @@ fn relocate_log() {
     }
 }
 
+/// In ascending order. Programs that close all descriptors close none of these.
+fn own_descriptors() -> Vec<u32> {
+    let log = print::log_descriptor();
+    let mut own = recording::descriptors();
+    own.extend((log > 2).then_some(log));
+    own.sort_unstable();
+    own.into_iter().filter_map(|descriptor| u32::try_from(descriptor).ok()).collect()
+}
+
 fn close_range(first: u32, last: u32, flags: u64) -> Outcome {
-    let log = print::log_descriptor() as u32;
     // SAFETY: the client closes its own descriptors.
     let close = |first: u32, last: u32| unsafe { call!(kernel::__NR_close_range, first, last, flags) };
-    if log <= 2 || !(first..=last).contains(&log) {
+    if first > last {
         return close(first, last);
     }
-    let mut outcome = 0;
-    if first < log {
-        outcome = close(first, log - 1);
+    let mut start = first;
+    for own in own_descriptors().into_iter().filter(|own| (first..=last).contains(own)) {
+        let outcome = if start < own { close(start, own - 1) } else { 0 };
+        if sys::is_failure(outcome) {
+            return outcome;
+        }
+        start = own + 1;
     }
-    if log < last && !sys::is_failure(outcome) {
-        outcome = close(log + 1, last);
+    if start <= last {
+        close(start, last)
+    } else {
+        0
     }
-    outcome
 }

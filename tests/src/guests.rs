@@ -29,6 +29,7 @@ const C_GUESTS: &[&str] = &[
     "split_numbers.c",
     "variables_at_fixed_addresses.c",
     "sums_of_any_numbers.c",
+    "exchanged_between_threads.c",
 ];
 
 /// Compilers with options.

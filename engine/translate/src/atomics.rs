@@ -7,7 +7,10 @@
 //! an exchange for which the values agree and the shadows do not is treated as one that has failed, and the loop runs
 //! again. Compilers look at the zero flag or at the value that was found; so that both tell of a failure, that is one
 //! with its lowest bit changed, as if another thread had been there for a moment.
+//!
+//! A mere exchange never fails, so also where everything is passive, the shadow is tested under the lock.
 
+use crate::checks::OnActive;
 use crate::context::offset;
 use crate::control::has_memory;
 use crate::decode::Client;
@@ -119,6 +122,32 @@ impl Translator<'_> {
         if locked {
             self.unlock();
         }
+    }
+
+    /// May other threads exchange a binary64 there at the same time? Locks of threads are exchanged more often than
+    /// numbers; they have 32 bits.
+    pub(crate) fn is_exchanged_by_others(&self, instruction: &Instruction) -> bool {
+        self.job.settings.has_threads && has_memory(instruction) && instruction.memory_size().size() == 8
+    }
+
+    /// An exchange of a passive register: what is found may just have become active.
+    pub(crate) fn exchange_passive(&mut self, client: &Client, on_active: OnActive) {
+        let instruction = &client.instruction;
+        self.lock();
+        let opened = self.open(instruction);
+        if !opened.in_rcx {
+            self.spill_rcx();
+        }
+        self.asm.load(Register::RCX, opened.memory);
+        let zero = self.asm.short_jump(Code::Jrcxz_rel8_64);
+        self.unlock();
+        self.restore_rcx();
+        let active = self.asm.jump(Code::Jmp_rel32_64);
+        self.when_active(active, false, on_active);
+        self.asm.land(zero);
+        self.restore_rcx();
+        self.copy(client);
+        self.unlock();
     }
 
     /// Waits until no other thread changes a value and its shadow. Flags and registers are as before.

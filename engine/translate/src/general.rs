@@ -278,8 +278,9 @@ impl Translator<'_> {
 
     fn exchange_memory(&mut self, client: &Client, register: Register, size: usize) {
         let instruction = &client.instruction;
-        if self.expects_active_operand() {
-            let locked = self.job.settings.has_threads;
+        let locked = self.job.settings.has_threads;
+        let others_exchange = self.is_exchanged_by_others(instruction);
+        if self.expects_active_operand() || others_exchange && !self.general_is_zero(register) {
             if locked {
                 self.lock();
             }
@@ -297,6 +298,10 @@ impl Translator<'_> {
             return;
         }
         let on_active = self.expecting_load(instruction);
+        if others_exchange {
+            self.exchange_passive(client, on_active);
+            return;
+        }
         self.check_operand(instruction, size, on_active);
         if self.general_is_zero(register) {
             self.zero_operand(instruction, size);

@@ -56,6 +56,10 @@ impl Translator<'_> {
                 self.check_read(instruction);
                 return self.copy(client);
             }
+            Rule::Exchange if self.is_exchanged_by_others(instruction) => {
+                let on_active = OnActive::Leave(instruction.ip(), active_state(false));
+                return self.exchange_passive(client, on_active);
+            }
             Rule::SaveState => {
                 self.check_stack(OnActive::Leave(instruction.ip(), active_state(false)));
                 self.zero_saved_vectors(instruction);

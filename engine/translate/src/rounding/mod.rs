@@ -129,8 +129,8 @@ pub(crate) fn find(
     (found, observed)
 }
 
-/// The sum, and its last addend, if that is all that a block computes which ends by leaving its function. Sums in EVEX
-/// encoding would have to be computed by the engine, each time.
+/// The sum, and its last addend, if that is all that a block computes which ends by leaving its function, and is no
+/// loop: that adds up what it gets. Sums in EVEX encoding would have to be computed by the engine, each time.
 fn only_sum(block: &Block) -> Option<(usize, u32)> {
     let last = block.instructions.last().filter(|_| matches!(block.end, End::Branch))?;
     let leaves = matches!(
@@ -148,6 +148,13 @@ fn only_sum(block: &Block) -> Option<(usize, u32)> {
                 | Rule::Horizontal(..)
         )
     };
+    let loops = |client: &Client| {
+        let instruction = &client.instruction;
+        instruction.is_jcc_short_or_near() && instruction.near_branch_target() <= instruction.ip()
+    };
+    if block.instructions.iter().any(loops) {
+        return None;
+    }
     let mut computing = (0..).zip(&block.instructions).filter(|(_, client)| computes(client));
     let (position, client) = computing.next().filter(|_| leaves)?;
     if computing.next().is_some() || client.instruction.encoding() == EncodingKind::EVEX {

@@ -135,13 +135,9 @@ impl Translator<'_> {
         Register::RCX
     }
 
-    /// Counts the budget down, where flags live in rcx, which is spilled; the jump returned is taken when it is used up.
+    /// Counts the budget down in rcx, which is spilled; the jump returned is taken when it is used up.
     fn spend_budget(&mut self) -> Jump {
         let budget = self.asm.context(offset::BUDGET);
-        if self.flags_dead {
-            self.asm.built(Instruction::with2(Code::Sub_rm64_imm8, budget.operand(), 1));
-            return self.asm.jump(Code::Je_rel32_64);
-        }
         self.asm.load(Register::RCX, budget);
         self.asm.address_of(Register::RCX, Memory::at(Register::RCX, -1));
         self.asm.store(budget, Register::RCX);

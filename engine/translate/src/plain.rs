@@ -312,6 +312,7 @@ impl Plain<'_> {
         }
     }
 
+    /// A return whose entrance leaves flags alone.
     fn return_with_flags(&mut self) {
         let part = self.job.tables[Class::Zero as usize] + Arrival::Context.offset();
         self.assemble(|asm| {

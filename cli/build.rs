@@ -4,7 +4,10 @@
 //! Cargo. That one must not see the settings of the first: compiler flags of a sanitizer or of coverage, the wrapper
 //! that turns a build into a run of clippy, or another target directory would break the engine or be ignored by it.
 
+use std::collections::hash_map::DefaultHasher;
 use std::env;
+use std::fs;
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{exit, Command};
 
@@ -64,6 +67,10 @@ fn main() {
         fail(&format!("the engine was built, but {} is missing", image.display()));
     }
     println!("cargo:rustc-env=DERIVGRIND_ENGINE_IMAGE={}", image.display());
+    let content = fs::read(&image).unwrap_or_else(|error| fail(&format!("{}: {error}", image.display())));
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    println!("cargo:rustc-env=DERIVGRIND_ENGINE_BUILD={:016x}", hasher.finish());
 }
 
 /// Run again when anything changes that the engine is made from.

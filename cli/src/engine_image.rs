@@ -15,6 +15,7 @@ use std::env;
 use std::ffi::{CString, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 
 /// The engine executable, built by the build script.
 static IMAGE: &[u8] = include_bytes!(env!("DERIVGRIND_ENGINE_IMAGE"));
@@ -22,14 +23,18 @@ static IMAGE: &[u8] = include_bytes!(env!("DERIVGRIND_ENGINE_IMAGE"));
 /// Name of the engine in argv[0].
 const ENGINE_NAME: &str = "derivgrind-engine";
 
+/// What has been prepared for the engine.
+pub struct Parts<'a> {
+    pub log_descriptor: RawFd,
+    pub recording: Option<&'a Files>,
+    pub rules: &'a [UserFunction],
+    /// Where translations are kept.
+    pub kept: Option<PathBuf>,
+}
+
 /// The engine's first argument: lines `key=value`.
-pub fn config(
-    options: &Options,
-    option_words: &[OsString],
-    log_descriptor: RawFd,
-    recording: Option<&Files>,
-    rules: &[UserFunction],
-) -> Result<CString, Failure> {
+pub fn config(options: &Options, option_words: &[OsString], parts: Parts) -> Result<CString, Failure> {
+    let Parts { log_descriptor, recording, rules, kept } = parts;
     let launcher = env::current_exe().context("cannot find the path of derivgrind itself")?;
     let mut text = b"launcher=".to_vec();
     text.extend_from_slice(launcher.as_os_str().as_bytes());
@@ -58,6 +63,13 @@ pub fn config(
         // The last one counts, and a program that the client executes may have another working directory.
         text.extend_from_slice(b"option=--math-rules=");
         text.extend_from_slice(math_rules::absolute(path)?.as_os_str().as_bytes());
+        text.push(b'\n');
+        lines += 1;
+    }
+    // A path with a line break is not worth an error.
+    if let Some(path) = kept.filter(|path| !path.as_os_str().as_bytes().contains(&b'\n')) {
+        text.extend_from_slice(b"kept-translations=");
+        text.extend_from_slice(path.as_os_str().as_bytes());
         text.push(b'\n');
         lines += 1;
     }

@@ -24,6 +24,7 @@ mod engine_image;
 mod failure;
 mod functions;
 mod generate;
+mod kept_translations;
 mod log;
 mod math_rules;
 mod options;
@@ -112,6 +113,8 @@ fn run(
     let log_descriptor = log.for_engine()?;
     let recording = recording::open_files(options)?;
     let rules = options.math_rules.as_deref().map(math_rules::read).transpose()?.unwrap_or_default();
-    let config = engine_image::config(options, option_words, log_descriptor, recording.as_ref(), &rules)?;
+    let kept = kept_translations::file(options, &program);
+    let parts = engine_image::Parts { log_descriptor, recording: recording.as_ref(), rules: &rules, kept };
+    let config = engine_image::config(options, option_words, parts)?;
     Err(engine_image::execute(config, program))
 }

@@ -57,6 +57,19 @@ pub struct Options {
     )]
     pub aslr: Switch,
 
+    /// Keep translated code in ~/.cache/derivgrind, so that the next run of PROGRAM starts faster.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "yes|no",
+        require_equals = true,
+        num_args = 0..=1,
+        hide_possible_values = true,
+        default_value_t = Switch::Yes,
+        default_missing_value = "yes"
+    )]
+    pub keep_translations: Switch,
+
     /// What arithmetic with dot values does to the program's floating-point flags: with `fast` a dot value that is
     /// infinite or no number may leave its mark there, with `exact` they are as they would be without derivgrind.
     #[arg(long, value_enum, value_name = "fast|exact", require_equals = true, hide_possible_values = true, default_value_t = FloatFlags::Fast)]

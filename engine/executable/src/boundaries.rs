@@ -21,6 +21,15 @@ pub struct Found {
 }
 
 impl PackedBoundaries {
+    /// What [`Self::bytes`] has given.
+    pub fn restored(bytes: Vec<u8>) -> PackedBoundaries {
+        PackedBoundaries { bytes }
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     pub fn clear(&mut self) {
         self.bytes.clear();
     }

@@ -93,6 +93,11 @@ impl CodeMemory {
         self.current = 0;
     }
 
+    /// Where the used part of the first extent ends, if there are no others.
+    pub fn end_of_only_extent(&self) -> Option<u64> {
+        (self.extents.len() == 1).then_some(self.extents[0].next)
+    }
+
     pub fn used(&self) -> u64 {
         self.extents.iter().map(|extent| extent.next - extent.region.start).sum()
     }

@@ -61,6 +61,8 @@ pub struct Config {
     pub recording: Option<RecordingFiles>,
     /// A file with filters for system calls, from the program that has executed this one.
     pub filters: Option<i32>,
+    /// Path of the file in which translations are kept for the next run, ending with a zero byte; empty: they are not.
+    pub kept_translations: Vec<u8>,
     /// The launcher's own options, each ending with a zero byte.
     pub options: Vec<Vec<u8>>,
 }
@@ -97,6 +99,7 @@ pub fn parse(text: &[u8]) -> Result<Config, &[u8]> {
         verbosity: Verbosity::Normal,
         recording: None,
         filters: None,
+        kept_translations: Vec::new(),
         options: Vec::new(),
     };
     for line in text.split(|byte| *byte == b'\n') {
@@ -117,6 +120,7 @@ pub fn parse(text: &[u8]) -> Result<Config, &[u8]> {
             b"verbosity" => config.verbosity = parse_verbosity(value).ok_or(line)?,
             b"record" => config.recording = Some(parse_recording(value).ok_or(line)?),
             b"filters-fd" => config.filters = Some(parse_number(value).ok_or(line)?),
+            b"kept-translations" => config.kept_translations = with_zero(value),
             b"option" => config.options.push(with_zero(value)),
             _ => return Err(line),
         }

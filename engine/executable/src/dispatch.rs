@@ -168,6 +168,7 @@ fn proceed(thread: &mut Thread, mut next: Continuation, mut shortcut: Shortcut) 
             invalidate::catch_up(thread);
             invalidate::wait_where_promised(thread);
         }
+        thread.cache.adopt_modules();
         let settings = thread.settings();
         let made = thread.cache.made;
         let address = match shortcut {

@@ -298,9 +298,14 @@ pub struct Awaited {
     return_address: u64,
 }
 
+/// Is `pc` the entry of a resolver?
+pub fn is_resolver(pc: u64) -> bool {
+    ANY_RESOLVERS.load(Ordering::Relaxed) && FUNCTIONS.lock().resolvers.contains_key(&pc)
+}
+
 /// The thread is about to run a new translation of `pc`: if it is a resolver, its return will be noticed.
 pub fn watch(thread: &mut Thread, pc: u64) {
-    if !ANY_RESOLVERS.load(Ordering::Relaxed) || !FUNCTIONS.lock().resolvers.contains_key(&pc) {
+    if !is_resolver(pc) {
         return;
     }
     let stack = thread.context().registers[4];

@@ -40,6 +40,7 @@ mod filters;
 mod fork;
 mod intrinsics;
 mod invalidate;
+mod kept_file;
 mod leaving;
 mod library_calls;
 mod library_functions;

@@ -6,6 +6,7 @@ use crate::sys;
 use crate::unwinders;
 use alloc::format;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 pub struct Module {
     pub start: u64,
@@ -14,9 +15,12 @@ pub struct Module {
     pub path: Vec<u8>,
     /// Of the file, see [`sys::identity`].
     pub identity: Option<u64>,
+    /// Of the file, see [`sys::version`].
+    pub version: Option<u64>,
 }
 
 static MODULES: Mutex<Vec<Module>> = Mutex::new(Vec::new());
+static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// Notes that `[start, end)` maps the open file from `offset` on.
 pub fn note(descriptor: i32, start: u64, end: u64, offset: u64) {
@@ -24,7 +28,15 @@ pub fn note(descriptor: i32, start: u64, end: u64, offset: u64) {
     let path = sys::read_link(link.as_bytes()).unwrap_or_default();
     library_functions::note_module(descriptor, &path, start, end, offset);
     unwinders::note_module(descriptor, start, end, offset);
-    MODULES.lock().push(Module { start, end, offset, path, identity: sys::identity(descriptor) });
+    let identity = sys::identity(descriptor);
+    let version = sys::version(descriptor).map(|(version, _)| version);
+    MODULES.lock().push(Module { start, end, offset, path, identity, version });
+    COUNT.fetch_add(1, Ordering::Release);
+}
+
+/// Number of mappings that were made so far.
+pub fn count() -> usize {
+    COUNT.load(Ordering::Acquire)
 }
 
 /// Is this CPython's own code? Its exact fractions and decimal numbers are made of integers that have all digits of a
@@ -37,8 +49,13 @@ pub fn is_python(pc: u64) -> bool {
 }
 
 /// Calls `visit` for each mapping in the order in which they were made.
-pub fn for_each(mut visit: impl FnMut(&Module)) {
-    for module in MODULES.lock().iter() {
+pub fn for_each(visit: impl FnMut(&Module)) {
+    for_each_from(0, visit);
+}
+
+/// The same without the first ones.
+pub fn for_each_from(first: usize, mut visit: impl FnMut(&Module)) {
+    for module in &MODULES.lock()[first..] {
         visit(module);
     }
 }

@@ -229,6 +229,8 @@ fn start_client(entry: u64, pointer: u64) -> ! {
     unsafe {
         (*thread).adopt_current();
         (*thread).signals.mask = mask;
+        let settings = (*thread).settings();
+        (*thread).cache.restore(&settings);
         if let Some(file) = config::current().filters {
             filters::take_over(&*thread, file);
         }

@@ -161,11 +161,7 @@ pub fn file_length(descriptor: i32) -> u64 {
 
 /// Has the file no name any more?
 pub fn is_deleted(descriptor: i32) -> bool {
-    // `struct stat`: device, inode, number of links.
-    let mut status = [0u64; 18];
-    // SAFETY: the kernel writes 144 bytes.
-    let outcome = unsafe { call!(kernel::__NR_fstat, descriptor, status.as_mut_ptr()) };
-    outcome == 0 && status[2] == 0
+    status(descriptor).is_some_and(|status| status[LINKS] == 0)
 }
 
 /// Creates or empties a file that is appended to; the descriptor is high, where clients do not look for theirs.
@@ -287,9 +283,51 @@ pub unsafe fn c_string<'a>(text: *const u8) -> &'a [u8] {
 
 /// A number that two descriptors share only if they are about the same file, as good as certainly.
 pub fn identity(descriptor: i32) -> Option<u64> {
+    let status = status(descriptor)?;
+    let number = status[DEVICE].wrapping_mul(MIX) ^ status[FILE];
+    Some(number >> 2)
+}
+
+/// A number that two descriptors share only if they are about the same file and it has not been changed in between, as
+/// good as certainly, and the time of its last change in seconds.
+pub fn version(descriptor: i32) -> Option<(u64, u64)> {
+    let status = status(descriptor)?;
+    let parts = [DEVICE, FILE, SIZE, MODIFIED, MODIFIED + 1, CHANGED, CHANGED + 1];
+    let number = parts.into_iter().fold(0, |number: u64, part| {
+        let mixed = (number ^ status[part]).wrapping_mul(MIX);
+        mixed ^ mixed >> 32
+    });
+    Some((number, status[MODIFIED].max(status[CHANGED])))
+}
+
+/// The user that owns a file, and who may do what with it.
+pub fn owner_and_mode(descriptor: i32) -> Option<(u32, u32)> {
+    let word = status(descriptor)?[MODE_AND_OWNER];
+    Some(((word >> 32) as u32, word as u32))
+}
+
+/// Positions in `struct stat`, in words; times have seconds and nanoseconds.
+const DEVICE: usize = 0;
+const FILE: usize = 1;
+const LINKS: usize = 2;
+const MODE_AND_OWNER: usize = 3;
+const SIZE: usize = 6;
+const MODIFIED: usize = 11;
+const CHANGED: usize = 13;
+
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+
+fn status(descriptor: i32) -> Option<[u64; 18]> {
     let mut status = [0u64; 18];
-    // SAFETY: the array is as large as `struct stat`, which begins with the numbers of device and file.
+    // SAFETY: the array is as large as `struct stat`.
     let outcome = unsafe { call!(kernel::__NR_fstat, descriptor, status.as_mut_ptr()) };
-    let number = status[0].wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ status[1];
-    (!is_failure(outcome)).then_some(number >> 2)
+    (!is_failure(outcome)).then_some(status)
+}
+
+/// Seconds since 1970.
+pub fn now() -> u64 {
+    let mut time = [0u64; 2];
+    // SAFETY: the kernel writes two words.
+    unsafe { call!(kernel::__NR_clock_gettime, kernel::CLOCK_REALTIME_COARSE, time.as_mut_ptr()) };
+    time[0]
 }

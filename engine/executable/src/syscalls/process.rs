@@ -27,11 +27,17 @@ pub fn remember_first() {
     FIRST.store(sys::process_id(), Ordering::Relaxed);
 }
 
+/// Is this that process?
+pub fn is_first() -> bool {
+    FIRST.load(Ordering::Relaxed) == sys::process_id()
+}
+
 pub fn execute(thread: &mut Thread, call: &Call) -> Option<Outcome> {
     let [first, second, third, fourth, fifth, _] = call.arguments;
     match call.number {
         kernel::__NR_exit_group => {
             thread.cache.describe();
+            thread.cache.keep();
             report::make(thread);
             sys::exit_group(first as i32)
         }
@@ -109,7 +115,7 @@ fn execute_program(thread: &mut Thread, request: &ExecRequest) -> Outcome {
 /// A program that replaces what the user has started (a wrapper, a shell with one command) runs natively, and the user
 /// would wait for derivatives in vain. That children do so is what the option says.
 fn announce_native_program(request: &ExecRequest, path: &[u8]) {
-    let first = FIRST.load(Ordering::Relaxed) == sys::process_id();
+    let first = is_first();
     if !first || config::current().verbosity == Verbosity::Quiet || !is_executable(request, path) {
         return;
     }

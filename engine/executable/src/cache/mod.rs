@@ -12,6 +12,10 @@
 //!
 //! Invariant: exits, blocks, table entries and counters of one epoch are valid until [`Cache::flush`] starts the next.
 
+mod collection;
+mod kept;
+
+use self::kept::Kept;
 use crate::address_map::AddressMap;
 use crate::atomic_lock;
 use crate::boundaries::{Found, PackedBoundaries};
@@ -28,6 +32,7 @@ use crate::sys::PAGE;
 use crate::unwinders;
 use crate::window::{self, Region};
 use crate::write_protection;
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use derivgrind_translate::context::{Context, CLASSES, TABLE_ENTRIES, TABLE_SIZE};
@@ -105,6 +110,8 @@ pub struct Cache {
     pub counters: Counters,
     /// Where the thread's position on the tape is; 0: there is no tape.
     pub tape_state: u64,
+    /// Translations of earlier runs; only in the main thread's cache, and before its first flush.
+    kept: Option<Box<Kept>>,
     /// Number of flushes so far.
     pub epoch: u64,
     /// Number of translations made so far.
@@ -137,6 +144,7 @@ impl Cache {
             passive_pages: Vec::new(),
             counters: Counters::default(),
             tape_state: 0,
+            kept: None,
             epoch: 0,
             made: 0,
         };
@@ -278,6 +286,7 @@ impl Cache {
             self.install(&job, &translation);
             if let (Some(entrance), Some(from)) = (entrance, from) {
                 self.put_into_table(from, pc, start, &entrance);
+                self.note_entrance(from, pc, start, address);
             }
             return address;
         }
@@ -466,12 +475,15 @@ impl Cache {
         let mut code = self.entrance(from, address, pc);
         self.templates.go_on(&mut code, address, body);
         self.put_into_table(from, pc, address, &code);
+        self.note_entrance(from, pc, address, body);
         self.memory.take(address + code.len() as u64, self.blocks.len());
     }
 
     /// Forgets all translations.
     pub fn flush(&mut self) {
         detail!("code cache flushed: {} translations", self.blocks.len());
+        self.keep();
+        self.kept = None;
         self.epoch += 1;
         self.memory.clear(self.after_common());
         self.blocks.clear();

@@ -1,6 +1,6 @@
 //! Runs programs natively and under derivgrind, with a time limit.
 
-use crate::{has_avx512, library_of_unrelated_input};
+use crate::{has_avx512, library_of_unrelated_input, scratch};
 use rustix::process::{kill_process_group, Pid, Signal};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -127,6 +127,8 @@ pub fn derivgrind(options: Words, words: Words, shadows: Shadows) -> Command {
     let mut command = Command::new(launcher());
     command.arg(shadows.option()).args(options).arg("--").args(words);
     command.env_remove("DERIVGRIND_OPTS").env("HOME", "/nonexistent");
+    // Translations are kept from test to test.
+    command.env("XDG_CACHE_HOME", scratch().join("cache"));
     if shadows == Shadows::Registers {
         hide_avx512(&mut command);
     }

@@ -118,12 +118,10 @@ pub struct Contents {
     pub exits: Vec<Exit>,
     pub boundaries: Vec<u8>,
     pub entrances: Vec<Entrance>,
-    /// Code memory behind the common code.
-    pub code: Vec<u8>,
 }
 
 impl Contents {
-    fn sections(&self) -> [&[u8]; SECTIONS] {
+    fn sections<'a>(&'a self, code: &'a [u8]) -> [&'a [u8]; SECTIONS] {
         [
             bytes(&self.modules),
             bytes(&self.pages),
@@ -132,12 +130,13 @@ impl Contents {
             bytes(&self.exits),
             bytes(&self.boundaries),
             bytes(&self.entrances),
-            bytes(&self.code),
+            code,
         ]
     }
 
-    /// Reads what was kept under these circumstances for the program of this process.
-    pub fn read(circumstances: u64) -> Option<Contents> {
+    /// Reads what was kept under these circumstances for the program of this process, and the code to the start of
+    /// `memory`. The result is the length of that.
+    pub fn read(circumstances: u64, memory: &mut [u8]) -> Option<(Contents, usize)> {
         let file = File(sys::open_for_reading(&config::current().kept_translations));
         if sys::is_failure(file.0) || !belongs_to_user(file.descriptor()) {
             return None;
@@ -161,20 +160,21 @@ impl Contents {
             exits: file.section(length(), &mut position)?,
             boundaries: file.section(length(), &mut position)?,
             entrances: file.section(length(), &mut position)?,
-            code: file.section(length(), &mut position)?,
         };
-        (contents.sum() == header.sum).then_some(contents)
+        let code = memory.get_mut(..length() as usize)?;
+        file.fill(code, &mut position)?;
+        (contents.sum(code) == header.sum).then_some((contents, code.len()))
     }
 
-    fn sum(&self) -> u64 {
-        self.sections().into_iter().fold(0, |sum, section| sum ^ checksum(sum, section))
+    fn sum(&self, code: &[u8]) -> u64 {
+        self.sections(code).into_iter().fold(0, checksum)
     }
 
     /// Replaces what is kept. Nothing is said about a failure: the next run will translate once more.
-    pub fn write(&self, circumstances: u64) {
-        let sections = self.sections();
+    pub fn write(&self, code: &[u8], circumstances: u64) {
+        let sections = self.sections(code);
         let lengths = sections.map(|section| section.len() as u64);
-        let header = [Header { magic: MAGIC, circumstances, sum: self.sum(), lengths }];
+        let header = [Header { magic: MAGIC, circumstances, sum: self.sum(code), lengths }];
         let length = size_of::<Header>() as u64 + lengths.iter().sum::<u64>();
         if length > sys::file_size_limit() {
             // The kernel would send a signal.

@@ -16,12 +16,18 @@ const RACE_SECONDS: u64 = 2;
 const UNSEEN: u32 = u32::MAX;
 const NOT_KEPT: u32 = u32::MAX - 1;
 
-/// Everything that is kept of `cache`, whose code from `code_start` on is `code`. `None` if that cannot be.
-pub(super) fn collect(cache: &Cache, kept: &Kept, code: Vec<u8>, code_start: u64) -> Option<Contents> {
+/// Everything that is kept of `cache`, whose code from `code_start` on is `code`: that is changed and comes back.
+/// `None` if nothing can be kept.
+pub(super) fn collect(
+    cache: &Cache,
+    kept: &Kept,
+    mut code: Vec<u8>,
+    code_start: u64,
+) -> Option<(Contents, Vec<u8>)> {
     let mut collection = Collection {
         cache,
         module_of: alloc::vec![UNSEEN; cache.blocks.len()],
-        contents: Contents { code, ..Contents::default() },
+        contents: Contents::default(),
     };
     collection.take_used(kept);
     collection.take_waiting(kept);
@@ -31,8 +37,8 @@ pub(super) fn collect(cache: &Cache, kept: &Kept, code: Vec<u8>, code_start: u64
     contents.boundaries = cache.boundaries.bytes().to_vec();
     contents.entrances.sort_unstable_by_key(|entrance| (entrance.pc, entrance.arrival));
     contents.entrances.dedup_by_key(|entrance| (entrance.pc, entrance.arrival));
-    collection.separate(code_start);
-    Some(collection.contents)
+    collection.separate(&mut code, code_start);
+    Some((collection.contents, code))
 }
 
 struct Collection<'a> {
@@ -121,9 +127,9 @@ impl Collection<'_> {
     }
 
     /// Takes back the links from one module to another, and those to and from blocks that are not kept.
-    fn separate(&mut self, code_start: u64) {
+    fn separate(&mut self, code: &mut [u8], code_start: u64) {
         let owners = self.owners();
-        let Contents { blocks, exits, code, .. } = &mut self.contents;
+        let Contents { blocks, exits, .. } = &mut self.contents;
         for (number, block) in blocks.iter_mut().enumerate() {
             let mut incoming = core::mem::replace(&mut block.first_incoming, NO_EXIT);
             while incoming != NO_EXIT {

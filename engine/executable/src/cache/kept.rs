@@ -12,7 +12,6 @@ use super::collection::collect;
 use super::{Block, Cache, ExitRecord, Missed};
 use crate::boundaries::PackedBoundaries;
 use crate::client_memory;
-use crate::code_memory::write_code;
 use crate::config;
 use crate::detail;
 use crate::invalidate;
@@ -32,7 +31,7 @@ use derivgrind_translate::state::{Class, State};
 /// A run keeps what it has if it has made at least as many new translations, and this part of those it has found.
 const WORTHWHILE: usize = 500;
 const WORTHWHILE_PART: usize = 8;
-/// More code is not kept: reading it takes time, too.
+/// More code is not kept: reading it takes time, too. The main thread has room for more than that.
 const CODE_LIMIT: u64 = 24 << 20;
 
 /// What the main thread knows about translations of earlier runs.
@@ -77,17 +76,15 @@ impl Cache {
             return;
         }
         let circumstances = self.circumstances(settings);
-        let contents = Contents::read(circumstances).unwrap_or_default();
         let start = self.after_common();
-        if contents.code.len() as u64 > CODE_LIMIT || !self.memory.fits(start, contents.code.len() as u64) {
-            return;
-        }
-        // SAFETY: nothing is there yet.
-        unsafe { write_code(start, &contents.code) };
+        // SAFETY: the rest of this thread's code memory, where nothing is yet.
+        let memory = unsafe { core::slice::from_raw_parts_mut(start as *mut u8, CODE_LIMIT as usize) };
+        let (contents, code_length) = Contents::read(circumstances, memory).unwrap_or_default();
+        detail!("{} translations of earlier runs", contents.blocks.len());
         self.blocks = contents.blocks.iter().map(Block::restored).collect();
         self.exits = contents.exits.iter().map(ExitRecord::restored).collect();
         self.boundaries = PackedBoundaries::restored(contents.boundaries);
-        self.memory.take(start + contents.code.len() as u64, self.blocks.len());
+        self.memory.take(start + code_length as u64, self.blocks.len());
         self.index.reserve(self.blocks.len());
         self.kept = Some(Box::new(Kept {
             circumstances,
@@ -202,8 +199,8 @@ impl Cache {
         detail!("{} translations are kept for the next run", self.blocks.len());
         // SAFETY: the code memory of this thread, which is not in its cache.
         let code = unsafe { core::slice::from_raw_parts(start as *const u8, (end - start) as usize) };
-        if let Some(contents) = collect(self, kept, code.to_vec(), start) {
-            contents.write(kept.circumstances);
+        if let Some((contents, code)) = collect(self, kept, code.to_vec(), start) {
+            contents.write(&code, kept.circumstances);
         }
     }
 }

@@ -96,6 +96,7 @@ fn execute_program(thread: &mut Thread, request: &ExecRequest) -> Outcome {
         path = program::path_without_zero().to_vec();
     }
     path.push(0);
+    thread.cache.keep();
     if settings::differentiating() && is_executable(request, &path) {
         report::make_before_execution(thread);
     }
@@ -115,8 +116,7 @@ fn execute_program(thread: &mut Thread, request: &ExecRequest) -> Outcome {
 /// A program that replaces what the user has started (a wrapper, a shell with one command) runs natively, and the user
 /// would wait for derivatives in vain. That children do so is what the option says.
 fn announce_native_program(request: &ExecRequest, path: &[u8]) {
-    let first = is_first();
-    if !first || config::current().verbosity == Verbosity::Quiet || !is_executable(request, path) {
+    if !is_first() || config::current().verbosity == Verbosity::Quiet || !is_executable(request, path) {
         return;
     }
     let name = String::from_utf8_lossy(path.strip_suffix(b"\0").unwrap_or(path));

@@ -100,6 +100,8 @@ plain! {
         magic: u64,
         /// What the translations depend on, besides the code.
         circumstances: u64,
+        /// 1: some of them use zmm0 to zmm15 and do not say so.
+        uses_zmm: u64,
         /// Over the sections.
         sum: u64,
         lengths: [u64; SECTIONS],
@@ -118,6 +120,7 @@ pub struct Contents {
     pub exits: Vec<Exit>,
     pub boundaries: Vec<u8>,
     pub entrances: Vec<Entrance>,
+    pub uses_zmm: bool,
 }
 
 impl Contents {
@@ -141,7 +144,7 @@ impl Contents {
         if sys::is_failure(file.0) || !belongs_to_user(file.descriptor()) {
             return None;
         }
-        let mut header = [Header { magic: 0, circumstances: 0, sum: 0, lengths: [0; SECTIONS] }];
+        let mut header = [Header { magic: 0, circumstances: 0, uses_zmm: 0, sum: 0, lengths: [0; SECTIONS] }];
         let mut position = 0;
         file.fill(bytes_mut(&mut header), &mut position)?;
         let [header] = header;
@@ -160,6 +163,7 @@ impl Contents {
             exits: file.section(length(), &mut position)?,
             boundaries: file.section(length(), &mut position)?,
             entrances: file.section(length(), &mut position)?,
+            uses_zmm: header.uses_zmm != 0,
         };
         let code = memory.get_mut(..length() as usize)?;
         file.fill(code, &mut position)?;
@@ -174,7 +178,8 @@ impl Contents {
     pub fn write(&self, code: &[u8], circumstances: u64) {
         let sections = self.sections(code);
         let lengths = sections.map(|section| section.len() as u64);
-        let header = [Header { magic: MAGIC, circumstances, sum: self.sum(code), lengths }];
+        let uses_zmm = u64::from(self.uses_zmm);
+        let header = [Header { magic: MAGIC, circumstances, uses_zmm, sum: self.sum(code), lengths }];
         let length = size_of::<Header>() as u64 + lengths.iter().sum::<u64>();
         if length > sys::file_size_limit() {
             // The kernel would send a signal.

@@ -5,6 +5,7 @@ use super::{Block, Cache, ExitRecord, NO_EXIT};
 use crate::kept_file::{Contents, Module, Page};
 use crate::memory;
 use crate::modules;
+use crate::settings;
 use crate::sys::{self, PAGE};
 use alloc::vec::Vec;
 use derivgrind_translate::state::State;
@@ -34,6 +35,7 @@ pub(super) fn collect(
     let contents = &mut collection.contents;
     contents.blocks = cache.blocks.iter().map(Block::kept).collect();
     contents.exits = cache.exits.iter().map(ExitRecord::kept).collect::<Option<_>>()?;
+    contents.uses_zmm = !settings::notices_zmm();
     contents.boundaries = cache.boundaries.bytes().to_vec();
     contents.entrances.sort_unstable_by_key(|entrance| (entrance.pc, entrance.arrival));
     contents.entrances.dedup_by_key(|entrance| (entrance.pc, entrance.arrival));

@@ -19,6 +19,7 @@ use crate::kept_file::{self, checksum, Contents, Entrance, Exit, Module, Page};
 use crate::library_functions;
 use crate::memory::{self, AddressSpace};
 use crate::modules;
+use crate::settings;
 use crate::sys::{self, kernel, PAGE};
 use crate::syscalls::process;
 use alloc::boxed::Box;
@@ -81,6 +82,9 @@ impl Cache {
         let memory = unsafe { core::slice::from_raw_parts_mut(start as *mut u8, CODE_LIMIT as usize) };
         let (contents, code_length) = Contents::read(circumstances, memory).unwrap_or_default();
         detail!("{} translations of earlier runs", contents.blocks.len());
+        if contents.uses_zmm {
+            settings::stop_noticing_zmm();
+        }
         self.blocks = contents.blocks.iter().map(Block::restored).collect();
         self.exits = contents.exits.iter().map(ExitRecord::restored).collect();
         self.boundaries = PackedBoundaries::restored(contents.boundaries);
@@ -102,6 +106,8 @@ impl Cache {
     /// A number that stands for everything that translations depend on, besides the client's code.
     fn circumstances(&self, settings: &Settings) -> u64 {
         let configuration = config::current();
+        // Where zmm registers are used is known for all that is kept.
+        let settings = Settings { notices_zmm: false, ..*settings };
         let text = format!(
             "{settings:?} {:x} {:x} {} {}",
             self.context,

@@ -209,8 +209,8 @@ impl Chosen {
         let finished = cache.run(&["-v"], &words);
         let numbers: Vec<f64> =
             finished.stdout().split_whitespace().map(|word| word.parse().unwrap()).collect();
-        let value = 0.5f64.sin() + sign * 0.5;
-        let expected = [value, value, 0.5f64.cos() + sign];
+        let value = 0.5f64.sqrt() + sign * 0.5;
+        let expected = [value, value, 0.5 / 0.5f64.sqrt() + 2.0 * sign];
         agree(&format!("{words:?}"), &numbers, &expected).unwrap();
         finished
     }
@@ -238,8 +238,9 @@ fn a_library_that_has_been_changed_is_translated_again() {
     chosen.check(&cache, &library, 0);
     assert!(found(&chosen.check(&cache, &library, 0)) > 0);
     let time = fs::metadata(&library).unwrap().modified().unwrap();
-    let new = fs::read(&chosen.libraries[1]).unwrap();
-    assert_eq!(new.len() as u64, fs::metadata(&library).unwrap().len());
+    // Tables behind the code may be longer or shorter.
+    let mut new = fs::read(&chosen.libraries[1]).unwrap();
+    new.resize(fs::metadata(&library).unwrap().len() as usize, 0);
     let file = OpenOptions::new().write(true).open(&library).unwrap();
     file.write_all_at(&new, 0).unwrap();
     file.set_modified(time).unwrap();

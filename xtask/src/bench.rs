@@ -200,6 +200,7 @@ fn command(work: &Work, words: &[OsString], runner: Runner) -> Command {
         Runner::Derivgrind(launcher, options) => {
             let mut command = Command::new(launcher);
             command.arg("-q").arg(format!("--vector-shadows={}", work.shadows.name()));
+            command.args((!work.keeps_translations).then_some("--keep-translations=no"));
             command.args(options).args(children).arg(&words[0]);
             command
         }
@@ -256,6 +257,7 @@ fn run_times(arguments: &Arguments, rows: &[Row]) -> String {
         "Medians of {} alternating runs ({} for Valgrind), {clock}; start-up: wall time over native.\n",
         arguments.runs, arguments.valgrind_runs
     );
+    text += "Runs under Derivgrind find translations that those before have kept, but where the row says that nothing is kept.\n";
     text += "`registers` and `memory` say where the shadows of vector registers live. Native runs that are compared with\n\
              `registers` hide AVX-512 as Derivgrind does.\n";
     if arguments.valgrind_runs > 0 {

@@ -214,10 +214,10 @@ struct File(sys::Outcome);
 
 impl File {
     fn create(path: &[u8]) -> Option<File> {
-        let flags = kernel::O_WRONLY | kernel::O_CREAT | kernel::O_EXCL | kernel::O_NOFOLLOW | kernel::O_CLOEXEC;
+        let flags =
+            kernel::O_WRONLY | kernel::O_CREAT | kernel::O_EXCL | kernel::O_NOFOLLOW | kernel::O_CLOEXEC;
         // SAFETY: the path is a C string.
-        let outcome =
-            unsafe { call!(kernel::__NR_openat, kernel::AT_FDCWD, path.as_ptr(), flags, 0o600) };
+        let outcome = unsafe { call!(kernel::__NR_openat, kernel::AT_FDCWD, path.as_ptr(), flags, 0o600) };
         (!sys::is_failure(outcome)).then_some(File(outcome))
     }
 
@@ -270,7 +270,8 @@ fn belongs_to_user(descriptor: i32) -> bool {
     const WRITABLE_BY_OTHERS: u32 = 0o022;
     // SAFETY: no effect.
     let user = unsafe { call!(kernel::__NR_geteuid) } as u32;
-    sys::owner_and_mode(descriptor).is_some_and(|(owner, mode)| owner == user && mode & WRITABLE_BY_OTHERS == 0)
+    sys::owner_and_mode(descriptor)
+        .is_some_and(|(owner, mode)| owner == user && mode & WRITABLE_BY_OTHERS == 0)
 }
 
 /// A sum that changes with each of the bytes, for damage, not against intent.

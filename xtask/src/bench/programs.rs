@@ -18,6 +18,8 @@ pub struct Work {
     pub shadows: Shadows,
     /// Programs that the program executes run under the tool, too.
     pub with_children: bool,
+    /// Runs find the translations of those before, as they do for users.
+    pub keeps_translations: bool,
     pub measured: Measured,
     pub limit: Limit,
     /// Work that takes less than half a second is run more often.
@@ -189,6 +191,7 @@ fn without_inputs(workspace: &Workspace, scratch: &Path) -> Result<Vec<Work>> {
         python(workspace, "NumPy matmul 500 x 500, no input", MATMUL, None, 1.1),
         calls(workspace, scratch, "no input", true, 1.1)?,
         whole("import numpy, no input", &[PYTHON.into(), "-c".into(), "import numpy".into()], 1.8),
+        first_import(),
         compilation(scratch)?,
     ])
 }
@@ -208,6 +211,12 @@ pub fn with_one_active_variable(workspace: &Workspace, scratch: &Path) -> Result
         python(workspace, "Python loop of 10^7 additions, one active elsewhere", LOOP, library, 2.0),
         python(workspace, "NumPy matmul 500 x 500, one active elsewhere", MATMUL, library, 1.5),
     ])
+}
+
+/// As if nothing had been kept by an earlier run.
+fn first_import() -> Work {
+    let words = [PYTHON.into(), "-c".into(), "import numpy".into()];
+    Work { keeps_translations: false, ..whole("import numpy, no input, nothing kept", &words, 2.2) }
 }
 
 fn compression(scratch: &Path, suffix: &str, limit: f64) -> Work {
@@ -261,6 +270,7 @@ pub fn whole(name: &str, words: &[OsString], limit: f64) -> Work {
         native_environment,
         shadows: Shadows::Auto,
         with_children: false,
+        keeps_translations: true,
         measured: Measured::Process,
         limit: Limit::Ratio(limit),
         repetitions: 1,

@@ -10,7 +10,7 @@ extern const unsigned char with_carry[], with_carry_end[], without_flags[], with
 
 /* Each goes to its first argument, with its second as the carry flag. */
 typedef unsigned long branch(const void* target, unsigned carry);
-extern branch by_rax, by_rcx, by_rdx, by_r11, by_memory, by_table, call_by_rax, call_by_rbx, call_by_memory;
+extern branch by_rax, by_rcx, by_rdx, by_r11, by_memory, by_table, by_variable, call_by_rax, call_by_rbx, call_by_memory;
 
 __asm__(".text\n"
         "with_carry: setc %sil; movzbl %sil, %eax; lea (%rax,%rcx,2), %rax; ret\n"
@@ -23,6 +23,8 @@ __asm__(".text\n"
         "by_r11: mov %rdi, %r11; mov $0x1234, %ecx; bt $0, %esi; jmp *%r11\n"
         "by_memory: mov %rdi, -8(%rsp); mov $0x1234, %ecx; bt $0, %esi; jmp *-8(%rsp)\n"
         "by_table: mov %rdi, -16(%rsp); mov $2, %ecx; bt $0, %esi; jmp *-32(%rsp,%rcx,8)\n"
+        "by_variable: mov %rdi, variable(%rip); mov $0x1234, %ecx; bt $0, %esi; jmp *variable(%rip)\n"
+        ".local variable; .comm variable, 8, 8\n"
         "call_by_rax: mov %rdi, %rax; mov $0x1234, %ecx; sub $8, %rsp; bt $0, %esi; call *%rax; add $8, %rsp; ret\n"
         "call_by_rbx: push %rbx; mov %rdi, %rbx; mov $0x1234, %ecx; bt $0, %esi; call *%rbx; pop %rbx; ret\n"
         "call_by_memory: push %rdi; mov $0x1234, %ecx; bt $0, %esi; call *(%rsp); pop %rdi; ret\n");
@@ -33,7 +35,7 @@ static const struct {
 } branches[] = {
     {"rax", by_rax},           {"rcx", by_rcx},           {"rdx", by_rdx},
     {"r11", by_r11},           {"memory", by_memory},     {"table", by_table},
-    {"call rax", call_by_rax}, {"call rbx", call_by_rbx}, {"call memory", call_by_memory},
+    {"variable", by_variable}, {"call rax", call_by_rax}, {"call rbx", call_by_rbx}, {"call memory", call_by_memory},
 };
 
 static void try(const char* place, const void* target)

@@ -208,6 +208,11 @@ fn memory_changes() {
 }
 
 #[test]
+fn pages_from_a_thread() {
+    same_in_all_modes(&[text(&guest("pages_from_a_thread.c", &["-O1", "-pthread"]))]);
+}
+
+#[test]
 fn segments() {
     same_in_all_modes(&[text(&guest("segments.c", &["-O2", "-pthread"]))]);
 }

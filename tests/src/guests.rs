@@ -30,6 +30,7 @@ const C_GUESTS: &[&str] = &[
     "variables_at_fixed_addresses.c",
     "sums_of_any_numbers.c",
     "exchanged_between_threads.c",
+    "calls_through_variables.c",
 ];
 
 /// Compilers with options.

@@ -9,6 +9,7 @@
 //! anything else happens on the way out. So a signal handler that finds it set may step forward to a boundary.
 
 use crate::cache::{ExitRecord, Missed};
+use crate::client_memory;
 use crate::computed;
 use crate::cpuid;
 use crate::direct_calls;
@@ -239,6 +240,12 @@ fn serve(thread: &mut Thread, exit: &ExitRecord) -> Continuation {
         ExitKind::Returned => returned(thread, next),
         ExitKind::NeedsMemoryShadows => activation::move_shadows_to_memory(thread, next),
         ExitKind::NeedsFullRegisters => activation::save_full_registers(thread, next),
+        ExitKind::Unresolved { variable } => {
+            thread.cache.forget_translation(next.pc, next.state);
+            // What cannot be read faults when the stub itself is executed.
+            let pc = client_memory::read_value(variable).unwrap_or(next.pc);
+            Continuation { pc, ..next }
+        }
         ExitKind::Undecodable => {
             detail!("no instruction at {:#x}", next.pc);
             raise(thread, kernel::SIGILL, ILL_ILLOPN, 0, 6, next)

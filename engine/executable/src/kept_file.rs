@@ -79,6 +79,9 @@ plain! {
         unlinked: u32,
         next_incoming: u32,
         kind: u32,
+        /// Address of the variable that an unresolved stub jumps through.
+        variable: u32,
+        reserved: u32,
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::context::offset;
 use crate::decode::Client;
 use crate::emit::{general, Jump, Memory};
+use crate::expected_targets::{self, Expected};
 use crate::glue::Arrival;
+use crate::interface::ExitKind;
 use crate::memory;
 use crate::saved_states;
 use crate::state::Class;
@@ -22,9 +24,8 @@ impl Translator<'_> {
                 self.push_return_address(instruction.next_ip());
                 self.link(instruction.near_branch_target());
             }
-            FlowControl::Return | FlowControl::IndirectBranch | FlowControl::IndirectCall => {
-                self.indirect(client)
-            }
+            FlowControl::IndirectBranch | FlowControl::IndirectCall => self.expected_or_indirect(client),
+            FlowControl::Return => self.indirect(client),
             FlowControl::XbeginXabortXend => return self.transaction(instruction),
         }
         true
@@ -81,6 +82,36 @@ impl Translator<'_> {
         if self.job.settings.differentiating {
             self.asm.store_zero(Memory::at(Register::RSP, 0).shadow(), 8);
         }
+    }
+
+    /// An indirect jump or call, see [`crate::expected_targets`].
+    fn expected_or_indirect(&mut self, client: &Client) {
+        let instruction = &client.instruction;
+        match expected_targets::find(self.client, instruction, self.begins_run) {
+            Some(Expected::Target { variable, target }) => {
+                self.end_recording();
+                self.write_back_all();
+                self.asm.compare(variable, target as u32);
+                if instruction.flow_control() == FlowControl::IndirectCall {
+                    let other = self.asm.jump(Code::Jne_rel32_64);
+                    self.push_return_address(instruction.next_ip());
+                    self.link(target);
+                    self.asm.land(other);
+                } else {
+                    let state = self.state();
+                    let jump = self.asm.jump(Code::Je_rel32_64);
+                    self.link_conditional(jump, target, state, false);
+                }
+            }
+            Some(Expected::Unresolved { variable }) if instruction.ip() == self.job.pc => {
+                self.end_recording();
+                self.write_back_all();
+                self.leave(ExitKind::Unresolved { variable }, self.job.pc);
+                return;
+            }
+            _ => {}
+        }
+        self.indirect(client);
     }
 
     /// An indirect jump, call or return: spills rcx and continues at what the table holds for the target, see

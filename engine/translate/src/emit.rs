@@ -158,6 +158,10 @@ impl Assembler {
         };
         self.built(Instruction::with2(code, memory.operand(), 0i32));
     }
+    /// `cmp` of eight bytes with a number below 2^31: changes flags.
+    pub fn compare(&mut self, memory: Memory, value: u32) {
+        self.built(Instruction::with2(Code::Cmp_rm64_imm32, memory.operand(), value as i32));
+    }
     pub fn jump_to(&mut self, target: u64) {
         self.jump_to_by(Code::Jmp_rel32_64, target);
     }

@@ -296,6 +296,9 @@ pub enum ExitKind {
     /// The client has unmasked a floating-point exception, or does not round to nearest: from now on shadow arithmetic
     /// needs a control word of its own, then continue.
     NeedsOwnControl,
+    /// The stub at `target` jumps through the variable at this address, whose function is still to be found: continue
+    /// where the variable leads to, and translate the stub again when it is called next.
+    Unresolved { variable: u64 },
     /// The bytes at `target` are no instruction: the client gets SIGILL there.
     Undecodable,
     /// Nothing executable is mapped at `target`: the client gets SIGSEGV there.

@@ -29,6 +29,7 @@ mod dot_products;
 mod emit;
 mod encodings;
 mod evex_copies;
+mod expected_targets;
 mod flags;
 mod float_control;
 mod fused_products;

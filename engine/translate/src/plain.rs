@@ -10,7 +10,8 @@
 use crate::context::offset;
 use crate::control;
 use crate::decode::{self, Avoid};
-use crate::emit::Assembler;
+use crate::emit::{Assembler, Memory};
+use crate::expected_targets::{self, Expected};
 use crate::glue::Arrival;
 use crate::interface::{Boundary, ClientCode, Exit, ExitKind, Job, Translation};
 use crate::memory;
@@ -223,7 +224,14 @@ impl Plain<'_> {
         if kind == Kind::Jump {
             return After::Follow(instruction.near_branch_target());
         }
-        if kind == Kind::Indirect && !is_simple(instruction) {
+        let expected = if kind == Kind::Indirect {
+            let begins_run = expected_targets::begins_run(run.bytes, at);
+            expected_targets::find(self.client, instruction, begins_run)
+        } else {
+            None
+        };
+        let is_unresolved = matches!(expected, Some(Expected::Unresolved { .. }));
+        if kind == Kind::Indirect && (is_unresolved || !is_simple(instruction)) {
             return After::Stop;
         }
         self.flush(run);
@@ -247,7 +255,12 @@ impl Plain<'_> {
                     self.job.templates.plain_return(&mut self.code);
                 }
             }
-            _ => self.indirect(instruction),
+            _ => {
+                if let Some(Expected::Target { variable, target }) = expected {
+                    self.expect(instruction, variable, target);
+                }
+                self.indirect(instruction);
+            }
         }
         After::End
     }
@@ -323,6 +336,20 @@ impl Plain<'_> {
             asm.built(Instruction::with2(Code::Movzx_r32_rm16, Register::ECX, Register::CX));
             asm.jump_by_table(part);
         });
+    }
+
+    /// See [`crate::expected_targets`].
+    fn expect(&mut self, instruction: &Instruction, variable: Memory, target: u64) {
+        self.assemble(|asm| asm.compare(variable, target as u32));
+        if instruction.code() != Code::Call_rm64 {
+            self.link(Code::Je_rel32_64, target);
+            return;
+        }
+        let mut other = None;
+        self.assemble(|asm| other = Some(asm.jump(Code::Jne_rel32_64)));
+        self.push_return_address(instruction.next_ip());
+        self.go_on(target);
+        self.assemble(|asm| other.into_iter().for_each(|other| asm.land(other)));
     }
 
     /// See [`crate::glue`].

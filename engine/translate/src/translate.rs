@@ -10,6 +10,7 @@ use crate::control::has_memory;
 use crate::decode::{self, Avoid, Block, Client, End};
 use crate::direct_calls;
 use crate::emit::{Assembler, Jump, Memory};
+use crate::expected_targets;
 use crate::flags;
 use crate::general::Mirror;
 use crate::interface::{
@@ -99,6 +100,8 @@ pub(crate) struct Translator<'a> {
     pub flags_dead: bool,
     /// May flags live across calls and returns?
     pub returns_flags: bool,
+    /// Is the current instruction the first where a call or a jump has led?
+    pub begins_run: bool,
     /// Number of the current instruction, and its address.
     pub position: usize,
     pub pc: u64,
@@ -192,6 +195,7 @@ impl<'a> Translator<'a> {
             stored_zero: false,
             flags_dead: false,
             returns_flags: client.returns_flags(job.pc),
+            begins_run: true,
             position: 0,
             pc: job.pc,
             out_of_line: Vec::with_capacity(8),
@@ -255,6 +259,12 @@ impl<'a> Translator<'a> {
             }
             self.position = position;
             self.pc = client.instruction.ip();
+            if let Some(before) =
+                position.checked_sub(1).map(|before| &block.instructions[before].instruction)
+            {
+                let follows = before.next_ip() == self.pc;
+                self.begins_run = !follows || self.begins_run && expected_targets::may_precede(before);
+            }
             self.recording.begin_instruction();
             self.flags_dead = dead[position];
             self.boundary(client.instruction.ip());

@@ -250,19 +250,28 @@ impl Block {
 
 impl ExitRecord {
     fn restored(kept: &Exit) -> ExitRecord {
-        let Exit { target, patch, unlinked, next_incoming, kind } = *kept;
-        let kind = KINDS.get(kind as usize).copied().unwrap_or(ExitKind::Cpuid { length: (kind >> 8) as u8 });
+        let Exit { target, patch, unlinked, next_incoming, kind, variable, .. } = *kept;
+        let kind = match kind & 0xff {
+            CPUID => ExitKind::Cpuid { length: (kind >> 8) as u8 },
+            UNRESOLVED => ExitKind::Unresolved { variable: u64::from(variable) },
+            kind => KINDS.get(kind as usize).copied().unwrap_or(ExitKind::Undecodable),
+        };
         ExitRecord { kind, target, state: State::ZERO, patch, unlinked, next_incoming }
     }
 
     /// `None` for exits that plain code does not have.
     pub(super) fn kept(&self) -> Option<Exit> {
         let ExitRecord { target, patch, unlinked, next_incoming, .. } = *self;
+        let mut variable = 0;
         let kind = match self.kind {
             ExitKind::Cpuid { length } => CPUID | u32::from(length) << 8,
+            ExitKind::Unresolved { variable: address } => {
+                variable = u32::try_from(address).ok()?;
+                UNRESOLVED
+            }
             kind => KINDS.iter().position(|known| *known == kind)? as u32,
         };
-        Some(Exit { target, patch, unlinked, next_incoming, kind })
+        Some(Exit { target, patch, unlinked, next_incoming, kind, variable, reserved: 0 })
     }
 }
 
@@ -278,4 +287,5 @@ const KINDS: [ExitKind; 8] = [
     ExitKind::NotExecutable,
 ];
 /// CPUID, with its length in the second byte.
-const CPUID: u32 = 0xff;
+const CPUID: u32 = 0x80;
+const UNRESOLVED: u32 = 0x81;

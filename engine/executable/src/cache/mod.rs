@@ -397,6 +397,13 @@ impl Cache {
         }
     }
 
+    /// Forgets the translation of `pc` in `state`.
+    pub fn forget_translation(&mut self, pc: u64, state: State) {
+        if let Some(number) = self.index.get(&(pc, state.0)).copied() {
+            self.forget_block(number);
+        }
+    }
+
     fn forget_block(&mut self, number: u32) {
         let block = &mut self.blocks[number as usize];
         let mut incoming = core::mem::replace(&mut block.first_incoming, NO_EXIT);

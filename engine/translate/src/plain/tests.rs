@@ -5,7 +5,8 @@ use crate::context::CLASSES;
 use crate::emit::{Assembler, Memory};
 use crate::glue;
 use crate::interface::{
-    ClientCode, Entry, HostVectors, Job, LibraryFunction, Mode, Settings, Translation, VectorShadows,
+    ClientCode, Entry, ExitKind, HostVectors, Job, LibraryFunction, Mode, Settings, Translation,
+    VectorShadows,
 };
 use crate::state::State;
 use crate::templates::Templates;
@@ -27,6 +28,8 @@ struct Program {
     bytes: Vec<u8>,
     /// An address that has been translated.
     known: u64,
+    /// What all variables hold.
+    content: u64,
 }
 
 impl ClientCode for Program {
@@ -38,6 +41,9 @@ impl ClientCode for Program {
     }
     fn is_translated(&self, pc: u64) -> bool {
         pc == self.known
+    }
+    fn content(&self, _address: u64) -> Option<u64> {
+        Some(self.content)
     }
     fn library_function(&self, _pc: u64) -> Option<LibraryFunction> {
         None
@@ -53,7 +59,7 @@ impl Program {
         asm.built(Instruction::with2(Code::Xor_rm64_r64, Register::RAX, Register::RDX));
         asm.instruction(&Instruction::with(Code::Retnq));
         asm.code.resize(LENGTH as usize, 6);
-        Program { start, bytes: asm.code, known: 0 }
+        Program { start, bytes: asm.code, known: 0, content: 0 }
     }
 
     /// By this module, if it takes the block, and by the general translator.
@@ -197,6 +203,95 @@ fn length_of_work() -> u64 {
     let mut asm = Assembler::new(NEAR, CONTEXT);
     some_work(&mut asm);
     asm.code.len() as u64
+}
+
+fn through_variable(asm: &mut Assembler, code: Code) {
+    let place = MemoryOperand::with_base_displ(Register::RIP, (asm.here() + 0x400) as i64);
+    asm.built(Instruction::with1(code, place));
+}
+
+fn stub(asm: &mut Assembler) {
+    through_variable(asm, Code::Jmp_rm64);
+}
+
+fn stub_with_landing_pad(asm: &mut Assembler) {
+    asm.instruction(&Instruction::with(Code::Endbr64));
+    stub(asm);
+}
+
+/// The functions of other files that stubs and calls lead to are jumped to directly; a jump elsewhere may carry flags.
+#[test]
+fn expected_targets_are_linked() {
+    let programs: [(Part, bool); 5] = [
+        (stub, true),
+        (stub_with_landing_pad, true),
+        (|asm| through_variable(asm, Code::Call_rm64), true),
+        (
+            |asm| {
+                some_work(asm);
+                through_variable(asm, Code::Call_rm64);
+            },
+            true,
+        ),
+        (
+            |asm| {
+                some_work(asm);
+                stub(asm);
+            },
+            false,
+        ),
+    ];
+    for (emit, is_expected) in programs {
+        let mut program = Program::new(NEAR, emit);
+        program.content = NEAR + ELSEWHERE;
+        program.check_same();
+        let (plain, _) = program.both();
+        let targets = plain.map(|translation| translation.exits.iter().map(|exit| exit.target).collect());
+        let expected: Vec<u64> = is_expected.then_some(NEAR + ELSEWHERE).into_iter().collect();
+        assert_eq!(targets, Some(expected));
+        // No code there, and far away.
+        for content in [0, FAR] {
+            program.content = content;
+            program.check_same();
+            assert_eq!(program.both().1.exits, []);
+        }
+    }
+}
+
+/// Where a function is still to be found, the engine is asked to do it, and the stub is translated again.
+#[test]
+fn unresolved_stubs_are_left_to_the_engine() {
+    let finder = |asm: &mut Assembler, with_landing_pad: bool| {
+        asm.code.resize(0x100, 6);
+        if with_landing_pad {
+            asm.instruction(&Instruction::with(Code::Endbr64));
+        }
+        asm.built(Instruction::with1(Code::Pushq_imm32, 3));
+    };
+    for with_landing_pad in [false, true] {
+        let mut program = Program::new(NEAR, |asm| {
+            stub(asm);
+            finder(asm, with_landing_pad);
+        });
+        program.content = NEAR + 0x100;
+        let (plain, general) = program.both();
+        assert!(plain.is_none());
+        let [exit] = general.exits[..] else { panic!("{:?}", general.exits) };
+        assert_eq!((exit.target, exit.state), (NEAR, State::ZERO));
+        assert!(matches!(exit.kind, ExitKind::Unresolved { .. }));
+        assert_eq!(general.table, None);
+    }
+    // Behind the landing pad another block begins.
+    let mut program = Program::new(NEAR, |asm| {
+        stub_with_landing_pad(asm);
+        finder(asm, true);
+    });
+    program.content = NEAR + 0x100;
+    let exits = program.both().0.map(|plain| plain.exits);
+    assert_eq!(
+        exits.map(|exits| exits.iter().map(|exit| exit.target).collect()),
+        Some(alloc::vec![NEAR + 4])
+    );
 }
 
 /// Jumps in a circle end the block.

@@ -27,26 +27,41 @@ pub fn file(options: &Options, program: &Program) -> Option<PathBuf> {
     if options.keep_translations == Switch::No || options.aslr == Switch::Yes {
         return None;
     }
-    let directory = cache_directory()?.join("derivgrind").join(BUILD);
+    let all_builds = cache_directory()?.join("derivgrind");
+    let directory = all_builds.join(BUILD);
     let file = directory.join(name(options, program)?);
     if !file.exists() {
         // Not on the way of every start.
         DirBuilder::new().recursive(true).mode(0o700).create(&directory).ok()?;
-        make_room(&directory);
+        if is_own(&all_builds) && is_own(&directory) {
+            make_room(&all_builds);
+        }
     }
-    Some(file)
+    // Whoever can write there can make the user execute what he likes.
+    (is_own(&all_builds) && is_own(&directory)).then_some(file)
 }
 
-/// `XDG_CACHE_HOME` or `~/.cache`, if it can be the user's own.
+/// `XDG_CACHE_HOME` or `~/.cache`, if it is the user's own.
 fn cache_directory() -> Option<PathBuf> {
-    let given = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    if given.is_some() {
-        return given;
-    }
-    let home = env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute())?;
+    let path = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     // With another user's home directory, as after `sudo`, files would belong to the wrong user.
-    let is_own = fs::metadata(&home).is_ok_and(|home| home.uid() == geteuid().as_raw());
-    is_own.then(|| home.join(".cache"))
+    let is_users = |path: &PathBuf| fs::metadata(path).is_ok_and(|directory| directory.uid() == user());
+    match path("XDG_CACHE_HOME") {
+        Some(given) => Some(given).filter(|given| is_users(given) || !given.exists()),
+        None => path("HOME").filter(is_users).map(|home| home.join(".cache")),
+    }
+}
+
+fn user() -> u32 {
+    geteuid().as_raw()
+}
+
+/// Is this a directory, not a link to one, which nobody but the user can write?
+fn is_own(path: &Path) -> bool {
+    const WRITABLE_BY_OTHERS: u32 = 0o022;
+    fs::symlink_metadata(path).is_ok_and(|metadata| {
+        metadata.is_dir() && metadata.uid() == user() && metadata.mode() & WRITABLE_BY_OTHERS == 0
+    })
 }
 
 /// What translations depend on that the engine does not compare has a part in the name.
@@ -60,17 +75,23 @@ fn name(options: &Options, program: &Program) -> Option<String> {
     Some(format!("{:016x}", hasher.finish()))
 }
 
-/// Removes what has not been used for longest, of other builds, too.
-fn make_room(directory: &Path) {
-    let builds = directory.parent().map(entries).unwrap_or_default();
-    let mut files: Vec<(SystemTime, u64, PathBuf)> = builds
-        .iter()
-        .flat_map(|build| entries(&build.path()))
-        .filter_map(|entry| {
-            let metadata = entry.metadata().ok()?;
-            Some((metadata.modified().ok()?, metadata.len(), entry.path()))
-        })
-        .collect();
+/// Removes what has not been written for longest, of other builds, too.
+fn make_room(all_builds: &Path) {
+    let builds =
+        entries(all_builds, |entry| is_number(entry) && entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let mut files = Vec::new();
+    for build in &builds {
+        // Those that are being written have the number of a process behind a dot.
+        for file in entries(&build.path(), |entry| entry.file_type().is_ok_and(|kind| kind.is_file())) {
+            if let (true, Ok(metadata)) = (is_number(&file), file.metadata()) {
+                files.push((
+                    metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+                    metadata.len(),
+                    file.path(),
+                ));
+            }
+        }
+    }
     files.sort_unstable_by_key(|(modified, _, _)| std::cmp::Reverse(*modified));
     let mut total = 0;
     for (_, length, path) in files {
@@ -79,12 +100,19 @@ fn make_room(directory: &Path) {
             let _ = fs::remove_file(path);
         }
     }
-    for build in builds.iter().filter(|build| build.path() != directory) {
+    for build in builds.iter().filter(|build| build.file_name() != BUILD) {
         // Only if it is empty.
         let _ = fs::remove_dir(build.path());
     }
 }
 
-fn entries(directory: &Path) -> Vec<DirEntry> {
-    fs::read_dir(directory).map(|entries| entries.flatten().collect()).unwrap_or_default()
+fn entries(directory: &Path, wanted: impl Fn(&DirEntry) -> bool) -> Vec<DirEntry> {
+    fs::read_dir(directory).map(|entries| entries.flatten().filter(wanted).collect()).unwrap_or_default()
+}
+
+/// Is the name one that derivgrind gives, up to a dot?
+fn is_number(entry: &DirEntry) -> bool {
+    let name = entry.file_name();
+    let name = name.to_str().and_then(|name| name.split('.').next()).unwrap_or_default();
+    name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }

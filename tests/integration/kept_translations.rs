@@ -2,8 +2,8 @@
 
 use derivgrind_tests::lines::agree;
 use derivgrind_tests::{compile, copied, derivgrind, launcher, run, Finished, Program, Shadows};
-use std::fs::{self, OpenOptions, Permissions};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::os::unix::fs::{symlink, FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::{self, sleep};
@@ -137,6 +137,55 @@ fn files_that_others_can_write_are_not_used() {
 }
 
 #[test]
+fn links_and_pipes_are_no_files() {
+    let cache = Cache::new();
+    let expected = cache.run(&["-q"], PERL).stdout();
+    let file = cache.only_file();
+    let elsewhere = cache.0.path().join("elsewhere");
+    fs::rename(&file, &elsewhere).unwrap();
+    symlink(&elsewhere, &file).unwrap();
+    assert_eq!(found(&cache.run(&["-v"], PERL)), 0);
+    fs::remove_file(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    assert_eq!(cache.run(&["-q"], PERL).stdout(), expected);
+}
+
+#[test]
+fn directories_that_others_can_write_are_not_used() {
+    let cache = Cache::new();
+    let directory = cache.0.path().join("derivgrind");
+    fs::create_dir(&directory).unwrap();
+    fs::set_permissions(&directory, Permissions::from_mode(0o777)).unwrap();
+    cache.run(&["-q"], PERL);
+    assert!(cache.files().is_empty());
+}
+
+/// A directory of this name may be anything, and more than what is kept at most.
+#[test]
+fn files_of_others_stay() {
+    let cache = Cache::new();
+    let directory = cache.0.path().join("derivgrind");
+    let elsewhere = cache.0.path().join("elsewhere");
+    for folder in [&directory.join("src"), &directory.join("0123456789abcdef"), &elsewhere] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    symlink(&elsewhere, directory.join("fedcba9876543210")).unwrap();
+    let large = [
+        directory.join("src/large"),
+        directory.join("0123456789abcdef/large"),
+        elsewhere.join("0123456789abcdef"),
+    ];
+    for file in &large {
+        File::create(file).unwrap().set_len(1 << 30).unwrap();
+    }
+    let old = directory.join("0123456789abcdef/0123456789abcdef");
+    File::create(&old).unwrap().set_len(1 << 30).unwrap();
+    cache.run(&["-q"], PERL);
+    assert!(large.iter().all(|file| file.exists()), "{large:?}");
+    assert!(!old.exists());
+}
+
+#[test]
 fn where_nothing_can_be_kept_programs_run_all_the_same() {
     let expected = Cache::new().run(&["-q"], PERL).stdout();
     let mut commands = Vec::new();
@@ -248,5 +297,90 @@ fn a_library_that_has_been_changed_is_translated_again() {
     for _ in 0..2 {
         chosen.check(&cache, &library, 1);
         sleep(OLD_ENOUGH);
+    }
+}
+
+/// Libraries with so much code that each is kept, at the same addresses.
+struct Large {
+    directory: TempDir,
+}
+
+const CALLER: &str = r#"
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+int main(int count, char **words) {
+  void *library = count == 3 ? dlopen(words[1], RTLD_NOW) : NULL;
+  int (*const *functions)(int) = library ? dlsym(library, "functions") : NULL;
+  int wrong = !functions;
+  for (int round = 0; functions && round < 2; round++)
+    for (int number = 0; number < 1500; number++)
+      wrong += functions[number](5) != 5 + 10 * number + atoi(words[2]);
+  printf("%d wrong\n", wrong);
+  return wrong != 0;
+}
+"#;
+
+impl Large {
+    fn new() -> Large {
+        let large = Large { directory: tempdir().unwrap() };
+        large.compile("caller", CALLER, &[]);
+        large
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).to_str().unwrap().to_string()
+    }
+
+    fn compile(&self, name: &str, source: &str, options: &[&str]) {
+        let file = self.path(&format!("{name}.c"));
+        fs::write(&file, source).unwrap();
+        let mut gcc = Command::new("gcc");
+        gcc.args(["-O1", &file, "-o", &self.path(name)]).args(options);
+        assert!(gcc.status().unwrap().success());
+    }
+
+    fn library(&self, name: &str, version: u32) {
+        let functions = (0..1500).map(|number| {
+            let sum = 10 * number + version;
+            format!("static int f{number}(int x) {{ return x > 1000000 ? x * 3 + {version} : x + {sum}; }}\n")
+        });
+        let names = (0..1500).map(|number| format!("f{number},"));
+        let functions: String = functions.collect();
+        let names: String = names.collect();
+        let source = format!("{functions}int (*const functions[])(int) = {{{names}}};\n");
+        self.compile(name, &source, &["-shared", "-fPIC"]);
+    }
+
+    fn check(&self, cache: &Cache, library: &str, version: u32) {
+        let words = [&self.path("caller"), &self.path(library), &version.to_string()];
+        let words = words.map(|word| word.as_str());
+        assert_eq!(cache.run(&["-q"], &words).stdout(), "0 wrong\n");
+    }
+}
+
+#[test]
+fn libraries_by_turns_at_the_same_addresses() {
+    let large = Large::new();
+    large.library("first", 1);
+    large.library("second", 2);
+    sleep(OLD_ENOUGH);
+    let cache = Cache::new();
+    for _ in 0..4 {
+        large.check(&cache, "first", 1);
+        large.check(&cache, "second", 2);
+    }
+}
+
+#[test]
+fn a_library_that_is_compiled_again() {
+    let large = Large::new();
+    let cache = Cache::new();
+    for version in 1..4 {
+        large.library("library", version);
+        sleep(OLD_ENOUGH);
+        for _ in 0..3 {
+            large.check(&cache, "library", version);
+        }
     }
 }

@@ -105,7 +105,7 @@ plain! {
         circumstances: u64,
         /// 1: some of them use zmm0 to zmm15 and do not say so.
         uses_zmm: u64,
-        /// Over the sections.
+        /// Over all of the file.
         sum: u64,
         lengths: [u64; SECTIONS],
     }
@@ -143,8 +143,10 @@ impl Contents {
     /// Reads what was kept under these circumstances for the program of this process, and the code to the start of
     /// `memory`. The result is the length of that.
     pub fn read(circumstances: u64, memory: &mut [u8]) -> Option<(Contents, usize)> {
-        let file = File(sys::open_for_reading(&config::current().kept_translations));
-        if sys::is_failure(file.0) || !belongs_to_user(file.descriptor()) {
+        // What is no file must not be waited for.
+        let flags = kernel::O_RDONLY | kernel::O_NOFOLLOW | kernel::O_NONBLOCK;
+        let file = File::open(&config::current().kept_translations, flags)?;
+        if !belongs_to_user(file.descriptor()) {
             return None;
         }
         let mut header = [Header { magic: 0, circumstances: 0, uses_zmm: 0, sum: 0, lengths: [0; SECTIONS] }];
@@ -170,11 +172,12 @@ impl Contents {
         };
         let code = memory.get_mut(..length() as usize)?;
         file.fill(code, &mut position)?;
-        (contents.sum(code) == header.sum).then_some((contents, code.len()))
+        (contents.sum(code, circumstances) == header.sum).then_some((contents, code.len()))
     }
 
-    fn sum(&self, code: &[u8]) -> u64 {
-        self.sections(code).into_iter().fold(0, checksum)
+    fn sum(&self, code: &[u8], circumstances: u64) -> u64 {
+        let start = checksum(circumstances, &[self.uses_zmm.into()]);
+        self.sections(code).into_iter().fold(start, checksum)
     }
 
     /// Replaces what is kept. Nothing is said about a failure: the next run will translate once more.
@@ -182,7 +185,8 @@ impl Contents {
         let sections = self.sections(code);
         let lengths = sections.map(|section| section.len() as u64);
         let uses_zmm = u64::from(self.uses_zmm);
-        let header = [Header { magic: MAGIC, circumstances, uses_zmm, sum: self.sum(code), lengths }];
+        let header =
+            [Header { magic: MAGIC, circumstances, uses_zmm, sum: self.sum(code, circumstances), lengths }];
         let length = size_of::<Header>() as u64 + lengths.iter().sum::<u64>();
         if length > sys::file_size_limit() {
             // The kernel would send a signal.
@@ -192,7 +196,11 @@ impl Contents {
         let name = &path[..path.len() - 1];
         let mut new = name.to_vec();
         new.extend_from_slice(format!(".{}\0", sys::process_id()).as_bytes());
-        let Some(file) = File::create(&new) else {
+        // Somebody may have been killed while writing it.
+        // SAFETY: the path is a C string.
+        unsafe { call!(kernel::__NR_unlink, new.as_ptr()) };
+        let flags = kernel::O_WRONLY | kernel::O_CREAT | kernel::O_EXCL;
+        let Some(file) = File::open(&new, flags) else {
             return;
         };
         let is_written = sys::write_all(file.descriptor(), bytes(&header))
@@ -206,6 +214,15 @@ impl Contents {
     }
 }
 
+/// Which directory it is where translations are kept.
+pub fn directory() -> Option<u64> {
+    let path = &config::current().kept_translations;
+    let end = path.iter().rposition(|byte| *byte == b'/')?;
+    let mut directory = path[..end].to_vec();
+    directory.push(0);
+    sys::identity_of(&directory)
+}
+
 /// The next run begins anew.
 pub fn remove() {
     // SAFETY: the path is a C string.
@@ -216,11 +233,8 @@ pub fn remove() {
 struct File(sys::Outcome);
 
 impl File {
-    fn create(path: &[u8]) -> Option<File> {
-        let flags =
-            kernel::O_WRONLY | kernel::O_CREAT | kernel::O_EXCL | kernel::O_NOFOLLOW | kernel::O_CLOEXEC;
-        // SAFETY: the path is a C string.
-        let outcome = unsafe { call!(kernel::__NR_openat, kernel::AT_FDCWD, path.as_ptr(), flags, 0o600) };
+    fn open(path: &[u8], flags: u32) -> Option<File> {
+        let outcome = sys::open_high(path, flags, 0o600);
         (!sys::is_failure(outcome)).then_some(File(outcome))
     }
 
@@ -252,9 +266,7 @@ impl File {
 
 impl Drop for File {
     fn drop(&mut self) {
-        if !sys::is_failure(self.0) {
-            sys::close(self.descriptor());
-        }
+        sys::close(self.descriptor());
     }
 }
 
@@ -268,13 +280,15 @@ fn bytes_mut<T: Plain>(values: &mut [T]) -> &mut [u8] {
     unsafe { core::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), size_of_val(values)) }
 }
 
-/// Can nobody but the user have written the file?
+/// Is it a file that nobody but the user can have written?
 fn belongs_to_user(descriptor: i32) -> bool {
+    const KIND: u32 = 0o170_000;
+    const FILE: u32 = 0o100_000;
     const WRITABLE_BY_OTHERS: u32 = 0o022;
     // SAFETY: no effect.
     let user = unsafe { call!(kernel::__NR_geteuid) } as u32;
     sys::owner_and_mode(descriptor)
-        .is_some_and(|(owner, mode)| owner == user && mode & WRITABLE_BY_OTHERS == 0)
+        .is_some_and(|(owner, mode)| owner == user && mode & KIND == FILE && mode & WRITABLE_BY_OTHERS == 0)
 }
 
 /// A sum that changes with each of the bytes, for damage, not against intent.

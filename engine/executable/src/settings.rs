@@ -22,7 +22,7 @@ static HAS_FSGSBASE: AtomicBool = AtomicBool::new(false);
 pub fn current() -> Settings {
     let vector_shadows =
         if shadows_in_registers() { VectorShadows::Registers } else { VectorShadows::Memory };
-    let host_vectors = match (HAS_AVX2.load(Ordering::Relaxed), USES_ZMM.load(Ordering::SeqCst)) {
+    let host_vectors = match (HAS_AVX2.load(Ordering::Relaxed), uses_zmm()) {
         (false, _) => HostVectors::Sse2,
         (true, false) => HostVectors::Avx2,
         (true, true) => HostVectors::Avx512,
@@ -70,11 +70,16 @@ pub fn move_shadows_to_memory() {
 
 /// Can the client use zmm0 to zmm15, and has it not done so yet?
 pub fn notices_zmm() -> bool {
-    HAS_AVX512.load(Ordering::Relaxed) && !USES_ZMM.load(Ordering::SeqCst)
+    HAS_AVX512.load(Ordering::Relaxed) && !uses_zmm()
 }
 
 pub fn stop_noticing_zmm() {
-    USES_ZMM.store(true, Ordering::SeqCst);
+    USES_ZMM.store(HAS_AVX512.load(Ordering::Relaxed), Ordering::SeqCst);
+}
+
+/// Has the client used zmm0 to zmm15?
+pub fn uses_zmm() -> bool {
+    USES_ZMM.load(Ordering::SeqCst)
 }
 
 /// Does shadow arithmetic run under a control word of its own?

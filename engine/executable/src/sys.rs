@@ -159,6 +159,13 @@ pub fn file_length(descriptor: i32) -> u64 {
     outcome.max(0) as u64
 }
 
+/// Where the next byte goes that is written to the file.
+pub fn position(descriptor: i32) -> u64 {
+    // SAFETY: moves nothing.
+    let outcome = unsafe { call!(kernel::__NR_lseek, descriptor, 0, kernel::SEEK_CUR) };
+    outcome.max(0) as u64
+}
+
 /// Has the file no name any more?
 pub fn is_deleted(descriptor: i32) -> bool {
     status(descriptor).is_some_and(|status| status[LINKS] == 0)
@@ -166,22 +173,28 @@ pub fn is_deleted(descriptor: i32) -> bool {
 
 /// Creates or empties a file that is appended to; the descriptor is high, where clients do not look for theirs.
 pub fn create_high(path: &[u8]) -> i32 {
-    let flags = kernel::O_RDWR | kernel::O_CREAT | kernel::O_TRUNC | kernel::O_CLOEXEC;
+    let flags = kernel::O_RDWR | kernel::O_CREAT | kernel::O_TRUNC;
+    let outcome = open_high(path, flags, 0o666);
+    if is_failure(outcome) {
+        -1
+    } else {
+        outcome as i32
+    }
+}
+
+/// Opens a file, close-on-exec; the descriptor is high, where clients do not look for theirs.
+pub fn open_high(path: &[u8], flags: u32, mode: u32) -> Outcome {
+    debug_assert_eq!(path.last(), Some(&0));
+    let flags = flags | kernel::O_CLOEXEC;
     // SAFETY: the path is a C string.
-    let low = unsafe { call!(kernel::__NR_openat, kernel::AT_FDCWD, path.as_ptr(), flags, 0o666) };
+    let low = unsafe { call!(kernel::__NR_openat, kernel::AT_FDCWD, path.as_ptr(), flags, mode) };
     if is_failure(low) {
-        return -1;
+        return low;
     }
     // SAFETY: our own descriptors.
-    unsafe {
-        let high = call!(kernel::__NR_fcntl, low, kernel::F_DUPFD_CLOEXEC, 512);
-        close(low as i32);
-        if is_failure(high) {
-            -1
-        } else {
-            high as i32
-        }
-    }
+    let high = unsafe { call!(kernel::__NR_fcntl, low, kernel::F_DUPFD_CLOEXEC, 512) };
+    close(low as i32);
+    high
 }
 
 /// Copies the first `length` bytes of a file.
@@ -283,21 +296,36 @@ pub unsafe fn c_string<'a>(text: *const u8) -> &'a [u8] {
 
 /// A number that two descriptors share only if they are about the same file, as good as certainly.
 pub fn identity(descriptor: i32) -> Option<u64> {
-    let status = status(descriptor)?;
-    let number = status[DEVICE].wrapping_mul(MIX) ^ status[FILE];
-    Some(number >> 2)
+    Some(identity_in(&status(descriptor)?))
+}
+
+fn identity_in(status: &Status) -> u64 {
+    (status[DEVICE].wrapping_mul(MIX) ^ status[FILE]) >> 2
 }
 
 /// A number that two descriptors share only if they are about the same file and it has not been changed in between, as
 /// good as certainly, and the time of its last change in seconds.
 pub fn version(descriptor: i32) -> Option<(u64, u64)> {
-    let status = status(descriptor)?;
+    Some(version_in(&status(descriptor)?))
+}
+
+/// The same by name. `path` ends with a zero byte.
+pub fn version_of(path: &[u8]) -> Option<(u64, u64)> {
+    Some(version_in(&status_of(path)?))
+}
+
+/// The number of a file without what changes with it, by name.
+pub fn identity_of(path: &[u8]) -> Option<u64> {
+    Some(identity_in(&status_of(path)?))
+}
+
+fn version_in(status: &Status) -> (u64, u64) {
     let parts = [DEVICE, FILE, SIZE, MODIFIED, MODIFIED + 1, CHANGED, CHANGED + 1];
     let number = parts.into_iter().fold(0, |number: u64, part| {
         let mixed = (number ^ status[part]).wrapping_mul(MIX);
         mixed ^ mixed >> 32
     });
-    Some((number, status[MODIFIED].max(status[CHANGED])))
+    (number, status[MODIFIED].max(status[CHANGED]))
 }
 
 /// The user that owns a file, and who may do what with it.
@@ -317,10 +345,22 @@ const CHANGED: usize = 13;
 
 const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
-fn status(descriptor: i32) -> Option<[u64; 18]> {
-    let mut status = [0u64; 18];
-    // SAFETY: the array is as large as `struct stat`.
+/// As large as `struct stat`.
+type Status = [u64; 18];
+
+fn status(descriptor: i32) -> Option<Status> {
+    let mut status = [0; 18];
+    // SAFETY: the kernel writes the structure.
     let outcome = unsafe { call!(kernel::__NR_fstat, descriptor, status.as_mut_ptr()) };
+    (!is_failure(outcome)).then_some(status)
+}
+
+fn status_of(path: &[u8]) -> Option<Status> {
+    debug_assert_eq!(path.last(), Some(&0));
+    let mut status: Status = [0; 18];
+    // SAFETY: the path is a C string; the kernel writes the structure.
+    let outcome =
+        unsafe { call!(kernel::__NR_newfstatat, kernel::AT_FDCWD, path.as_ptr(), status.as_mut_ptr(), 0) };
     (!is_failure(outcome)).then_some(status)
 }
 

@@ -324,11 +324,11 @@ impl Translator<'_> {
         self.asm.load(register, parked);
     }
 
-    /// The block is left for good at this point.
+    /// The block is left for good at this point, or by one of several ways from here on.
     pub(crate) fn end_recording(&mut self) {
         let recorded = self.recording.recorded();
         self.close_recording(recorded);
-        self.recording.ended = self.recording.position.take();
+        self.recording.ended = self.recording.position.take().or(self.recording.ended);
     }
 
     /// All operations are known: the check for room covers the last byte that may be written.

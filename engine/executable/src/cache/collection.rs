@@ -2,7 +2,7 @@
 
 use super::kept::{is_constant_code, sum_of_code, Kept};
 use super::{Block, Cache, ExitRecord, NO_EXIT};
-use crate::kept_file::{Contents, Module, Page};
+use crate::kept_file::{Contents, Entrance, Module, Page};
 use crate::memory;
 use crate::modules;
 use crate::settings;
@@ -35,10 +35,11 @@ pub(super) fn collect(
     let contents = &mut collection.contents;
     contents.blocks = cache.blocks.iter().map(Block::kept).collect();
     contents.exits = cache.exits.iter().map(ExitRecord::kept).collect::<Option<_>>()?;
-    contents.uses_zmm = !settings::notices_zmm();
+    contents.uses_zmm = settings::uses_zmm();
     contents.boundaries = cache.boundaries.bytes().to_vec();
-    contents.entrances.sort_unstable_by_key(|entrance| (entrance.pc, entrance.arrival));
-    contents.entrances.dedup_by_key(|entrance| (entrance.pc, entrance.arrival));
+    let key = |entrance: &Entrance| (entrance.pc, entrance.arrival, entrance.body);
+    contents.entrances.sort_unstable_by_key(key);
+    contents.entrances.dedup_by_key(|entrance| key(entrance));
     collection.separate(&mut code, code_start);
     Some((collection.contents, code))
 }
@@ -109,7 +110,13 @@ impl Collection<'_> {
                 }
                 self.add_page(page.number, kept.blocks(page));
             }
-            self.contents.entrances.extend_from_slice(kept.entrances(module));
+            // Other modules may have been at these addresses.
+            let number = self.contents.modules.len() as u32;
+            let entrances = kept.entrances(module).iter().filter(|entrance| {
+                let block = self.cache.blocks.partition_point(|block| block.address < entrance.body);
+                self.module_of.get(block) == Some(&number)
+            });
+            self.contents.entrances.extend(entrances);
             self.add_module(*module, first_page);
         }
     }
@@ -172,26 +179,24 @@ fn is_current(cache: &Cache, number: usize) -> bool {
 
 /// Mappings of code whose files are as they were when they were mapped.
 fn unchanged_modules(start: u64) -> Vec<Module> {
-    let space = memory::read();
-    let mut found: Vec<Module> = Vec::new();
-    modules::for_each(|mapped| {
-        let Some(version) = mapped.version else {
-            return;
-        };
-        found.retain(|other| other.end <= mapped.start || mapped.end <= other.start);
-        let mut path = mapped.path.clone();
-        path.push(0);
-        let descriptor = sys::open_for_reading(&path);
-        if sys::is_failure(descriptor) {
-            return;
-        }
-        let is_unchanged = sys::version(descriptor as i32)
-            .is_some_and(|(now, changed)| now == version && changed + RACE_SECONDS < start);
-        sys::close(descriptor as i32);
-        if is_unchanged && is_constant_code(&space, mapped.start, mapped.end) {
-            let (start, end, offset) = (mapped.start, mapped.end, mapped.offset);
-            found.push(Module { start, end, offset, version, sum: 0, first_page: 0, page_count: 0 });
+    let mut mapped = Vec::new();
+    modules::for_each(|module| {
+        let module_again =
+            |(other, _): &(Module, Vec<u8>)| module.end <= other.start || other.end <= module.start;
+        mapped.retain(module_again);
+        if let Some(version) = module.version {
+            let mut path = module.path.clone();
+            path.push(0);
+            let (start, end, offset) = (module.start, module.end, module.offset);
+            let module = Module { start, end, offset, version, sum: 0, first_page: 0, page_count: 0 };
+            mapped.push((module, path));
         }
     });
-    found
+    mapped.retain(|(module, path)| {
+        let is_unchanged = |(now, changed)| now == module.version && changed + RACE_SECONDS < start;
+        sys::version_of(path).is_some_and(is_unchanged)
+    });
+    let space = memory::read();
+    let modules = mapped.into_iter().map(|(module, _)| module);
+    modules.filter(|module| is_constant_code(&space, module.start, module.end)).collect()
 }

@@ -38,6 +38,8 @@ const CODE_LIMIT: u64 = 24 << 20;
 /// What the main thread knows about translations of earlier runs.
 pub(super) struct Kept {
     circumstances: u64,
+    /// The directory where translations are kept.
+    directory: Option<u64>,
     /// Seconds since 1970.
     pub start: u64,
     /// Blocks that were found.
@@ -92,6 +94,7 @@ impl Cache {
         self.index.reserve(self.blocks.len());
         self.kept = Some(Box::new(Kept {
             circumstances,
+            directory: kept_file::directory(),
             start: sys::now(),
             found: self.blocks.len(),
             seen_modules: 0,
@@ -164,7 +167,9 @@ impl Cache {
         }
         let entrances = kept.entrances(module).to_vec();
         for entrance in entrances {
-            if library_functions::is_resolver(entrance.pc) {
+            // Another module that was at these addresses has other blocks, and resolvers have none.
+            let number = self.index.get(&(entrance.pc, State::ZERO.0));
+            if number.is_none_or(|number| self.blocks[*number as usize].address != entrance.body) {
                 continue;
             }
             let from = Missed { class: Class::Zero, arrival: Arrival::ALL[entrance.arrival as usize] };
@@ -193,6 +198,10 @@ impl Cache {
             return;
         }
         kept.found = self.blocks.len();
+        // The program may have another root directory by now.
+        if kept.directory.is_none() || kept.directory != kept_file::directory() {
+            return;
+        }
         let start = self.after_common();
         let Some(end) = self.memory.end_of_only_extent() else {
             return;
@@ -261,7 +270,10 @@ impl ExitRecord {
 
     /// `None` for exits that plain code does not have.
     pub(super) fn kept(&self) -> Option<Exit> {
-        let ExitRecord { target, patch, unlinked, next_incoming, .. } = *self;
+        let ExitRecord { state, target, patch, unlinked, next_incoming, .. } = *self;
+        if state != State::ZERO {
+            return None;
+        }
         let mut variable = 0;
         let kind = match self.kind {
             ExitKind::Cpuid { length } => CPUID | u32::from(length) << 8,

@@ -1,7 +1,7 @@
 //! Code in files that are written to while they are mapped.
 //!
 //! A write through memory faults, a write by a system call does not. Few programs do that, so nobody looks before a
-//! file that has code in this process is open for writing.
+//! file that has code in this process, or the memory of a process (`/proc/PID/mem`), is open for writing.
 
 use super::Call;
 use crate::call;
@@ -10,11 +10,15 @@ use crate::memory::{self, AddressSpace};
 use crate::modules;
 use crate::sys::{self, kernel, Outcome};
 use crate::threads::Thread;
+use alloc::format;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Has a file with code of this process been open for writing?
 static OPEN: AtomicBool = AtomicBool::new(false);
+
+/// Has memory of a process been open as a file for writing?
+static MEMORY_OPEN: AtomicBool = AtomicBool::new(false);
 
 /// The descriptor's file is mapped, and may be executed.
 pub fn note_mapped(descriptor: i32) {
@@ -34,7 +38,7 @@ pub fn note_executable(space: &AddressSpace, start: u64, end: u64) {
 
 /// Called after a successful call.
 pub fn follow(thread: &Thread, call: &Call, outcome: Outcome) {
-    let [first, second, third, ..] = call.arguments;
+    let [first, second, third, fourth, ..] = call.arguments;
     let written = match call.number {
         kernel::__NR_open => return note_opened(outcome, second),
         kernel::__NR_openat => return note_opened(outcome, third),
@@ -53,6 +57,13 @@ pub fn follow(thread: &Thread, call: &Call, outcome: Outcome) {
             invalidate::code_changed(thread, start, end);
         }
     }
+    if MEMORY_OPEN.load(Ordering::Relaxed) && is_memory(written as i32) {
+        let length = outcome.max(0) as u64;
+        let has_place =
+            matches!(call.number, kernel::__NR_pwrite64 | kernel::__NR_pwritev | kernel::__NR_pwritev2);
+        let start = if has_place { fourth } else { sys::position(written as i32).wrapping_sub(length) };
+        invalidate::code_changed(thread, start, start.saturating_add(length));
+    }
 }
 
 fn note_opened(outcome: Outcome, flags: u64) {
@@ -60,6 +71,15 @@ fn note_opened(outcome: Outcome, flags: u64) {
     if writes && !OPEN.load(Ordering::Relaxed) && !places(outcome as i32).is_empty() {
         OPEN.store(true, Ordering::Relaxed);
     }
+    if writes && !MEMORY_OPEN.load(Ordering::Relaxed) && is_memory(outcome as i32) {
+        MEMORY_OPEN.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Is the descriptor's file the memory of a process?
+fn is_memory(descriptor: i32) -> bool {
+    let link = format!("/proc/self/fd/{descriptor}\0");
+    sys::read_link(link.as_bytes()).is_some_and(|path| path.starts_with(b"/proc/") && path.ends_with(b"/mem"))
 }
 
 /// Where the descriptor's file is mapped as code.

@@ -300,6 +300,19 @@ fn a_library_that_has_been_changed_is_translated_again() {
     }
 }
 
+#[test]
+fn code_that_is_changed_through_a_file_of_memory() {
+    let program = compile(&Program::c(&["patches_itself.c"], &["-O1"])).unwrap();
+    sleep(OLD_ENOUGH);
+    let cache = Cache::new();
+    for words in [&[] as &[&str], &["patch"], &["patch", "again"], &[]] {
+        let words = [&[program.to_str().unwrap()], words].concat();
+        let native = Command::new(words[0]).args(&words[1..]).output().unwrap();
+        let finished = cache.run(&["-v"], &words);
+        assert_eq!(finished.stdout().as_bytes(), native.stdout, "{words:?}: {}", finished.stderr());
+    }
+}
+
 /// Libraries with so much code that each is kept, at the same addresses.
 struct Large {
     directory: TempDir,

@@ -180,8 +180,8 @@ impl Contents {
         self.sections(code).into_iter().fold(start, checksum)
     }
 
-    /// Replaces what is kept. Nothing is said about a failure: the next run will translate once more.
-    pub fn write(&self, code: &[u8], circumstances: u64) {
+    /// Replaces what is kept; false if that cannot be done, and the next run will translate once more.
+    pub fn write(&self, code: &[u8], circumstances: u64) -> bool {
         let sections = self.sections(code);
         let lengths = sections.map(|section| section.len() as u64);
         let uses_zmm = u64::from(self.uses_zmm);
@@ -190,7 +190,7 @@ impl Contents {
         let length = size_of::<Header>() as u64 + lengths.iter().sum::<u64>();
         if length > sys::file_size_limit() {
             // The kernel would send a signal.
-            return;
+            return false;
         }
         let path = &config::current().kept_translations;
         let name = &path[..path.len() - 1];
@@ -201,16 +201,18 @@ impl Contents {
         unsafe { call!(kernel::__NR_unlink, new.as_ptr()) };
         let flags = kernel::O_WRONLY | kernel::O_CREAT | kernel::O_EXCL;
         let Some(file) = File::open(&new, flags) else {
-            return;
+            return false;
         };
         let is_written = sys::write_all(file.descriptor(), bytes(&header))
             && sections.into_iter().all(|section| sys::write_all(file.descriptor(), section));
         // SAFETY: both paths are C strings.
         unsafe {
-            if !is_written || call!(kernel::__NR_rename, new.as_ptr(), path.as_ptr()) != 0 {
-                call!(kernel::__NR_unlink, new.as_ptr());
+            if is_written && call!(kernel::__NR_rename, new.as_ptr(), path.as_ptr()) == 0 {
+                return true;
             }
+            call!(kernel::__NR_unlink, new.as_ptr());
         }
+        false
     }
 }
 

@@ -211,11 +211,13 @@ impl Cache {
             return;
         }
         let kept = self.kept.as_ref().expect("just looked at");
-        detail!("{} translations are kept for the next run", self.blocks.len());
         // SAFETY: the code memory of this thread, which is not in its cache.
         let code = unsafe { core::slice::from_raw_parts(start as *const u8, (end - start) as usize) };
-        if let Some((contents, code)) = collect(self, kept, code.to_vec(), start) {
-            contents.write(&code, kept.circumstances);
+        let collected = collect(self, kept, code.to_vec(), start);
+        if collected.is_some_and(|(contents, code)| contents.write(&code, kept.circumstances)) {
+            detail!("{} translations are kept for the next run", self.blocks.len());
+        } else {
+            detail!("translations cannot be kept");
         }
     }
 }

@@ -18,8 +18,8 @@ use std::time::SystemTime;
 /// A number of the engine's image: translations of another build are of no use.
 const BUILD: &str = env!("DERIVGRIND_ENGINE_BUILD");
 
-/// Files of all programs together.
-const TOTAL_LIMIT: u64 = 256 << 20;
+/// Files of all programs together, before another one is written: that makes 256 MB at most.
+const TOTAL_LIMIT: u64 = 192 << 20;
 
 /// Path of the file for `program`; `None` if nothing is kept.
 pub fn file(options: &Options, program: &Program) -> Option<PathBuf> {

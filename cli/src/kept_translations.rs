@@ -64,7 +64,8 @@ fn is_own(path: &Path) -> bool {
     })
 }
 
-/// What translations depend on that the engine does not compare has a part in the name.
+/// A number of the program and of the options on which translations depend: runs with other ones would replace the file
+/// by turns.
 fn name(options: &Options, program: &Program) -> Option<String> {
     let mut hasher = DefaultHasher::new();
     fs::canonicalize(&program.path).ok()?.hash(&mut hasher);

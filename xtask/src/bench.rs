@@ -257,7 +257,8 @@ fn run_times(arguments: &Arguments, rows: &[Row]) -> String {
         "Medians of {} alternating runs ({} for Valgrind), {clock}; start-up: wall time over native.\n",
         arguments.runs, arguments.valgrind_runs
     );
-    text += "Runs under Derivgrind find translations that those before have kept, but where the row says that nothing is kept.\n";
+    text += "Runs under Derivgrind find translations that those before have kept, but where the row says that nothing\n\
+             is kept.\n";
     text += "`registers` and `memory` say where the shadows of vector registers live. Native runs that are compared with\n\
              `registers` hide AVX-512 as Derivgrind does.\n";
     if arguments.valgrind_runs > 0 {

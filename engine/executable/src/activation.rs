@@ -34,14 +34,15 @@ pub fn move_shadows_to_memory(thread: &mut Thread, next: Continuation) -> Contin
 /// The client uses zmm0 to zmm15, of which shadow code that borrows registers has kept 256 bits. Without such code only
 /// the place itself is translated again.
 pub fn save_full_registers(thread: &mut Thread, next: Continuation) -> Continuation {
-    if settings::notices_zmm() {
+    let is_news = settings::notices_zmm();
+    if is_news {
         detail!("zmm registers at {:#x}: shadow code saves all of the registers that it borrows", next.pc);
         settings::stop_noticing_zmm();
     }
-    if settings::differentiating() {
-        invalidate::flush_all(thread);
-    } else {
+    if !settings::differentiating() {
         invalidate::code_changed(thread, next.pc, next.pc + 1);
+    } else if is_news {
+        invalidate::flush_all(thread);
     }
     next
 }

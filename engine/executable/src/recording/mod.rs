@@ -36,7 +36,6 @@ use iced_x86::{Decoder, DecoderOptions, OpKind};
 pub const WINDOWS_START: u64 = 0x4800_0000_0000;
 pub const WINDOWS_END: u64 = 0x5000_0000_0000;
 
-/// Does this process record?
 /// Files that are being written.
 pub fn descriptors() -> Vec<i32> {
     if is_on() {
@@ -46,6 +45,7 @@ pub fn descriptors() -> Vec<i32> {
     }
 }
 
+/// Does this process record?
 pub fn is_on() -> bool {
     config::current().recording.is_some()
 }

@@ -31,7 +31,7 @@ impl Cache {
         (part as *mut u64).wrapping_add(pc as usize % TABLE_ENTRIES)
     }
 
-    pub(super) fn miss(&self, from: Missed) -> u64 {
+    fn miss(&self, from: Missed) -> u64 {
         self.common.misses[from.arrival as usize][from.class as usize]
     }
 

@@ -31,6 +31,7 @@ const C_GUESTS: &[&str] = &[
     "sums_of_any_numbers.c",
     "exchanged_between_threads.c",
     "calls_through_variables.c",
+    "expected_variables.c",
 ];
 
 /// Compilers with options.

@@ -21,6 +21,7 @@ use iced_x86::{Code, EncodingKind, Instruction, Mnemonic, OpKind, Register};
 impl Translator<'_> {
     pub(crate) fn active(&mut self, client: &Client) {
         let instruction = &client.instruction;
+        self.expect_passive(instruction);
         if self.vectors.in_registers() {
             self.vectors.own = crate::vectors::used_by(instruction);
         }

@@ -283,10 +283,13 @@ impl Translator<'_> {
         self.asm.built(Instruction::with2(code, place.operand(), register));
     }
 
-    /// Is the memory operand data whose shadow can never be anything but zero?
+    /// Is the memory operand data whose shadow is known to be zero?
     pub(crate) fn is_passive_memory(&self, instruction: &Instruction) -> bool {
         if !has_memory(instruction) {
             return false;
+        }
+        if self.is_proven(instruction) {
+            return true;
         }
         if instruction.is_ip_rel_memory_operand() {
             return is_constant(self.client, instruction);

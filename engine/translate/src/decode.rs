@@ -9,6 +9,9 @@ use iced_x86::{
 /// A longer block saves exits; a shorter one wastes less when its first branch leaves.
 pub(crate) const MAXIMUM: usize = 96;
 
+/// The same for active blocks, which also save what they know of shadows.
+const MAXIMUM_ACTIVE: usize = 192;
+
 /// `rol rdi,3; rol rdi,13; rol rdi,61; rol rdi,51; xchg rbx,rbx`: a client request.
 pub(crate) const MAGIC: [u8; 19] =
     [0x48, 0xc1, 0xc7, 3, 0x48, 0xc1, 0xc7, 13, 0x48, 0xc1, 0xc7, 61, 0x48, 0xc1, 0xc7, 51, 0x48, 0x87, 0xdb];
@@ -94,7 +97,8 @@ fn run(
         let pc = decoder.ip();
         let rest = &code[(pc - start) as usize..];
         let first = block.instructions.is_empty();
-        if !first && (block.instructions.len() >= MAXIMUM || link_to_known && client.is_translated(pc)) {
+        let maximum = if link_to_known { MAXIMUM } else { MAXIMUM_ACTIVE };
+        if !first && (block.instructions.len() >= maximum || link_to_known && client.is_translated(pc)) {
             block.end = End::Continue(pc);
             return None;
         }

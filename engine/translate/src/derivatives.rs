@@ -53,6 +53,8 @@ pub(crate) enum SecondShadow {
     Register(usize),
     Memory(Memory),
     Loaded(usize),
+    /// In the home of another register, see [`crate::stack_variables`].
+    Held(usize),
 }
 
 impl Translator<'_> {
@@ -65,7 +67,10 @@ impl Translator<'_> {
         }
         let zero = self.is_passive_memory(instruction);
         if let Some(place) = memory::direct(instruction) {
-            let shadow = SecondShadow::Memory(place.shadow());
+            let shadow = match self.held_shadow() {
+                Some(home) => SecondShadow::Held(home),
+                None => SecondShadow::Memory(place.shadow()),
+            };
             return Second { value: Operand::Memory(place), register: None, shadow, zero };
         }
         let (value, shadow) = (self.temporary(), self.temporary());
@@ -87,6 +92,11 @@ impl Translator<'_> {
         match second.shadow {
             SecondShadow::Register(number) => self.shadow(number),
             SecondShadow::Loaded(number) => number,
+            SecondShadow::Held(home) => {
+                let copy = self.temporary();
+                self.copy_register(Shape { width: Width::L128, ..shape }, copy, 16 + home);
+                copy
+            }
             SecondShadow::Memory(place) => {
                 let loaded = self.temporary();
                 if second.zero {
@@ -184,6 +194,7 @@ impl Translator<'_> {
         }
         let operand = match second.shadow {
             SecondShadow::Memory(place) if self.form() != Form::Legacy => Operand::Memory(place),
+            SecondShadow::Held(home) => Operand::of(shape, 16 + home),
             _ => Operand::of(shape, self.second_shadow(second, shape)),
         };
         let target_shadow = self.target(target);
@@ -286,13 +297,25 @@ impl Translator<'_> {
         }
         match (divisor, mask) {
             (Divisor::Reciprocal(reciprocal), _) => {
-                self.product(shape, place, result, Operand::Memory(reciprocal));
+                self.by_reciprocal(shape, place, result, reciprocal);
             }
             (Divisor::Value(divisor), Some(mask)) => {
                 self.quotient_under(shape, place, result, divisor, mask);
             }
             (Divisor::Value(divisor), None) => self.quotient(shape, place, result, divisor),
         }
+    }
+
+    /// target := shadow times a shared reciprocal.
+    fn by_reciprocal(&mut self, shape: Shape, target: usize, shadow: usize, reciprocal: Memory) {
+        if self.vectors.stale() == 0 {
+            return self.product(shape, target, shadow, Operand::Memory(reciprocal));
+        }
+        self.copy_register(shape, target, shadow);
+        let zero = self.temporary();
+        self.clear(zero);
+        self.compute(Operation::MultiplyThenAdd, shape, target, zero, Operand::Memory(reciprocal));
+        self.free(zero);
     }
 
     /// Saves the value of a client register that the instruction is about to overwrite.

@@ -75,6 +75,8 @@ pub(crate) enum Operation {
     MultiplyAdd,
     /// target -= first * second
     MultiplySubtract,
+    /// target := target * second + first
+    MultiplyThenAdd,
 }
 
 impl Operation {
@@ -153,6 +155,12 @@ fn row(operation: Operation, shape: Shape) -> Row {
         (MultiplySubtract, F32, Scalar) => [INVALID, VEX_Vfnmadd231ss_xmm_xmm_xmmm32, EVEX_Vfnmadd231ss_xmm_k1z_xmm_xmmm32_er],
         (MultiplySubtract, F32, L128) => [INVALID, VEX_Vfnmadd231ps_xmm_xmm_xmmm128, EVEX_Vfnmadd231ps_xmm_k1z_xmm_xmmm128b32],
         (MultiplySubtract, F32, L256) => [INVALID, VEX_Vfnmadd231ps_ymm_ymm_ymmm256, EVEX_Vfnmadd231ps_ymm_k1z_ymm_ymmm256b32],
+        (MultiplyThenAdd, F64, Scalar) => [INVALID, INVALID, EVEX_Vfmadd132sd_xmm_k1z_xmm_xmmm64_er],
+        (MultiplyThenAdd, F64, L128) => [INVALID, INVALID, EVEX_Vfmadd132pd_xmm_k1z_xmm_xmmm128b64],
+        (MultiplyThenAdd, F64, L256) => [INVALID, INVALID, EVEX_Vfmadd132pd_ymm_k1z_ymm_ymmm256b64],
+        (MultiplyThenAdd, F32, Scalar) => [INVALID, INVALID, EVEX_Vfmadd132ss_xmm_k1z_xmm_xmmm32_er],
+        (MultiplyThenAdd, F32, L128) => [INVALID, INVALID, EVEX_Vfmadd132ps_xmm_k1z_xmm_xmmm128b32],
+        (MultiplyThenAdd, F32, L256) => [INVALID, INVALID, EVEX_Vfmadd132ps_ymm_k1z_ymm_ymmm256b32],
     }
 }
 

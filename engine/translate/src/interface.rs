@@ -160,14 +160,14 @@ pub enum Entry<'a> {
     Again { observed: &'a [Observed], passive_pages: &'a [u64] },
 }
 
-/// A sum that is tested for a rounding constant, since its addend was one when the block was translated, see
-/// [`crate::rounding`].
+/// What a block tests because of what was seen when it was translated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Observed {
-    /// Number of the instruction within the block.
-    pub position: u8,
-    /// Number of its operand.
-    pub operand: u8,
+pub enum Observed {
+    /// A sum whose addend was a rounding constant, see [`crate::rounding`]: numbers of the instruction within the block,
+    /// and of its operand.
+    Constant { position: u8, operand: u8 },
+    /// An instruction whose operand in memory was passive, see [`crate::expected_passive`]: its number.
+    Passive { position: u8 },
 }
 
 /// One translation to be made.

@@ -8,20 +8,21 @@
 //! and the registers for all this would have to be borrowed.
 //!
 //! That fails where the reciprocal is not an ordinary number. The test for it leaves the block, in front of the
-//! instruction and before any flag is raised, for a translation whose state says that it divides.
+//! instruction and before any flag is raised, for a translation whose state says that nothing is assumed.
+//!
+//! By an ordinary number a passive lane needs no mask: it stays zero. Zero is added so that it does not become a negative
+//! one, which looks active. That needs a register; where none is free, a mask takes less time.
 //!
 //! Invariant: a reciprocal is stored by all ways through the block that reach a later instruction.
 
 use crate::checks::OnActive;
 use crate::contents::Contents;
 use crate::context::offset;
-use crate::control::has_memory;
 use crate::decode::Client;
 use crate::emit::{Memory, Operand};
 use crate::encodings::{self, Form, Operation, Shape, Width};
 use crate::memory;
-use crate::passive::is_write;
-use crate::proven::{are_disjoint, same_base};
+use crate::places::Places;
 use crate::rules::{self, Binary, Element, Rule};
 use crate::translate::Translator;
 use alloc::vec::Vec;
@@ -92,8 +93,7 @@ fn quotient(instruction: &Instruction) -> Option<(u32, Shape)> {
 #[derive(Default)]
 struct Values {
     registers: Contents,
-    places: Vec<(Memory, usize, u32)>,
-    next: u32,
+    places: Places,
 }
 
 impl Values {
@@ -103,47 +103,13 @@ impl Values {
             let name = self.registers.name(shape, instruction.op_register(operand).number())?;
             return Some(Divisor { name, is_memory: false, shape });
         }
-        let place = memory::direct(instruction)?;
-        let is_same = |known: &&(Memory, usize, u32)| {
-            same_base(known.0, place)
-                && known.0.displacement == place.displacement
-                && known.1 == shape.bytes()
-        };
-        let name = match self.places.iter().find(is_same) {
-            Some((_, _, name)) => *name,
-            None => {
-                self.next += 1;
-                self.places.push((place, shape.bytes(), self.next));
-                self.next
-            }
-        };
+        let name = self.places.name(memory::direct(instruction)?, shape.bytes());
         Some(Divisor { name, is_memory: true, shape })
     }
 
     fn follow(&mut self, info: &mut InstructionInfoFactory, instruction: &Instruction) {
         self.registers.follow(info, instruction);
-        if self.places.is_empty() {
-            return;
-        }
-        let used = info.info(instruction);
-        if used.used_memory().iter().any(|memory| is_write(memory.access())) {
-            let size = instruction.memory_size().size();
-            let is_named = has_memory(instruction) && used.used_memory().len() == 1 && size != 0;
-            match memory::direct(instruction).filter(|_| is_named) {
-                Some(written) => {
-                    let written = (written, size);
-                    self.places.retain(|(place, size, _)| are_disjoint((*place, *size), written));
-                }
-                None => self.places.clear(),
-            }
-        }
-        for register in used.used_registers().iter().filter(|used| is_write(used.access())) {
-            let changed = register.register().full_register();
-            let uses = |place: &Memory| {
-                [place.base, place.index].iter().any(|register| register.full_register() == changed)
-            };
-            self.places.retain(|(place, _, _)| !changed.is_gpr() || !uses(place));
-        }
+        self.places.follow(info, instruction);
     }
 }
 
@@ -160,7 +126,7 @@ impl Translator<'_> {
         let place = self.asm.context(offset::RECIPROCALS + PLACE_SIZE * u32::from(number));
         if self.reciprocals.stored >> number & 1 == 0 {
             self.reciprocals.stored |= 1 << number;
-            let leaves = OnActive::Leave(instruction.ip(), self.state().with_divisions());
+            let leaves = self.when_assumption_fails(instruction);
             let temporary = self.temporary();
             self.test_reciprocal(shape, temporary, divisor, leaves);
             let ones = self.one(shape.element);

@@ -11,7 +11,7 @@ pub struct State(pub u64);
 const ACTIVE: u64 = 1 << 34;
 const GENERAL_CHECKED_ONCE: u64 = 1 << 33;
 const RULE_APPLIED: u64 = 1 << 35;
-const DIVIDES: u64 = 1 << 36;
+const ASSUMES_NOTHING: u64 = 1 << 36;
 const UPPER: u64 = 1 << 32;
 /// Number of rsp, which is never active.
 const STACK_POINTER: u32 = 4;
@@ -46,12 +46,13 @@ impl State {
     pub fn rule_is_applied(self) -> bool {
         self.0 & RULE_APPLIED != 0
     }
-    /// The same state for a block that divides dot values, see [`crate::reciprocals`].
-    pub fn with_divisions(self) -> State {
-        State(self.0 | DIVIDES)
+    /// The same state for a block in which an assumption has failed, see [`crate::reciprocals`] and
+    /// [`crate::expected_passive`].
+    pub fn assuming_nothing(self) -> State {
+        State(self.0 | ASSUMES_NOTHING)
     }
-    pub fn divides(self) -> bool {
-        self.0 & DIVIDES != 0
+    pub fn assumes_nothing(self) -> bool {
+        self.0 & ASSUMES_NOTHING != 0
     }
     pub fn is_active(self) -> bool {
         self.0 & ACTIVE != 0

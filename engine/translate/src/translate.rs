@@ -10,6 +10,7 @@ use crate::control::has_memory;
 use crate::decode::{self, Avoid, Block, Client, End};
 use crate::direct_calls;
 use crate::emit::{Assembler, Jump, Memory};
+use crate::expected_passive;
 use crate::expected_targets;
 use crate::flags;
 use crate::general::Mirror;
@@ -28,6 +29,7 @@ use crate::reciprocals::Reciprocals;
 use crate::recording::{Recorded, Recording};
 use crate::rounding::{self, Rounding};
 use crate::rules::{self, Rule};
+use crate::stack_variables::StackVariables;
 use crate::state::{Class, State};
 use crate::upper_parts::{self, Access};
 use crate::vectors::{self, Pending, Vectors};
@@ -90,9 +92,10 @@ pub(crate) struct Translator<'a> {
     /// See [`upper_parts::find`].
     pub upper_parts: Vec<Access>,
     pub reciprocals: Reciprocals,
+    pub stack_variables: StackVariables,
     /// By instruction: sums that round their operand.
     pub roundings: Vec<Rounding>,
-    observed: Vec<Observed>,
+    pub observed: Vec<Observed>,
     pub passive_pages: PassivePages,
     /// Did the current instruction write zero to the shadow of what it stores?
     pub stored_zero: bool,
@@ -189,6 +192,7 @@ impl<'a> Translator<'a> {
             untested: Vec::new(),
             upper_parts: Vec::new(),
             reciprocals: Reciprocals::default(),
+            stack_variables: StackVariables::default(),
             roundings: Vec::new(),
             observed: Vec::new(),
             passive_pages: PassivePages::default(),
@@ -238,13 +242,22 @@ impl<'a> Translator<'a> {
             Vec::new()
         };
         let shares = !self.job.settings.mode.has_indices() && self.vectors.in_registers();
-        if self.level == Level::Active && shares && !self.job.state.divides() {
+        if self.level == Level::Active && shares {
+            self.stack_variables = StackVariables::find(&mut self.info, &block.instructions[..length]);
+        }
+        if self.level == Level::Active && shares && !self.job.state.assumes_nothing() {
             self.reciprocals = Reciprocals::find(&mut self.info, &block.instructions[..length]);
         }
         if self.level == Level::Active {
             let ahead = |target| decode::decode(target, self.client, avoid(self.job), false).instructions;
             (self.roundings, self.observed) =
                 rounding::find(&mut self.info, self.client, self.job.entry, block, ahead);
+            if !self.job.state.assumes_nothing() {
+                let instructions = &block.instructions[..length];
+                let expected =
+                    expected_passive::find(&mut self.info, self.client, self.job.entry, instructions);
+                self.observed.extend(expected);
+            }
         }
         if self.level != Level::Plain {
             self.flags_dead = dead.first().copied().unwrap_or(false);

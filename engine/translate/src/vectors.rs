@@ -505,6 +505,11 @@ impl Vectors {
         16 + number
     }
 
+    /// Homes that hold nothing, and that the current instruction does not use.
+    pub fn stale(&self) -> u16 {
+        self.zero & !(self.in_use | self.own | self.parked_homes)
+    }
+
     /// Brings parked homes back; the current instruction is done.
     pub fn restore_homes(&mut self, asm: &mut Assembler) {
         for number in 0..16 {

@@ -209,7 +209,7 @@ impl Cache {
     fn make(&mut self, pc: u64, state: State, settings: &Settings, from: Option<Missed>) -> u64 {
         self.made += 1;
         let general = state.class().state();
-        let by_instruction = state.expects_active_load() || state.rule_is_applied() || state.divides();
+        let by_instruction = state.expects_active_load() || state.rule_is_applied() || state.assumes_nothing();
         let specific = state.is_active() && state != general && !by_instruction;
         if specific && self.too_many_versions(pc) {
             return self
@@ -302,7 +302,7 @@ impl Cache {
         self.counters.take(job.first_counter, &translation.sites);
         let boundaries = self.boundaries.add(job.pc, job.state, &translation.boundaries);
         let number = self.blocks.len() as u32;
-        self.observed.extend(translation.observed.iter().map(|sum| (number, *sum)));
+        self.observed.extend(translation.observed.iter().map(|seen| (number, *seen)));
         let address = job.address as u32;
         self.blocks.push(Block {
             pc: job.pc,

@@ -30,16 +30,15 @@
 //! see [`crate::computed`].
 
 mod lowering;
-mod observation;
 mod values;
 
 use crate::decode::{Block, Client, End};
 use crate::interface::{ClientCode, Entry, Observed};
+use crate::observation::Observation;
 use crate::rules::{self, Addend, Binary, Element, Lanes, Order, Rule};
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 use iced_x86::{EncodingKind, FlowControl, Instruction, InstructionInfoFactory};
-use observation::Observation;
 use values::Values;
 
 /// What is known about a sum.
@@ -117,10 +116,15 @@ pub(crate) fn find(
     if let Entry::Again { observed: before, .. } = entry {
         observed = before.to_vec();
     }
-    observed.retain(|sum| found.get(usize::from(sum.position)) == Some(&Rounding::No));
-    for Observed { position, operand } in &observed {
-        found[usize::from(*position)] = Rounding::Tested(Candidate::passive(u32::from(*operand)));
-    }
+    observed.retain(|seen| {
+        let Observed::Constant { position, operand } = *seen else { return false };
+        let Some(sum) = found.get_mut(usize::from(position)) else { return false };
+        let is_new = *sum == Rounding::No;
+        if is_new {
+            *sum = Rounding::Tested(Candidate::passive(u32::from(operand)));
+        }
+        is_new
+    });
     if let Some((position, operand)) = only_sum(block) {
         if found[position] == Rounding::No {
             found[position] = Rounding::Tested(Candidate::passive(operand));
@@ -210,7 +214,7 @@ fn find_in(
             };
         }
         if let (Some(operand), None) = (rounding_addend, taken_back) {
-            observed.push(Observed { position: position as u8, operand: operand as u8 });
+            observed.push(Observed::Constant { position: position as u8, operand: operand as u8 });
         }
         if let Some((earlier, operand)) = followed(&sums, &sum, &values) {
             if found[earlier] == Rounding::No {

@@ -5,11 +5,11 @@ use super::families::{
 };
 use super::generate::{generate, Addressing, Aliasing, Generated, Wish, BASE_VALUES};
 use super::random::Random;
-use super::region::CLIENT_CODE;
+use super::region::{CLIENT_CODE, STACK_POINTER};
 use super::run::{Configuration, Program};
 use super::values::Content;
 use iced_x86::{
-    Code, Decoder, DecoderOptions, EncodingKind, FlowControl, Instruction, MemoryOperand, Register,
+    Code, Decoder, DecoderOptions, EncodingKind, FlowControl, Instruction, MemoryOperand, OpKind, Register,
 };
 use std::sync::OnceLock;
 
@@ -25,15 +25,25 @@ pub enum Kind {
     Wide,
     /// x87 and MMX.
     Old,
+    /// A few instructions on numbers, whose variables are on the stack.
+    Stack,
 }
 
-pub const KINDS: [Kind; 6] = [Kind::Legacy, Kind::Vex, Kind::Mixed, Kind::General, Kind::Wide, Kind::Old];
+pub const KINDS: [Kind; 7] =
+    [Kind::Legacy, Kind::Vex, Kind::Mixed, Kind::General, Kind::Wide, Kind::Old, Kind::Stack];
+
+/// The variables of [`Kind::Stack`] begin at the stack pointer; one in four is a binary32 at half of this distance.
+const VARIABLE_SIZE: usize = 8;
+pub const VARIABLES: usize = 4;
+/// Another register through which they are written, and the value that it has.
+pub const POINTER: (usize, u64) = (BASE_VALUES[0].0, STACK_POINTER + 16);
 
 impl Kind {
     /// Can it be run where shadows are placed so?
     pub fn fits(self, configuration: Configuration) -> bool {
         match self {
             Kind::Legacy | Kind::General | Kind::Old => true,
+            Kind::Stack => configuration.in_registers() || !configuration.has_vex(),
             Kind::Vex | Kind::Mixed => configuration.has_vex(),
             Kind::Wide => configuration.has_evex(),
         }
@@ -49,6 +59,43 @@ pub fn pool(kind: Kind) -> &'static [Code] {
 
 fn make_pool(kind: Kind) -> Vec<Code> {
     use Code::*;
+    if kind == Kind::Stack {
+        return vec![
+            Movsd_xmm_xmmm64,
+            Movsd_xmm_xmmm64,
+            Movsd_xmm_xmmm64,
+            Movsd_xmmm64_xmm,
+            Movsd_xmmm64_xmm,
+            Mulsd_xmm_xmmm64,
+            Mulsd_xmm_xmmm64,
+            Addsd_xmm_xmmm64,
+            Subsd_xmm_xmmm64,
+            Divsd_xmm_xmmm64,
+            Sqrtsd_xmm_xmmm64,
+            Maxsd_xmm_xmmm64,
+            Ucomisd_xmm_xmmm64,
+            Movss_xmm_xmmm32,
+            Movss_xmm_xmmm32,
+            Movss_xmm_xmmm32,
+            Movss_xmmm32_xmm,
+            Movss_xmmm32_xmm,
+            Mulss_xmm_xmmm32,
+            Mulss_xmm_xmmm32,
+            Addss_xmm_xmmm32,
+            Subss_xmm_xmmm32,
+            Divss_xmm_xmmm32,
+            Sqrtss_xmm_xmmm32,
+            Maxss_xmm_xmmm32,
+            Ucomiss_xmm_xmmm32,
+            Movapd_xmm_xmmm128,
+            Pxor_xmm_xmmm128,
+            Unpcklpd_xmm_xmmm128,
+            Movq_rm64_xmm,
+            Movq_xmm_rm64,
+            Mov_rm64_r64,
+            Test_rm64_r64,
+        ];
+    }
     let moves = [
         Mov_r64_rm64,
         Mov_rm64_r64,
@@ -191,6 +238,55 @@ impl Block {
         Block { instructions, far }
     }
 
+    /// Random instructions of [`Kind::Stack`].
+    pub fn of_variables(far: bool, choices: &[u64]) -> Block {
+        // One type of numbers: a part of the other is none.
+        let other = choices.first().map_or("sd", |choice| ["sd", "ss"][(choice >> 32 & 1) as usize]);
+        let fits = |code: &&Code| !format!("{:?}", code.mnemonic()).ends_with(other);
+        let pool: Vec<Code> = pool(Kind::Stack).iter().filter(fits).copied().collect();
+        let mut instructions: Vec<Generated> = Vec::new();
+        let mut pc = CLIENT_CODE[usize::from(far)];
+        for choice in choices {
+            let mut random = Random(*choice);
+            let wish = Wish {
+                memory: !random.once_in(4),
+                addressing: Addressing::Stack,
+                aliasing: Aliasing::ALL[random.below(5)],
+                far,
+                aligned: true,
+                pc: Some(pc),
+                fixed_bases: true,
+            };
+            let Some(generated) = generate(pool[random.below(pool.len())], wish, &mut random) else {
+                continue;
+            };
+            let mut instruction = generated.instruction;
+            let is_quotient = |code: Code| matches!(code, Code::Divsd_xmm_xmmm64 | Code::Divss_xmm_xmmm32);
+            if is_quotient(instruction.code())
+                && instructions.iter().any(|one| is_quotient(one.instruction.code()))
+            {
+                // Two might share a reciprocal.
+                continue;
+            }
+            few_registers(&mut instruction);
+            if instruction.memory_base() == Register::RSP {
+                let mut place = (VARIABLE_SIZE * random.below(VARIABLES)) as i64;
+                if instruction.memory_size().size() == 4 && random.once_in(4) {
+                    place += VARIABLE_SIZE as i64 / 2;
+                }
+                if random.once_in(6) {
+                    instruction.set_memory_base(Register::RAX + POINTER.0 as u32);
+                    place -= (POINTER.1 - STACK_POINTER) as i64;
+                }
+                instruction.set_memory_displacement64(place as u64);
+            }
+            let generated = Generated::at(instruction, far, pc);
+            pc += generated.bytes.len() as u64;
+            instructions.push(generated);
+        }
+        Block { instructions, far }
+    }
+
     /// The block of these instructions, by their bytes.
     pub fn of(far: bool, bytes: &[Vec<u8>]) -> Block {
         let mut pc = CLIENT_CODE[usize::from(far)];
@@ -211,6 +307,16 @@ impl Block {
     pub fn program(&self, range: std::ops::Range<usize>) -> Program {
         let bytes = self.instructions[range].iter().flat_map(|generated| generated.bytes.clone()).collect();
         Program { bytes, far: self.far, constant: None, skipped: 0, arguments: None }
+    }
+}
+
+/// Lets the instruction use the first vector registers only.
+fn few_registers(instruction: &mut Instruction) {
+    for operand in 0..instruction.op_count() {
+        let register = instruction.op_register(operand);
+        if instruction.op_kind(operand) == OpKind::Register && register.is_xmm() {
+            instruction.set_op_register(operand, Register::XMM0 + register.number() as u32 % 4);
+        }
     }
 }
 

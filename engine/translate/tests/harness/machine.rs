@@ -49,6 +49,13 @@ impl Memory {
         (area, (address - AREAS[area]) as usize)
     }
 
+    /// Eight bytes, if they are the client's.
+    pub fn word(&self, address: u64) -> Option<u64> {
+        let area = AREAS.iter().position(|start| (*start..*start + AREA as u64 - 7).contains(&address))?;
+        let offset = (address - AREAS[area]) as usize;
+        self.areas[area][offset..offset + 8].try_into().ok().map(u64::from_le_bytes)
+    }
+
     pub fn at(&self, address: u64, size: usize) -> &[u8] {
         let (area, offset) = Self::locate(address);
         &self.areas[area][offset..offset + size]

@@ -6,7 +6,7 @@ use super::region::{self, Region, ATOMIC_LOCK, CACHE, CACHE_SIZE, CLIENT_CODE, C
 use super::switch::{self, Fault};
 use super::tape::{self, Written};
 use derivgrind_functions::places::FloatArguments;
-use derivgrind_translate::context::{offset, CLASSES};
+use derivgrind_translate::context::{offset, CLASSES, SHADOW_OFFSET};
 use derivgrind_translate::glue::{MISS, SAMPLE};
 use derivgrind_translate::interface::{
     ClientCode, Entry, Exit, ExitKind, HostVectors, Job, LibraryFunction, Mode, Registers, Settings, Site,
@@ -162,6 +162,29 @@ impl ClientCode for Program {
     }
 }
 
+/// A program and what its memory holds.
+struct Running<'a> {
+    program: &'a Program,
+    machine: &'a Machine,
+    shadows: &'a Shadows,
+}
+
+impl ClientCode for Running<'_> {
+    fn code(&self, pc: u64) -> Option<&[u8]> {
+        self.program.code(pc)
+    }
+    fn is_constant(&self, address: u64) -> bool {
+        self.program.is_constant(address)
+    }
+    fn content(&self, address: u64) -> Option<u64> {
+        let shadow = || self.shadows.memory.word(address.wrapping_sub(SHADOW_OFFSET));
+        self.machine.memory.word(address).or_else(shadow)
+    }
+    fn library_function(&self, pc: u64) -> Option<LibraryFunction> {
+        self.program.library_function(pc)
+    }
+}
+
 /// Where a run in translation ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum End {
@@ -246,7 +269,7 @@ impl Harness {
 
     pub fn translate(
         &self,
-        program: &Program,
+        program: &dyn ClientCode,
         configuration: Configuration,
         pc: u64,
         state: State,
@@ -338,7 +361,8 @@ impl Harness {
             }),
         };
         let entry = Entry::Seen(&registers);
-        let mut translation = self.translate(program, configuration, pc, outcome.state, entry);
+        let running = Running { program, machine: &outcome.machine, shadows: &outcome.shadows };
+        let mut translation = self.translate(&running, configuration, pc, outcome.state, entry);
         let position = outcome.written.prepare(&mut translation);
         assert!(translation.code.len() < CACHE_SIZE / 2, "the code has room");
         region::write(CACHE, &translation.code);

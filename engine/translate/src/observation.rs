@@ -1,8 +1,8 @@
 //! What registers and memory hold while a block runs that is about to be executed, as far as its moves tell.
 //!
-//! An addend that comes from elsewhere may be a rounding constant. What it is at the moment shows which sums are worth
-//! a test; so an instruction that is not understood, or a store to an unknown place, does no harm but for a test that
-//! is missing or in vain.
+//! It shows which tests are worth their time: an addend that comes from elsewhere may be a rounding constant
+//! ([`crate::rounding`]), a variable is mostly as passive as it is now ([`crate::expected_passive`]). So an instruction
+//! that is not understood, or a store to an unknown place, does no harm but for a test that is missing or in vain.
 
 use crate::interface::{ClientCode, Registers};
 use crate::passive::is_write;
@@ -16,7 +16,7 @@ enum Value {
     At(u64),
 }
 
-pub(super) struct Observation<'a> {
+pub(crate) struct Observation<'a> {
     client: &'a dyn ClientCode,
     general: [Option<Value>; 16],
     /// Lowest eight bytes.
@@ -110,7 +110,8 @@ impl<'a> Observation<'a> {
         }
     }
 
-    fn address(&self, instruction: &Instruction) -> Option<u64> {
+    /// Address of the memory operand.
+    pub fn address(&self, instruction: &Instruction) -> Option<u64> {
         if matches!(instruction.memory_segment(), Register::FS | Register::GS) {
             return None;
         }

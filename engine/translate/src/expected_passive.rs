@@ -1,0 +1,160 @@
+//! Variables of an active block that are expected to be passive.
+//!
+//! Where little is kept in registers, a block reads numbers like the width of a mesh or a step in time from memory, often
+//! again and again. A shadow costs at each use, and most where it enters a product; a test for zero costs once. So a
+//! variable that is passive when the block is translated is tested, and known to be passive from then on
+//! ([`crate::proven`]), if it is a factor or divisor, or is read again before it may change.
+//!
+//! If it has become active, the test leaves the block for a translation of the instruction whose state says that nothing
+//! is assumed.
+
+use crate::checks::OnActive;
+use crate::context::SHADOW_OFFSET;
+use crate::control::has_memory;
+use crate::decode::Client;
+use crate::emit::Memory;
+use crate::interface::{ClientCode, Entry, Observed};
+use crate::memory;
+use crate::observation::Observation;
+use crate::passive::active_state;
+use crate::places::Places;
+use crate::rules::{self, Binary, Rule};
+use crate::translate::Translator;
+use alloc::vec::Vec;
+use iced_x86::{Instruction, InstructionInfoFactory, OpKind, Register};
+
+/// The instructions whose operand in memory is expected to be passive.
+pub(crate) fn find(
+    info: &mut InstructionInfoFactory,
+    client: &dyn ClientCode,
+    entry: Entry,
+    instructions: &[Client],
+) -> Vec<Observed> {
+    match entry {
+        Entry::Unknown => Vec::new(),
+        Entry::Again { observed, .. } => {
+            observed.iter().filter(|seen| matches!(seen, Observed::Passive { .. })).copied().collect()
+        }
+        Entry::Seen(registers) => {
+            let uses = worthwhile_uses(info, instructions);
+            if uses.is_empty() {
+                return Vec::new();
+            }
+            let mut observation = Observation::new(client, registers);
+            let mut expected = Vec::new();
+            for (position, instruction) in instructions.iter().map(|client| &client.instruction).enumerate() {
+                if uses.contains(&position) && is_passive(client, &observation, instruction) {
+                    expected.extend(u8::try_from(position).map(|position| Observed::Passive { position }));
+                }
+                observation.step(info, instruction);
+            }
+            expected
+        }
+    }
+}
+
+/// Instructions that read a variable whose test would pay.
+fn worthwhile_uses(info: &mut InstructionInfoFactory, instructions: &[Client]) -> Vec<usize> {
+    let mut places = Places::default();
+    let mut uses: Vec<(usize, u32)> = Vec::new();
+    for (position, instruction) in instructions.iter().map(|client| &client.instruction).enumerate() {
+        if let Some(variable) = variable(instruction) {
+            uses.push((position, places.name(variable, instruction.memory_size().size())));
+        }
+        places.follow(info, instruction);
+    }
+    let is_repeated = |name: u32| uses.iter().filter(|(_, other)| *other == name).count() > 1;
+    let pays = |(position, name): &(usize, u32)| is_repeated(*name) || is_factor(&instructions[*position..]);
+    uses.iter().filter(|one| pays(one)).map(|(position, _)| *position).collect()
+}
+
+/// Does what the first instruction reads from memory become a factor or divisor in this block?
+fn is_factor(instructions: &[Client]) -> bool {
+    let mut instructions = instructions.iter().map(|client| &client.instruction);
+    let Some(first) = instructions.next() else { return false };
+    let multiplies = |instruction: &Instruction| {
+        matches!(
+            rules::rule(instruction),
+            Rule::Binary(Binary::Multiply | Binary::Divide, ..) | Rule::Fused { .. }
+        )
+    };
+    if !matches!(rules::rule(first), Rule::Same(_)) {
+        return multiplies(first);
+    }
+    let loaded = first.op0_register().number();
+    for instruction in instructions {
+        let is_loaded = |operand: u32| {
+            instruction.op_kind(operand) == OpKind::Register
+                && instruction.op_register(operand).is_vector_register()
+                && instruction.op_register(operand).number() == loaded
+        };
+        if multiplies(instruction) && (0..instruction.op_count()).any(is_loaded) {
+            return true;
+        }
+        if instruction.op_count() > 0 && is_loaded(0) {
+            return false;
+        }
+    }
+    false
+}
+
+/// The variable that the instruction takes a number from: on the stack, or at a fixed address. What other registers
+/// point at is often an element of an array, and the next one the next time.
+fn variable(instruction: &Instruction) -> Option<Memory> {
+    let reads_number = matches!(
+        rules::rule(instruction),
+        Rule::Binary(..) | Rule::Unary(..) | Rule::Fused { .. } | Rule::Same(_)
+    ) && has_memory(instruction)
+        && instruction.op0_kind() == OpKind::Register
+        && instruction.op0_register().is_vector_register()
+        && instruction.memory_size().size() != 0;
+    let operand = memory::direct(instruction).filter(|_| reads_number)?;
+    let is_variable = operand.index == Register::None
+        && matches!(operand.base, Register::None | Register::RSP | Register::RBP);
+    is_variable.then_some(operand)
+}
+
+/// Is the shadow of the memory operand zero at the moment?
+fn is_passive(client: &dyn ClientCode, observation: &Observation, instruction: &Instruction) -> bool {
+    let Some(address) = observation.address(instruction) else { return false };
+    let size = instruction.memory_size().size();
+    (0..size).step_by(8).all(|start| {
+        let shadow = client.content(address.wrapping_add(SHADOW_OFFSET).wrapping_add(start as u64));
+        let unused = 64 - 8 * (size - start).min(8);
+        shadow.is_some_and(|shadow| shadow << unused == 0)
+    })
+}
+
+impl Translator<'_> {
+    /// Tests the memory operand of the current instruction if it is expected to be passive.
+    pub(crate) fn expect_passive(&mut self, instruction: &Instruction) {
+        let is_expected = |seen: &Observed| match seen {
+            Observed::Passive { position } => usize::from(*position) == self.position,
+            Observed::Constant { .. } => false,
+        };
+        if !self.observed.iter().any(is_expected) || !self.flags_dead || self.rule_is_applied() {
+            return;
+        }
+        if self.is_passive_memory(instruction) {
+            return;
+        }
+        let leaves = self.when_assumption_fails(instruction);
+        self.check_operand(instruction, instruction.memory_size().size(), leaves);
+    }
+
+    /// Goes on with the current instruction in a translation that assumes nothing.
+    pub(crate) fn when_assumption_fails(&self, instruction: &Instruction) -> OnActive {
+        let state = self.state();
+        // What fails is active, which the zero state would not expect.
+        let state = if state.is_active() { state } else { active_state(false) };
+        OnActive::Leave(instruction.ip(), state.assuming_nothing())
+    }
+
+    /// Has the block shown that the memory operand is passive?
+    pub(crate) fn is_proven(&self, instruction: &Instruction) -> bool {
+        let size = instruction.memory_size().size();
+        !self.proven.is_empty()
+            && size != 0
+            && memory::direct(instruction).is_some_and(|operand| self.proven.contains(operand, size))
+    }
+}

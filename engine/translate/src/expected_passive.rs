@@ -158,3 +158,61 @@ impl Translator<'_> {
             && memory::direct(instruction).is_some_and(|operand| self.proven.contains(operand, size))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iced_x86::{Code, IcedError, MemoryOperand};
+    use Register::{RBP, RDI, XMM0, XMM1, XMM2};
+
+    type Built = Result<Instruction, IcedError>;
+
+    fn uses(instructions: &[Built]) -> Vec<usize> {
+        let client = |instruction: &Built| Client {
+            instruction: *instruction.as_ref().expect("the operands fit"),
+            bytes: Default::default(),
+            offsets: Default::default(),
+        };
+        let clients: Vec<Client> = instructions.iter().map(client).collect();
+        worthwhile_uses(&mut InstructionInfoFactory::new(), &clients)
+    }
+
+    fn at(base: Register, displacement: i64) -> MemoryOperand {
+        MemoryOperand::with_base_displ(base, displacement)
+    }
+
+    fn load(target: Register, place: MemoryOperand) -> Built {
+        Instruction::with2(Code::Movsd_xmm_xmmm64, target, place)
+    }
+
+    fn store(place: MemoryOperand) -> Built {
+        Instruction::with2(Code::Movsd_xmmm64_xmm, place, XMM2)
+    }
+
+    #[test]
+    fn addends_are_tested_if_they_are_read_again() {
+        let sum = || Instruction::with2(Code::Addsd_xmm_xmmm64, XMM0, at(RBP, -8));
+        assert_eq!(uses(&[sum()]), []);
+        assert_eq!(uses(&[sum(), load(XMM1, at(RBP, -8))]), [0, 1]);
+        assert_eq!(uses(&[sum(), load(XMM1, at(RBP, -16))]), []);
+        assert_eq!(uses(&[sum(), store(at(RBP, -8)), sum()]), []);
+        assert_eq!(uses(&[sum(), store(at(RDI, 0)), sum()]), []);
+    }
+
+    #[test]
+    fn factors_and_divisors_are_tested_always() {
+        let product = |second: Register| Instruction::with2(Code::Mulsd_xmm_xmmm64, XMM0, second);
+        assert_eq!(uses(&[Instruction::with2(Code::Divsd_xmm_xmmm64, XMM0, at(RBP, -8))]), [0]);
+        assert_eq!(uses(&[load(XMM1, at(RBP, -8)), product(XMM1)]), [0]);
+        assert_eq!(uses(&[load(XMM1, at(RBP, -8)), product(XMM2)]), []);
+        assert_eq!(uses(&[load(XMM1, at(RBP, -8)), load(XMM1, at(RBP, -16)), product(XMM1)]), [1]);
+    }
+
+    #[test]
+    fn elements_of_arrays_are_no_variables() {
+        let product = |place| Instruction::with2(Code::Mulsd_xmm_xmmm64, XMM0, place);
+        assert_eq!(uses(&[product(at(RDI, 8)), product(at(RDI, 8))]), []);
+        let element = || MemoryOperand::with_base_index(RBP, RDI);
+        assert_eq!(uses(&[product(element()), product(element())]), []);
+    }
+}

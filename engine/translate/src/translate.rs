@@ -398,8 +398,8 @@ impl<'a> Translator<'a> {
             return;
         }
         if self.level == Level::Active && !stored_zero && self.writes_memory(instruction) {
-            let operand = memory::direct(instruction).filter(|_| has_memory(instruction));
             let size = instruction.memory_size().size();
+            let operand = memory::direct(instruction).filter(|_| has_memory(instruction) && size != 0);
             self.proven.active_store(operand.map(|operand| (operand, size)));
         }
         if let Some((register, distance)) = proven::step(instruction) {

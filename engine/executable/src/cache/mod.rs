@@ -209,7 +209,8 @@ impl Cache {
     fn make(&mut self, pc: u64, state: State, settings: &Settings, from: Option<Missed>) -> u64 {
         self.made += 1;
         let general = state.class().state();
-        let by_instruction = state.expects_active_load() || state.rule_is_applied() || state.assumes_nothing();
+        let by_instruction =
+            state.expects_active_load() || state.rule_is_applied() || state.assumes_nothing();
         let specific = state.is_active() && state != general && !by_instruction;
         if specific && self.too_many_versions(pc) {
             return self

@@ -7,7 +7,7 @@ use crate::harness::run::{
 };
 use crate::harness::tape;
 use derivgrind_translate::context::offset;
-use derivgrind_translate::interface::{Entry, Mode};
+use derivgrind_translate::interface::{Entry, Mode, Observed};
 use derivgrind_translate::state::State;
 use iced_x86::{Code, Decoder, DecoderOptions, Encoder, Formatter, IcedError, Instruction, IntelFormatter};
 use iced_x86::{MemoryOperand, Register};
@@ -45,10 +45,20 @@ fn family_with(
     state: State,
     sequences: Vec<Vec<Built>>,
 ) {
+    family_entered(placements, mode, name, (state, Entry::Unknown), sequences);
+}
+
+fn family_entered(
+    placements: &[(&str, Configuration)],
+    mode: Mode,
+    name: &str,
+    (state, entry): (State, Entry),
+    sequences: Vec<Vec<Built>>,
+) {
     for (placement, configuration) in placements {
         let mut text = String::new();
         for sequence in &sequences {
-            text.push_str(&lowered(sequence, configuration.in_mode(mode), state));
+            text.push_str(&lowered(sequence, configuration.in_mode(mode), state, entry));
             text.push('\n');
         }
         let mut settings = insta::Settings::clone_current();
@@ -59,7 +69,7 @@ fn family_with(
     }
 }
 
-fn lowered(sequence: &[Built], configuration: Configuration, state: State) -> String {
+fn lowered(sequence: &[Built], configuration: Configuration, state: State, entry: Entry) -> String {
     let mut program = Program { bytes: Vec::new(), far: false, constant: None, skipped: 0, arguments: None };
     let mut encoder = Encoder::new(64);
     for instruction in sequence {
@@ -70,7 +80,7 @@ fn lowered(sequence: &[Built], configuration: Configuration, state: State) -> St
         encoder = Encoder::new(64);
     }
     let harness = Harness::lock();
-    let translation = harness.translate(&program, configuration, program.start(), state, Entry::Unknown);
+    let translation = harness.translate(&program, configuration, program.start(), state, entry);
     let mut text = String::new();
     disassemble(&mut text, "", program.start(), &program.bytes);
     disassemble(&mut text, "    ", CACHE, &translation.code);
@@ -148,6 +158,33 @@ fn shared_divisors() {
     let placements = [("registers", REGISTERS)];
     let state = State::active(!0, 1 << 3, false);
     family_with(&placements, Mode::Forward, "shared_divisors", state, vec![vec![quotient(0), quotient(1)]]);
+}
+
+#[test]
+fn variables_on_the_stack() {
+    let variable = || MemoryOperand::with_base_displ(Register::RSP, 8);
+    let sequence = vec![
+        Instruction::with2(Code::Movsd_xmmm64_xmm, variable(), xmm(0)),
+        Instruction::with2(Code::Movsd_xmm_xmmm64, xmm(1), variable()),
+        Instruction::with2(Code::Mulsd_xmm_xmmm64, xmm(1), variable()),
+    ];
+    let placements = [("registers", REGISTERS)];
+    let state = State::active(!0, !0b11, false);
+    family_with(&placements, Mode::Forward, "variables_on_the_stack", state, vec![sequence]);
+}
+
+#[test]
+fn expected_passive() {
+    let variable = MemoryOperand::with_base_displ(Register::RBP, -24);
+    let sequence = vec![
+        Instruction::with2(Code::Divsd_xmm_xmmm64, xmm(0), variable),
+        Instruction::with2(Code::Mulsd_xmm_xmmm64, xmm(1), variable),
+        Instruction::with2(Code::Test_rm64_r64, Register::RAX, Register::RAX),
+    ];
+    let placements = [("registers", REGISTERS), ("memory", MEMORY_SSE2)];
+    let observed = [Observed::Passive { position: 0 }];
+    let entry = Entry::Again { observed: &observed, passive_pages: &[] };
+    family_entered(&placements, Mode::Forward, "expected_passive", (ACTIVE(), entry), vec![sequence]);
 }
 
 #[test]

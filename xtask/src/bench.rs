@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: run times against native execution, and the recording mode.
 //!
-//! Each row of the first table is one piece of work. Native runs and runs under Derivgrind take turns, and the
-//! medians are compared. Valgrind, which takes many times longer, is given less of the same work at the end of the
+//! Each row of the first table is one piece of work. Native runs and runs under Derivgrind take turns, and neighbours
+//! are compared. Valgrind, which takes many times longer, is given less of the same work at the end of the
 //! row, is compared with native runs of that, and is killed when its time is over. Where the shadows of vector
 //! registers live in registers, AVX-512 is hidden from the client, so that the native runs hide it, too: otherwise
 //! other instructions would be compared. The other tables are described where they are made, in `recording` and
@@ -15,7 +15,7 @@ mod table;
 
 use crate::command;
 use crate::machine;
-use crate::measure::{self, median, Ended, Times};
+use crate::measure::{self, median, Ended, Times, Turns};
 use crate::setup::{self, Purpose};
 use crate::workspace::Workspace;
 use anyhow::{bail, Context, Result};
@@ -121,7 +121,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
 
 fn measure_row(work: &Work, launcher: &Path, arguments: &Arguments) -> Result<Row> {
     let clock = if matches!(work.limit, Limit::Milliseconds(_)) { Clock::Wall } else { arguments.time };
-    let (native, tool) = alternate(work, launcher, &[], clock, arguments)?;
+    let turns = alternate(work, launcher, &[], clock, arguments)?;
     let (none, memcheck) = match arguments.valgrind_runs {
         0 => (None, None),
         _ => {
@@ -130,24 +130,24 @@ fn measure_row(work: &Work, launcher: &Path, arguments: &Arguments) -> Result<Ro
             (Some(compare("none")?), Some(compare("memcheck")?))
         }
     };
-    Ok(Row::measured(work, native, tool, none, memcheck))
+    Ok(Row::measured(work, turns, none, memcheck))
 }
 
-/// Median times of native runs and runs under Derivgrind that take turns.
+/// Native runs and runs under Derivgrind that take turns.
 fn alternate(
     work: &Work,
     launcher: &Path,
     options: &[OsString],
     clock: Clock,
     arguments: &Arguments,
-) -> Result<(f64, f64)> {
+) -> Result<Turns> {
     let mut native = Vec::new();
     let mut tool = Vec::new();
     for _ in 0..arguments.runs * work.repetitions {
         native.push(time(work, Runner::Native, clock)?);
         tool.push(time(work, Runner::Derivgrind(launcher, options), clock)?);
     }
-    Ok((median(&native), median(&tool)))
+    Ok(Turns::of(&native, &tool))
 }
 
 /// Native time of the amount of work that Valgrind is given.
@@ -254,7 +254,8 @@ fn run_times(arguments: &Arguments, rows: &[Row]) -> String {
     };
     let mut text = String::from("# Run times against native execution\n\n");
     text += &format!(
-        "Medians of {} alternating runs ({} for Valgrind), {clock}; start-up: wall time over native.\n",
+        "Medians of {} alternating runs ({} for Valgrind), {clock}; `overhead`: the median of what each run takes over the\n\
+         native run before it; start-up: wall time over native.\n",
         arguments.runs, arguments.valgrind_runs
     );
     text += "Runs under Derivgrind find translations that those before have kept, but where the row says that nothing\n\

@@ -2,7 +2,7 @@
 //! by other means.
 
 use crate::command;
-use crate::measure::{self, median};
+use crate::measure::{self, Turns};
 use crate::setup::{self, Purpose};
 use crate::workspace::Workspace;
 use anyhow::{bail, Context, Result};
@@ -67,7 +67,7 @@ fn burgers(workspace: &Workspace, launcher: &Path, program: &Path) -> Result<()>
     let value_under_tool = labelled(&output, "value")?;
     let derivative = labelled(&output, "derivative")?;
     let difference = (derivative - quotient).abs() / quotient.abs();
-    let (native_time, tool_time) = (median(&native_times), median(&tool_times));
+    let turns = Turns::of(&native_times, &tool_times);
 
     println!("Burgers' equation, {SIZE} x {SIZE} points, {STEPS} steps, gcc -O3");
     println!("  mean speed at the end, natively     {value:.17e}");
@@ -75,9 +75,9 @@ fn burgers(workspace: &Workspace, launcher: &Path, program: &Path) -> Result<()>
     println!("  derivative w.r.t. the amplitude     {derivative:.17e}");
     println!("  difference quotient                 {quotient:.17e}");
     println!("  relative difference                 {difference:.1e}");
-    println!("  time natively                       {native_time:.3} s");
-    println!("  time under derivgrind               {tool_time:.3} s");
-    println!("  overhead                            {:.2} times", tool_time / native_time);
+    println!("  time natively                       {:.3} s", turns.native);
+    println!("  time under derivgrind               {:.3} s", turns.tool);
+    println!("  overhead                            {:.2} times", turns.ratio);
 
     if value_under_tool.to_bits() != value.to_bits() {
         bail!("the value under derivgrind differs from the native one");

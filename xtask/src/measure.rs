@@ -1,7 +1,8 @@
 //! Run times of single processes, and medians of runs that take turns.
 //!
-//! The machines that this runs on are shared and change their clock rate. So what is compared takes turns, run by run,
-//! and the median of each is what counts.
+//! The machines that this runs on are shared: a neighbour on the same core halves their speed, for a second or for
+//! minutes. So what is compared takes turns, run by run, each run is compared with the one next to it, and the median
+//! of that is what counts ([`Turns`]).
 
 use crate::command;
 use anyhow::{bail, Context, Result};
@@ -16,6 +17,34 @@ pub struct Times {
     pub wall: f64,
     /// User and system time of the process and of the children it waited for.
     pub processor: f64,
+}
+
+/// What runs of two kinds that took turns say, natively and under a tool: medians, times in seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Turns {
+    pub native: f64,
+    pub tool: f64,
+    /// Of neighbouring runs.
+    pub ratio: f64,
+    /// The same, in seconds.
+    pub difference: f64,
+}
+
+impl Turns {
+    /// From times of runs in the order in which they took turns.
+    pub fn of(native: &[f64], tool: &[f64]) -> Turns {
+        let neighbours = |compare: fn(f64, f64) -> f64| {
+            let compared: Vec<f64> =
+                native.iter().zip(tool).map(|(native, tool)| compare(*native, *tool)).collect();
+            median(&compared)
+        };
+        Turns {
+            native: median(native),
+            tool: median(tool),
+            ratio: neighbours(|native, tool| tool / native),
+            difference: neighbours(|native, tool| tool - native),
+        }
+    }
 }
 
 /// One run and what it printed.
@@ -146,6 +175,13 @@ mod tests {
     fn medians() {
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+    }
+
+    #[test]
+    fn neighbours_are_compared() {
+        // In the second turn the machine was slow.
+        let turns = Turns::of(&[1.0, 2.0, 1.0], &[3.0, 6.0, 3.5]);
+        assert_eq!(turns, Turns { native: 1.0, tool: 3.5, ratio: 3.0, difference: 2.5 });
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub struct Work {
     pub keeps_translations: bool,
     pub measured: Measured,
     pub limit: Limit,
-    /// Work that takes less than half a second is run more often.
+    /// Work that takes less than half a second, or nearly as long as its limit, is run more often.
     pub repetitions: usize,
 }
 
@@ -144,6 +144,7 @@ fn burgers(workspace: &Workspace, scratch: &Path) -> Result<Vec<Work>> {
             let mut work = whole(&name, &words(variant.steps), limit);
             work.less = words(variant.fewer_steps).to_vec();
             work.shadows = shadows;
+            work.repetitions = 3;
             if shadows == Shadows::Memory {
                 work.native_environment.clear();
             }

@@ -6,7 +6,7 @@
 
 use super::programs::{self, Limit, Variant, Work};
 use super::{adolc, alternate, chosen, command, labelled, table, time, Arguments, Runner};
-use crate::measure::{self, median};
+use crate::measure::{self, median, Turns};
 use crate::workspace::Workspace;
 use anyhow::{anyhow, bail, Context, Result};
 use std::ffi::OsString;
@@ -121,8 +121,8 @@ impl Bench<'_> {
         let name = solver.quantity(&format!("recording, ring of {}", ring.0));
         let work = solver.work([SIZE, solver.variant.steps, AMPLITUDE]);
         self.group(std::slice::from_ref(&name), || {
-            let (native, tool) = self.times(&work, &[ring_option(ring.1)])?;
-            Ok(vec![Row::of_times(&name, native, tool, limit)])
+            let turns = self.times(&work, &[ring_option(ring.1)])?;
+            Ok(vec![Row::of_times(&name, turns, limit)])
         })
     }
 
@@ -132,8 +132,8 @@ impl Bench<'_> {
         let name = format!("{}: recording, ring of {label}", work.name);
         self.group(std::slice::from_ref(&name), || {
             let Limit::Ratio(limit) = work.limit else { bail!("the limit is no ratio") };
-            let (native, tool) = self.times(work, &[ring_option(bytes)])?;
-            Ok(vec![Row::of_times(&name, native, tool, limit)])
+            let turns = self.times(work, &[ring_option(bytes)])?;
+            Ok(vec![Row::of_times(&name, turns, limit)])
         })
     }
 
@@ -142,8 +142,8 @@ impl Bench<'_> {
         let name = format!("{}: recording", work.name);
         self.group(std::slice::from_ref(&name), || {
             let Limit::Ratio(limit) = work.limit else { bail!("the limit is no ratio") };
-            let (native, tool) = self.times(work, &[])?;
-            Ok(vec![Row::of_times(&name, native, tool, limit)])
+            let turns = self.times(work, &[])?;
+            Ok(vec![Row::of_times(&name, turns, limit)])
         })
     }
 
@@ -161,18 +161,18 @@ impl Bench<'_> {
                     peer = peer.and_then(|peer| self.run_peer(solver, &kept, peer));
                 }
             }
-            let native = median(&kept.native);
-            let [recording, reverse] = [&kept.recording, &kept.reverse].map(|times| median(times));
+            let [recording, reverse] =
+                [&kept.recording, &kept.reverse].map(|times| Turns::of(&kept.native, times));
             let bytes = self.bytes_per_operation()?;
             let mut rows = vec![
-                Row::of_times(&names[0], native, recording, COLD_LIMIT),
-                Row::of_times(&names[1], native, reverse, REVERSE_LIMIT),
+                Row::of_times(&names[0], recording, COLD_LIMIT),
+                Row::of_times(&names[1], reverse, REVERSE_LIMIT),
                 Row::new(&names[2], ["".to_string(), format!("{bytes:.2}")], bytes, BYTES_LIMIT),
             ];
             match peer {
                 Ok(peer) => {
                     let [cold, warm, reverse] =
-                        [&peer.cold, &peer.warm, &peer.reverse].map(|times| median(times) / native);
+                        [&peer.cold, &peer.warm, &peer.reverse].map(|times| median(times) / recording.native);
                     rows[0].set_peer(format!("{cold:.1} (warm {warm:.1})"));
                     rows[1].set_peer(format!("{reverse:.1}"));
                     rows[2].set_peer(format!("{:.2}", peer.bytes_per_operation));
@@ -252,8 +252,8 @@ impl Bench<'_> {
         measured().unwrap_or_else(|error| names.iter().map(|name| Row::failed(name, &error)).collect())
     }
 
-    /// Median times, natively and recorded.
-    fn times(&self, work: &Work, options: &[OsString]) -> Result<(f64, f64)> {
+    /// Native runs and recorded ones.
+    fn times(&self, work: &Work, options: &[OsString]) -> Result<Turns> {
         let mut all = vec![self.record()];
         all.extend_from_slice(options);
         alternate(work, self.launcher, &all, self.arguments.time, self.arguments)
@@ -315,9 +315,8 @@ impl Row {
         Row { cells, failure: None, within_limit }
     }
 
-    /// A row of times in seconds.
-    fn of_times(name: &str, native: f64, tool: f64, limit: f64) -> Row {
-        Row::new(name, [native, tool].map(|time| format!("{time:.4} s")), tool / native, limit)
+    fn of_times(name: &str, turns: Turns, limit: f64) -> Row {
+        Row::new(name, [turns.native, turns.tool].map(|time| format!("{time:.4} s")), turns.ratio, limit)
     }
 
     fn failed(name: &str, error: &anyhow::Error) -> Row {
@@ -351,7 +350,7 @@ mod tests {
 
     #[test]
     fn row_without_its_peer_is_a_failure() {
-        let mut row = Row::of_times("row", 1.0, 2.0, 8.0);
+        let mut row = Row::of_times("row", Turns::of(&[1.0], &[2.0]), 8.0);
         row.fail("ADOL-C: not installed");
         assert!(!row.within_limit);
         let text = report(&[row]);

@@ -1,6 +1,7 @@
 //! The table of results, as Markdown that can also be read in a terminal.
 
 use crate::bench::programs::{Limit, Work};
+use crate::measure::Turns;
 
 /// One row in words.
 pub struct Row {
@@ -29,11 +30,9 @@ pub const HEADINGS: [&str; 7] =
     ["work", "native", "derivgrind", "overhead", "at most", "valgrind --tool=none", "valgrind (memcheck)"];
 
 impl Row {
-    /// A row from median times in seconds.
     pub fn measured(
         work: &Work,
-        native: f64,
-        tool: f64,
+        turns: Turns,
         none: Option<Comparison>,
         memcheck: Option<Comparison>,
     ) -> Row {
@@ -42,15 +41,19 @@ impl Row {
             Limit::Milliseconds(limit) => format!("{limit:.0} ms"),
         };
         let within_limit = match work.limit {
-            Limit::Ratio(limit) => tool / native <= limit,
-            Limit::Milliseconds(limit) => (tool - native) * 1e3 <= limit,
+            Limit::Ratio(limit) => turns.ratio <= limit,
+            Limit::Milliseconds(limit) => turns.difference * 1e3 <= limit,
         };
         Row {
             cells: [
                 work.name.clone(),
-                format!("{native:.4} s"),
-                format!("{tool:.4} s"),
-                format!("{}{}", overhead(work, tool, native), if within_limit { "" } else { " (above)" }),
+                format!("{:.4} s", turns.native),
+                format!("{:.4} s", turns.tool),
+                format!(
+                    "{}{}",
+                    overhead(work, turns.ratio, turns.difference),
+                    if within_limit { "" } else { " (above)" }
+                ),
                 limit,
                 none.map_or_else(String::new, |comparison| in_words(work, comparison)),
                 memcheck.map_or_else(String::new, |comparison| in_words(work, comparison)),
@@ -69,17 +72,18 @@ impl Row {
     }
 }
 
-fn overhead(work: &Work, time: f64, native: f64) -> String {
+fn overhead(work: &Work, ratio: f64, difference: f64) -> String {
     match work.limit {
-        Limit::Ratio(_) => format!("{:.2}", time / native),
-        Limit::Milliseconds(_) => format!("{:.1} ms", (time - native) * 1e3),
+        Limit::Ratio(_) => format!("{ratio:.2}"),
+        Limit::Milliseconds(_) => format!("{:.1} ms", difference * 1e3),
     }
 }
 
 fn in_words(work: &Work, comparison: Comparison) -> String {
+    let over = |time: f64, native: f64| overhead(work, time / native, time - native);
     match comparison {
-        Comparison::Measured { time, native } => overhead(work, time, native),
-        Comparison::MoreThan { time, native } => format!("> {}", overhead(work, time, native)),
+        Comparison::Measured { time, native } => over(time, native),
+        Comparison::MoreThan { time, native } => format!("> {}", over(time, native)),
         Comparison::Unfinished(seconds) => format!("over {seconds} s"),
     }
 }

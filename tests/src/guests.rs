@@ -32,6 +32,7 @@ const C_GUESTS: &[&str] = &[
     "exchanged_between_threads.c",
     "calls_through_variables.c",
     "expected_variables.c",
+    "changed_by_others.c",
 ];
 
 /// Compilers with options.

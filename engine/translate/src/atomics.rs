@@ -16,11 +16,22 @@ use crate::control::has_memory;
 use crate::decode::Client;
 use crate::emit::{Jump, Memory};
 use crate::translate::Translator;
-use iced_x86::{Code, Instruction, Mnemonic, Register};
+use iced_x86::{Code, FlowControl, Instruction, Mnemonic, Register};
 
 /// What is stored if the comparison succeeds, and what is compared or loaded, for the lower and the upper half.
 const NEW: [Register; 2] = [Register::RBX, Register::RCX];
 const EXPECTED: [Register; 2] = [Register::RAX, Register::RDX];
+
+/// May what is known about memory be void behind this instruction, because the block has waited for another thread?
+/// Waiting takes an instruction that orders accesses, or the test of what that thread has written.
+pub(crate) fn synchronises(instruction: &Instruction, has_threads: bool) -> bool {
+    let orders = instruction.has_lock_prefix()
+        || matches!(
+            instruction.mnemonic(),
+            Mnemonic::Xchg | Mnemonic::Mfence | Mnemonic::Lfence | Mnemonic::Sfence | Mnemonic::Pause
+        );
+    orders || has_threads && instruction.flow_control() == FlowControl::ConditionalBranch
+}
 
 impl Translator<'_> {
     /// Success stores the register's shadow, failure loads the memory's shadow into rax. The zero flag tells.

@@ -283,7 +283,7 @@ impl Translator<'_> {
         self.asm.built(Instruction::with2(code, place.operand(), register));
     }
 
-    /// Is the memory operand data whose shadow is known to be zero?
+    /// Is the shadow of the memory operand known to be zero at this point?
     pub(crate) fn is_passive_memory(&self, instruction: &Instruction) -> bool {
         if !has_memory(instruction) {
             return false;

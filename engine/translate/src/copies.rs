@@ -43,8 +43,8 @@ impl Translator<'_> {
         }
         if self.vectors.in_registers() && is_blend_by_sign(instruction) {
             self.blend_by_sign(instruction);
-        } else if let (false, Some(home)) = (stores, self.held_shadow()) {
-            return self.same_as_held(instruction, home);
+        } else if let (false, Some(home)) = (stores, self.home_of_stack_variable()) {
+            return self.load_stack_variable(instruction.op0_register().number(), home);
         } else if let Some(copy) = self.evex_copy(instruction) {
             self.same_on_homes(instruction, shadows, copy);
         } else {
@@ -55,7 +55,7 @@ impl Translator<'_> {
         }
         if stores {
             if instruction.op1_register().is_vector_register() {
-                self.hold_shadow(instruction.op1_register().number());
+                self.hold_stack_variable(instruction.op1_register().number());
             }
         } else {
             let target = instruction.op0_register();
@@ -70,17 +70,7 @@ impl Translator<'_> {
                     self.vectors.masks.copy(target.number(), source);
                 }
             }
-            self.hold_shadow(target.number());
-        }
-    }
-
-    /// A load of a variable whose shadow is in the home of another register.
-    fn same_as_held(&mut self, instruction: &Instruction, home: usize) {
-        let (target, lone) = (instruction.op0_register().number(), self.lone_lane(instruction));
-        self.set_active(target, false);
-        if let Some(element) = lone {
-            self.load_held(target, element, home);
-            self.vectors.set_lone(target, element);
+            self.hold_stack_variable(target.number());
         }
     }
 

@@ -9,7 +9,7 @@ use iced_x86::{
 /// A longer block saves exits; a shorter one wastes less when its first branch leaves.
 pub(crate) const MAXIMUM: usize = 96;
 
-/// The same for active blocks, which also save what they know of shadows.
+/// In an active block an exit costs what it knows of shadows, too.
 const MAXIMUM_ACTIVE: usize = 192;
 
 /// `rol rdi,3; rol rdi,13; rol rdi,61; rol rdi,51; xchg rbx,rbx`: a client request.

@@ -67,8 +67,11 @@ impl Translator<'_> {
         }
         let zero = self.is_passive_memory(instruction);
         if let Some(place) = memory::direct(instruction) {
-            let shadow = match self.held_shadow() {
-                Some(home) => SecondShadow::Held(home),
+            let shadow = match self.home_of_stack_variable().filter(|_| !zero) {
+                Some(home) => {
+                    self.vectors.keep(home);
+                    SecondShadow::Held(home)
+                }
                 None => SecondShadow::Memory(place.shadow()),
             };
             return Second { value: Operand::Memory(place), register: None, shadow, zero };
@@ -306,7 +309,7 @@ impl Translator<'_> {
         }
     }
 
-    /// target := shadow times a shared reciprocal.
+    /// target := shadow times a shared reciprocal, see [`crate::reciprocals`].
     fn by_reciprocal(&mut self, shape: Shape, target: usize, shadow: usize, reciprocal: Memory) {
         if self.vectors.stale() == 0 {
             return self.product(shape, target, shadow, Operand::Memory(reciprocal));

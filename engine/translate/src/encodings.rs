@@ -75,7 +75,7 @@ pub(crate) enum Operation {
     MultiplyAdd,
     /// target -= first * second
     MultiplySubtract,
-    /// target := target * second + first
+    /// target := target * second + first. EVEX only.
     MultiplyThenAdd,
 }
 

@@ -2,11 +2,12 @@
 //!
 //! Where little is kept in registers, a block reads numbers like the width of a mesh or a step in time from memory, often
 //! again and again. A shadow costs at each use, and most where it enters a product; a test for zero costs once. So a
-//! variable that is passive when the block is translated is tested, and known to be passive from then on
-//! ([`crate::proven`]), if it is a factor or divisor, or is read again before it may change.
+//! variable that is passive when the block is translated is tested if it is a factor or divisor, or is read again. It is
+//! known to be passive until something active may be stored there ([`crate::proven`]), or another thread may have done
+//! so ([`synchronises`](crate::atomics::synchronises)).
 //!
 //! If it has become active, the test leaves the block for a translation of the instruction whose state says that nothing
-//! is assumed.
+//! is assumed. The block stays as it is: a variable that is active for good costs a test and a jump each time.
 
 use crate::checks::OnActive;
 use crate::context::SHADOW_OFFSET;
@@ -16,7 +17,7 @@ use crate::emit::Memory;
 use crate::interface::{ClientCode, Entry, Observed};
 use crate::memory;
 use crate::observation::Observation;
-use crate::passive::active_state;
+use crate::passive::{active_state, is_on_stack};
 use crate::places::Places;
 use crate::rules::{self, Binary, Rule};
 use crate::translate::Translator;
@@ -28,37 +29,42 @@ pub(crate) fn find(
     info: &mut InstructionInfoFactory,
     client: &dyn ClientCode,
     entry: Entry,
+    has_threads: bool,
     instructions: &[Client],
 ) -> Vec<Observed> {
-    match entry {
-        Entry::Unknown => Vec::new(),
+    let registers = match entry {
+        Entry::Unknown => return Vec::new(),
         Entry::Again { observed, .. } => {
-            observed.iter().filter(|seen| matches!(seen, Observed::Passive { .. })).copied().collect()
+            let is_passive = |seen: &&Observed| matches!(seen, Observed::Passive { .. });
+            return observed.iter().filter(is_passive).copied().collect();
         }
-        Entry::Seen(registers) => {
-            let uses = worthwhile_uses(info, instructions);
-            if uses.is_empty() {
-                return Vec::new();
-            }
-            let mut observation = Observation::new(client, registers);
-            let mut expected = Vec::new();
-            for (position, instruction) in instructions.iter().map(|client| &client.instruction).enumerate() {
-                if uses.contains(&position) && is_passive(client, &observation, instruction) {
-                    expected.extend(u8::try_from(position).map(|position| Observed::Passive { position }));
-                }
-                observation.step(info, instruction);
-            }
-            expected
-        }
+        Entry::Seen(registers) => registers,
+    };
+    let uses = worthwhile_uses(info, has_threads, instructions);
+    if uses.is_empty() {
+        return Vec::new();
     }
+    let mut observation = Observation::new(client, registers);
+    let mut expected = Vec::new();
+    for (position, instruction) in instructions.iter().map(|client| &client.instruction).enumerate() {
+        if uses.contains(&position) && is_passive(client, &observation, instruction) {
+            expected.extend(u8::try_from(position).map(|position| Observed::Passive { position }));
+        }
+        observation.step(info, instruction);
+    }
+    expected
 }
 
 /// Instructions that read a variable whose test would pay.
-fn worthwhile_uses(info: &mut InstructionInfoFactory, instructions: &[Client]) -> Vec<usize> {
-    let mut places = Places::default();
+fn worthwhile_uses(
+    info: &mut InstructionInfoFactory,
+    has_threads: bool,
+    instructions: &[Client],
+) -> Vec<usize> {
+    let mut places = Places::new(has_threads);
     let mut uses: Vec<(usize, u32)> = Vec::new();
     for (position, instruction) in instructions.iter().map(|client| &client.instruction).enumerate() {
-        if let Some(variable) = variable(instruction) {
+        if let Some(variable) = tested_variable(instruction) {
             uses.push((position, places.name(variable, instruction.memory_size().size())));
         }
         places.follow(info, instruction);
@@ -100,7 +106,7 @@ fn is_factor(instructions: &[Client]) -> bool {
 
 /// The variable that the instruction takes a number from: on the stack, or at a fixed address. What other registers
 /// point at is often an element of an array, and the next one the next time.
-fn variable(instruction: &Instruction) -> Option<Memory> {
+fn tested_variable(instruction: &Instruction) -> Option<Memory> {
     let reads_number = matches!(
         rules::rule(instruction),
         Rule::Binary(..) | Rule::Unary(..) | Rule::Fused { .. } | Rule::Same(_)
@@ -109,8 +115,8 @@ fn variable(instruction: &Instruction) -> Option<Memory> {
         && instruction.op0_register().is_vector_register()
         && instruction.memory_size().size() != 0;
     let operand = memory::direct(instruction).filter(|_| reads_number)?;
-    let is_variable = operand.index == Register::None
-        && matches!(operand.base, Register::None | Register::RSP | Register::RBP);
+    let is_variable =
+        operand.index == Register::None && (operand.base == Register::None || is_on_stack(instruction));
     is_variable.then_some(operand)
 }
 
@@ -174,7 +180,7 @@ mod tests {
             offsets: Default::default(),
         };
         let clients: Vec<Client> = instructions.iter().map(client).collect();
-        worthwhile_uses(&mut InstructionInfoFactory::new(), &clients)
+        worthwhile_uses(&mut InstructionInfoFactory::new(), false, &clients)
     }
 
     fn at(base: Register, displacement: i64) -> MemoryOperand {

@@ -187,7 +187,7 @@ impl Translator<'_> {
             let shape = Shape { element: Element::F64, width: Width::Scalar };
             self.store_lane(shape, opened.memory, shadow);
             self.close(opened);
-            self.hold_shadow(number);
+            self.hold_stack_variable(number);
             return;
         }
         let high = matches!(source, Register::AH | Register::BH | Register::CH | Register::DH);

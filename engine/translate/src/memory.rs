@@ -3,8 +3,9 @@
 //! Most operands need a GS prefix and nothing else. Operands relative to FS or GS, with 32-bit address size, or too far
 //! away from the cache have no such form: their address is computed in a register that is spilled around the access.
 
+use crate::control::has_memory;
 use crate::emit::{Assembler, Memory};
-use iced_x86::{Instruction, Register};
+use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
 /// The client's operand as shadow code may use it, `None` if its address has to be computed first.
 pub fn direct(instruction: &Instruction) -> Option<Memory> {
@@ -32,6 +33,18 @@ pub fn direct(instruction: &Instruction) -> Option<Memory> {
         displacement,
         segment: Register::None,
     })
+}
+
+/// The place that is all an instruction can write by its memory operand, and its size; `None` if it is not known.
+pub fn written(instruction: &Instruction) -> Option<(Memory, usize)> {
+    use Mnemonic::{Btc, Btr, Bts};
+    // The number of a bit in a register may be that of one far away.
+    let is_bit_string =
+        matches!(instruction.mnemonic(), Btc | Btr | Bts) && instruction.op1_kind() == OpKind::Register;
+    let size = instruction.memory_size().size();
+    direct(instruction)
+        .filter(|_| has_memory(instruction) && !is_bit_string && size != 0)
+        .map(|place| (place, size))
 }
 
 /// Emits code that puts the address of the client's memory operand into `register`, which the operand may use. The

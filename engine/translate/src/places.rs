@@ -1,6 +1,7 @@
-//! Names for what places in memory hold within a block: a place keeps its name until something may be stored there.
+//! Names for what places in memory hold within a block: a place keeps its name until something may be stored there, by
+//! the block or, where it has waited for another thread, by that.
 
-use crate::control::has_memory;
+use crate::atomics::synchronises;
 use crate::emit::Memory;
 use crate::memory;
 use crate::passive::is_write;
@@ -9,8 +10,8 @@ use alloc::vec::Vec;
 use iced_x86::{Instruction, InstructionInfoFactory};
 
 /// Places that have names.
-#[derive(Default)]
 pub(crate) struct Places {
+    has_threads: bool,
     named: Vec<Place>,
     next_name: u32,
 }
@@ -22,6 +23,10 @@ struct Place {
 }
 
 impl Places {
+    pub fn new(has_threads: bool) -> Places {
+        Places { has_threads, named: Vec::new(), next_name: 0 }
+    }
+
     /// The name of what is at a place now.
     pub fn name(&mut self, operand: Memory, size: usize) -> u32 {
         let is_same = |known: &&Place| {
@@ -37,23 +42,19 @@ impl Places {
         self.next_name
     }
 
-    /// Anything may have changed.
-    pub fn forget(&mut self) {
-        self.named.clear();
-    }
-
     /// Takes note of what the instruction changes.
     pub fn follow(&mut self, info: &mut InstructionInfoFactory, instruction: &Instruction) {
+        if synchronises(instruction, self.has_threads) {
+            self.named.clear();
+        }
         if self.named.is_empty() {
             return;
         }
         let used = info.info(instruction);
         if used.used_memory().iter().any(|memory| is_write(memory.access())) {
-            let size = instruction.memory_size().size();
-            let is_named = has_memory(instruction) && used.used_memory().len() == 1 && size != 0;
-            match memory::direct(instruction).filter(|_| is_named) {
+            match memory::written(instruction).filter(|_| used.used_memory().len() == 1) {
                 Some(written) => {
-                    self.named.retain(|place| are_disjoint((place.operand, place.size), (written, size)));
+                    self.named.retain(|place| are_disjoint((place.operand, place.size), written));
                 }
                 None => self.named.clear(),
             }

@@ -56,12 +56,16 @@ struct Divisor {
 
 impl Reciprocals {
     /// The shared divisors of these instructions.
-    pub fn find(info: &mut InstructionInfoFactory, instructions: &[Client]) -> Reciprocals {
+    pub fn find(
+        info: &mut InstructionInfoFactory,
+        has_threads: bool,
+        instructions: &[Client],
+    ) -> Reciprocals {
         let is_quotient = |client: &&Client| quotient(&client.instruction).is_some();
         if instructions.iter().filter(is_quotient).count() < 2 {
             return Reciprocals::default();
         }
-        let mut values = Values::default();
+        let mut values = Values { registers: Contents::default(), places: Places::new(has_threads) };
         let mut divisors = Vec::with_capacity(instructions.len());
         for client in instructions {
             divisors.push(values.divisor(&client.instruction));
@@ -90,7 +94,6 @@ fn quotient(instruction: &Instruction) -> Option<(u32, Shape)> {
 }
 
 /// What registers hold, and places in memory that are still as they were.
-#[derive(Default)]
 struct Values {
     registers: Contents,
     places: Places,
@@ -198,7 +201,7 @@ mod tests {
             offsets: Default::default(),
         };
         let clients: Vec<Client> = instructions.iter().map(client).collect();
-        Reciprocals::find(&mut InstructionInfoFactory::new(), &clients).shared
+        Reciprocals::find(&mut InstructionInfoFactory::new(), false, &clients).shared
     }
 
     fn by(divisor: Register) -> Built {

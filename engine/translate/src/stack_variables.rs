@@ -9,13 +9,15 @@
 //!
 //! Nothing has to be done to forget a variable: a home that is written has another content from then on.
 //!
-//! Only the stack, since another thread may change what is elsewhere between two loads.
+//! Only the stack, and not behind an instruction that may have waited for another thread
+//! ([`synchronises`](crate::atomics::synchronises)): a number there may be shared, too.
 
 use crate::control::has_memory;
 use crate::decode::Client;
 use crate::emit::{xmm, Memory, Operand};
 use crate::encodings::{Shape, Width};
 use crate::memory;
+use crate::passive::is_on_stack;
 use crate::places::Places;
 use crate::rules::{self, Element, Lanes, Rule};
 use crate::translate::Translator;
@@ -39,8 +41,8 @@ struct Use {
     element: Element,
     /// Name of the number, see [`Places`].
     name: u32,
-    /// The last instruction that loads it.
-    last: usize,
+    /// The last instruction that loads it, if any does.
+    last: Option<usize>,
 }
 
 /// A variable whose shadow is in the home of a register, as long as that has this content.
@@ -54,15 +56,16 @@ struct Held {
 
 impl StackVariables {
     /// The uses in these instructions.
-    pub fn find(info: &mut InstructionInfoFactory, instructions: &[Client]) -> StackVariables {
-        let mut places = Places::default();
+    pub fn find(
+        info: &mut InstructionInfoFactory,
+        has_threads: bool,
+        instructions: &[Client],
+    ) -> StackVariables {
+        let mut places = Places::new(has_threads);
         let mut uses = Vec::with_capacity(instructions.len());
         let mut last_loads: Vec<(u32, usize)> = Vec::new();
         for (position, instruction) in instructions.iter().map(|client| &client.instruction).enumerate() {
-            if orders_memory(instruction) {
-                places.forget();
-            }
-            let variable = variable(instruction);
+            let variable = number_on_stack(instruction);
             let stores = instruction.op_count() > 0 && instruction.op0_kind() == OpKind::Memory;
             if stores {
                 places.follow(info, instruction);
@@ -73,7 +76,7 @@ impl StackVariables {
                     last_loads.retain(|(loaded, _)| *loaded != name);
                     last_loads.push((name, position));
                 }
-                Use { element, name, last: 0 }
+                Use { element, name, last: None }
             });
             uses.push(found);
             if !stores {
@@ -82,24 +85,20 @@ impl StackVariables {
         }
         for one in uses.iter_mut().flatten() {
             let last = last_loads.iter().find(|(name, _)| *name == one.name);
-            one.last = last.map_or(0, |(_, position)| *position);
+            one.last = last.map(|(_, position)| *position);
         }
         let used = instructions.iter().fold(0, |used, client| used | used_by(&client.instruction));
         StackVariables { uses, used, held: Vec::new() }
     }
-}
 
-/// Does it order accesses of several threads?
-fn orders_memory(instruction: &Instruction) -> bool {
-    instruction.has_lock_prefix()
-        || matches!(
-            instruction.mnemonic(),
-            Mnemonic::Xchg | Mnemonic::Mfence | Mnemonic::Lfence | Mnemonic::Sfence | Mnemonic::Pause
-        )
+    /// No home is known to hold a variable any more.
+    pub fn forget(&mut self) {
+        self.held.clear();
+    }
 }
 
 /// The place on the stack that holds a number which the instruction loads or stores.
-fn variable(instruction: &Instruction) -> Option<(Memory, Element)> {
+fn number_on_stack(instruction: &Instruction) -> Option<(Memory, Element)> {
     if !has_memory(instruction) {
         return None;
     }
@@ -118,9 +117,7 @@ fn variable(instruction: &Instruction) -> Option<(Memory, Element)> {
         _ => return None,
     };
     let operand = memory::direct(instruction)?;
-    let is_on_stack =
-        operand.index == Register::None && matches!(operand.base, Register::RSP | Register::RBP);
-    is_on_stack.then_some((operand, element))
+    (operand.index == Register::None && is_on_stack(instruction)).then_some((operand, element))
 }
 
 impl Translator<'_> {
@@ -129,23 +126,20 @@ impl Translator<'_> {
         self.stack_variables.uses.get(self.position).copied().flatten().filter(|_| !self.vectors.upper)
     }
 
-    /// The home that holds the shadow of the number on the stack that the current instruction loads.
-    pub(crate) fn held_shadow(&mut self) -> Option<usize> {
+    /// The home that holds the shadow of the number on the stack which the current instruction loads.
+    pub(crate) fn home_of_stack_variable(&self) -> Option<usize> {
         let variable = self.stack_variable()?;
         let masks = &self.vectors.masks;
         let is_held = |held: &&Held| held.name == variable.name && masks.content(held.home) == held.content;
-        let home = self.stack_variables.held.iter().find(is_held)?.home;
-        self.vectors.keep(home);
-        Some(home)
+        self.stack_variables.held.iter().find(is_held).map(|held| held.home)
     }
 
     /// The current instruction has loaded or stored a number on the stack whose shadow is the lowest lane of that of
-    /// a register: holds it if it will be loaded again.
-    pub(crate) fn hold_shadow(&mut self, number: usize) {
-        let Some(variable) = self.stack_variable().filter(|variable| variable.last > self.position) else {
-            return;
-        };
+    /// a register: copies it to a home if it will be loaded again.
+    pub(crate) fn hold_stack_variable(&mut self, number: usize) {
         let position = self.position;
+        let Some(variable) = self.stack_variable() else { return };
+        let Some(last) = variable.last.filter(|last| *last > position) else { return };
         let masks = &self.vectors.masks;
         self.stack_variables
             .held
@@ -166,13 +160,16 @@ impl Translator<'_> {
             self.vectors.masks.forget(home);
         }
         let content = self.vectors.masks.content(home);
-        self.stack_variables.held.push(Held { name: variable.name, last: variable.last, home, content });
+        self.stack_variables.held.push(Held { name: variable.name, last, home, content });
     }
 
-    /// Loads the shadow of a register from where [`Self::held_shadow`] has found it.
-    pub(crate) fn load_held(&mut self, number: usize, element: Element, home: usize) {
-        let shape = Shape { element, width: Width::L128 };
+    /// The current instruction loads a number on the stack into a register, whose shadow `home` holds. The lanes above
+    /// become zero.
+    pub(crate) fn load_stack_variable(&mut self, number: usize, home: usize) {
+        let Some(variable) = self.stack_variable() else { return };
+        self.set_active(number, false);
         let target = self.target(number);
-        self.copy_register(shape, target, 16 + home);
+        self.copy_register(Shape { element: variable.element, width: Width::L128 }, target, 16 + home);
+        self.vectors.set_lone(number, variable.element);
     }
 }

@@ -5,6 +5,7 @@
 //! is stored. *Active*: every instruction moves or computes shadows. A failed check in a passive block continues in an
 //! active translation of the same instruction.
 
+use crate::atomics::synchronises;
 use crate::checks::Count;
 use crate::control::has_memory;
 use crate::decode::{self, Avoid, Block, Client, End};
@@ -241,12 +242,14 @@ impl<'a> Translator<'a> {
         } else {
             Vec::new()
         };
+        let has_threads = self.job.settings.has_threads;
         let shares = !self.job.settings.mode.has_indices() && self.vectors.in_registers();
         if self.level == Level::Active && shares {
-            self.stack_variables = StackVariables::find(&mut self.info, &block.instructions[..length]);
+            self.stack_variables =
+                StackVariables::find(&mut self.info, has_threads, &block.instructions[..length]);
         }
         if self.level == Level::Active && shares && !self.job.state.assumes_nothing() {
-            self.reciprocals = Reciprocals::find(&mut self.info, &block.instructions[..length]);
+            self.reciprocals = Reciprocals::find(&mut self.info, has_threads, &block.instructions[..length]);
         }
         if self.level == Level::Active {
             let ahead = |target| decode::decode(target, self.client, avoid(self.job), false).instructions;
@@ -254,8 +257,9 @@ impl<'a> Translator<'a> {
                 rounding::find(&mut self.info, self.client, self.job.entry, block, ahead);
             if !self.job.state.assumes_nothing() {
                 let instructions = &block.instructions[..length];
+                let (client, entry) = (self.client, self.job.entry);
                 let expected =
-                    expected_passive::find(&mut self.info, self.client, self.job.entry, instructions);
+                    expected_passive::find(&mut self.info, client, entry, has_threads, instructions);
                 self.observed.extend(expected);
             }
         }
@@ -374,7 +378,12 @@ impl<'a> Translator<'a> {
     }
 
     fn client_instruction(&mut self, client: &Client) {
+        if synchronises(&client.instruction, self.job.settings.has_threads) {
+            self.proven = Proven::default();
+            self.stack_variables.forget();
+        }
         if self.control(client) || self.segment_base(client) {
+            self.update_proven(&client.instruction);
             return;
         }
         match self.level {
@@ -398,9 +407,7 @@ impl<'a> Translator<'a> {
             return;
         }
         if self.level == Level::Active && !stored_zero && self.writes_memory(instruction) {
-            let size = instruction.memory_size().size();
-            let operand = memory::direct(instruction).filter(|_| has_memory(instruction) && size != 0);
-            self.proven.active_store(operand.map(|operand| (operand, size)));
+            self.proven.active_store(memory::written(instruction));
         }
         if let Some((register, distance)) = proven::step(instruction) {
             self.proven.register_moved(register, distance);

@@ -116,15 +116,16 @@ pub(crate) fn find(
     if let Entry::Again { observed: before, .. } = entry {
         observed = before.to_vec();
     }
-    observed.retain(|seen| {
-        let Observed::Constant { position, operand } = *seen else { return false };
-        let Some(sum) = found.get_mut(usize::from(position)) else { return false };
-        let is_new = *sum == Rounding::No;
-        if is_new {
-            *sum = Rounding::Tested(Candidate::passive(u32::from(operand)));
+    let is_new = |seen: &Observed| match seen {
+        Observed::Constant { position, .. } => found.get(usize::from(*position)) == Some(&Rounding::No),
+        Observed::Passive { .. } => false,
+    };
+    observed.retain(is_new);
+    for seen in &observed {
+        if let Observed::Constant { position, operand } = *seen {
+            found[usize::from(position)] = Rounding::Tested(Candidate::passive(u32::from(operand)));
         }
-        is_new
-    });
+    }
     if let Some((position, operand)) = only_sum(block) {
         if found[position] == Rounding::No {
             found[position] = Rounding::Tested(Candidate::passive(operand));
